@@ -1,1 +1,1 @@
-"""billing."""
+"""Billing counts: property, tariffs, prices, bills, ledger, payments. Knows no web, no queue, no chat."""

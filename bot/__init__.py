@@ -1,1 +1,1 @@
-"""bot."""
+"""The bot listens: settings, wiring, webhook, dispatch, understanding, command line."""

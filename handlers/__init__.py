@@ -1,1 +1,1 @@
-"""handlers."""
+"""Handlers answer: chat replies, owners' pages, provider callbacks, the staff console."""

@@ -1,0 +1,261 @@
+"""Bills and their lines, and what is still owed on them.
+
+Rows are written once, when a run drafts them. Whether a bill is issued is the state of its run's chunk,
+so publishing rewrites no line. What is outstanding is a sum, never a stored figure.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    UniqueConstraint,
+    func,
+    select,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from billing.bill_run_tables import BillRunChunk, ChunkState
+from billing.db import Base, CommunityId, LocalId
+from billing.errors import NotFound
+from billing.labels import LabelEnum
+from billing.money import ZERO, Money
+from billing.payment_tables import PaymentAllocation
+from billing.period import Period
+from billing.property import Subject, SubjectKind, Unit
+from billing.tariffs import ChargeItem, FeeKind
+
+
+class LineKind(LabelEnum):
+    """What a line is; part of the key that makes a charge unique."""
+
+    CHARGE = "charge", "费用"
+
+
+class Bill(Base):
+    """What one home owes for one period, as drafted by one run."""
+
+    __tablename__ = "bill"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "unit_id"], ["unit.community_id", "unit.id"]),
+        ForeignKeyConstraint(
+            ["community_id", "run_id", "chunk_no"],
+            ["bill_run_chunk.community_id", "bill_run_chunk.run_id", "bill_run_chunk.no"],
+        ),
+        CheckConstraint("amount >= 0", name="amount"),
+        Index("ix_bill_unit", "community_id", "unit_id"),
+        Index("ix_bill_chunk", "community_id", "run_id", "chunk_no"),
+        {"comment": "Bills (账单); issued when their chunk is"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    run_id: Mapped[int]
+    chunk_no: Mapped[int]
+    unit_id: Mapped[int]
+    period: Mapped[Period]
+    amount: Mapped[Money] = mapped_column(comment="sum of the lines, fen")
+
+
+class BillLine(Base):
+    """One charge of one subject for one span of days, with the data its arithmetic is rebuilt from."""
+
+    __tablename__ = "bill_line"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "bill_id"], ["bill.community_id", "bill.id"]),
+        ForeignKeyConstraint(
+            ["community_id", "subject_id"], ["subject.community_id", "subject.id"]
+        ),
+        ForeignKeyConstraint(
+            ["community_id", "item_id"], ["charge_item.community_id", "charge_item.id"]
+        ),
+        ForeignKeyConstraint(["community_id", "tariff_id"], ["tariff.community_id", "tariff.id"]),
+        UniqueConstraint(
+            "community_id",
+            "subject_id",
+            "item_id",
+            "period_from",
+            "period_to",
+            "kind",
+            name="uq_bill_line_charge",
+        ),
+        CheckConstraint("period_to > period_from", name="dates_ascend"),
+        Index("ix_bill_line_bill", "community_id", "bill_id"),
+        {"comment": "Lines of bills (账单明细), written once"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    bill_id: Mapped[int]
+    subject_id: Mapped[int]
+    item_id: Mapped[int]
+    tariff_id: Mapped[int]
+    kind: Mapped[LineKind]
+    period_from: Mapped[date]
+    period_to: Mapped[date] = mapped_column(comment="first day not charged")
+    amount: Mapped[Money]
+    basis: Mapped[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class BillState:
+    """An issued bill as an owner may see it on a date."""
+
+    community_id: int
+    id: int
+    unit_id: int
+    room: str
+    period: Period
+    issued_on: date
+    due_on: date
+    amount: Money
+    paid: Money
+
+    @property
+    def outstanding(self) -> Money:
+        """What is still owed, fen."""
+        return self.amount - self.paid
+
+    def overdue_days(self, today: date) -> int:
+        """Days past the due date; 0 when paid or not yet due. The due date itself is in time."""
+        if self.outstanding == ZERO:
+            return 0
+        return max((today - self.due_on).days, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """A line of an issued bill, with what its charge is called and what was paid on it."""
+
+    id: int
+    bill_id: int
+    item_code: str
+    item_name: str
+    fee: FeeKind
+    subject_kind: SubjectKind
+    subject_code: str
+    period_from: date
+    period_to: date
+    amount: Money
+    paid: Money
+    basis: dict[str, Any]
+
+    @property
+    def outstanding(self) -> Money:
+        """What is still owed on this line, fen."""
+        return self.amount - self.paid
+
+
+def issued_bills() -> Select[Any]:
+    """SELECT of issued bills with what was paid on them; narrow it with `.where(Bill…)`."""
+    paid = (
+        select(func.coalesce(func.sum(PaymentAllocation.amount), 0))
+        .where(
+            PaymentAllocation.community_id == Bill.community_id,
+            PaymentAllocation.bill_id == Bill.id,
+        )
+        .correlate(Bill)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            Bill.community_id,
+            Bill.id,
+            Bill.unit_id,
+            Unit.room,
+            Bill.period,
+            BillRunChunk.issued_on,
+            BillRunChunk.due_on,
+            Bill.amount,
+            paid.label("paid"),
+        )
+        .join(
+            BillRunChunk,
+            (BillRunChunk.community_id == Bill.community_id)
+            & (BillRunChunk.run_id == Bill.run_id)
+            & (BillRunChunk.no == Bill.chunk_no),
+        )
+        .join(Unit, (Unit.community_id == Bill.community_id) & (Unit.id == Bill.unit_id))
+        .where(BillRunChunk.state == ChunkState.ISSUED)
+    )
+
+
+def _bill_states(session: Session, query: Select[Any]) -> list[BillState]:
+    rows = session.execute(query.order_by(BillRunChunk.due_on, Bill.period, Bill.id)).mappings()
+    return [BillState(**{**row, "paid": Money(int(row["paid"]))}) for row in rows]
+
+
+def list_bills(session: Session, community_id: int, unit_ids: Collection[int]) -> list[BillState]:
+    """Every issued bill of these homes, oldest due date first."""
+    return _bill_states(
+        session,
+        issued_bills().where(Bill.community_id == community_id, Bill.unit_id.in_(unit_ids)),
+    )
+
+
+def list_unpaid(session: Session, community_id: int, unit_ids: Collection[int]) -> list[BillState]:
+    """Issued bills of these homes with something still owed, oldest due date first."""
+    return [
+        bill for bill in list_bills(session, community_id, unit_ids) if bill.outstanding > ZERO
+    ]
+
+
+def get_bills(session: Session, community_id: int, bill_ids: Collection[int]) -> list[BillState]:
+    """These issued bills, oldest due date first.
+
+    Raises:
+        NotFound: one of them does not exist or is not issued.
+    """
+    found = _bill_states(
+        session, issued_bills().where(Bill.community_id == community_id, Bill.id.in_(bill_ids))
+    )
+    if len(found) != len(set(bill_ids)):
+        raise NotFound(f"no issued bill among {sorted(bill_ids)} of community {community_id}")
+    return found
+
+
+def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> list[LineState]:
+    """Lines of these bills, in the order they are printed and paid: bill, then line."""
+    paid = (
+        select(func.coalesce(func.sum(PaymentAllocation.amount), 0))
+        .where(
+            PaymentAllocation.community_id == BillLine.community_id,
+            PaymentAllocation.bill_line_id == BillLine.id,
+        )
+        .correlate(BillLine)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            BillLine.id,
+            BillLine.bill_id,
+            ChargeItem.code.label("item_code"),
+            ChargeItem.name.label("item_name"),
+            ChargeItem.fee,
+            Subject.kind.label("subject_kind"),
+            Subject.code.label("subject_code"),
+            BillLine.period_from,
+            BillLine.period_to,
+            BillLine.amount,
+            paid.label("paid"),
+            BillLine.basis,
+        )
+        .join(
+            ChargeItem,
+            (ChargeItem.community_id == BillLine.community_id)
+            & (ChargeItem.id == BillLine.item_id),
+        )
+        .join(
+            Subject,
+            (Subject.community_id == BillLine.community_id) & (Subject.id == BillLine.subject_id),
+        )
+        .where(BillLine.community_id == community_id, BillLine.bill_id.in_(bill_ids))
+        .order_by(BillLine.bill_id, BillLine.id)
+    )
+    rows = session.execute(query).mappings()
+    return [LineState(**{**row, "paid": Money(int(row["paid"]))}) for row in rows]

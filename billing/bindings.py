@@ -1,0 +1,309 @@
+"""How a follower comes to act for a home: one-time codes, scenes, requests that staff decide.
+
+A code is ten characters of Crockford's base32 (no I, L, O, U), the last of which checks the others, so
+that most typing errors are caught before they count as guesses. Only a keyed hash is stored.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from billing.alerts import AlertKind, raise_alert
+from billing.errors import Conflict, NotFound
+from billing.facts import FactKind, record
+from billing.people import (
+    Binding,
+    BindingAttempt,
+    BindingCode,
+    BindingState,
+    Follower,
+    ResidentRole,
+    Staff,
+)
+from billing.privacy import Vault
+from billing.property import Community, Unit
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+CODE_LENGTH = 10
+CODE_LIFE = timedelta(days=30)
+LOOK_ALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
+WRONG_CODES_MAX_PER_FOLLOWER = 5
+WRONG_CODES_ALERT_TOTAL = 50
+WRONG_CODES_WINDOW = timedelta(hours=1)
+LIVING = (BindingState.REQUESTED, BindingState.ACTIVE)
+
+
+class Redeemed(Enum):
+    """What came of a code."""
+
+    BOUND = "bound"
+    STAFF_BOUND = "staff_bound"
+    ALREADY_BOUND = "already_bound"
+    MISTYPED = "mistyped"
+    WRONG = "wrong"
+    USED = "used"
+    EXPIRED = "expired"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A home a follower may act for."""
+
+    community_id: int
+    community_name: str
+    unit_id: int
+    room: str
+    role: ResidentRole
+    binding_id: int
+
+
+def check_character(body: str) -> str:
+    """Luhn mod 32 over the alphabet: catches every single wrong character and most swaps.
+
+    >>> check_character("000000000")
+    '0'
+    """
+    total, factor = 0, 2
+    for character in reversed(body):
+        addend = factor * ALPHABET.index(character)
+        total += addend // 32 + addend % 32
+        factor = 3 - factor
+    return ALPHABET[-total % 32]
+
+
+def new_code() -> str:
+    """A fresh code with its check character, e.g. `7K9QF2M8TX`: 45 bits of chance."""
+    body = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH - 1))
+    return body + check_character(body)
+
+
+def normalize_code(text: str) -> str | None:
+    """The code a person typed, or None when it cannot be one.
+
+    Lower case, spaces, dashes and the look-alikes O→0, I→1, L→1 are forgiven; a check character that
+    does not fit is not.
+    """
+    code = "".join(text.upper().replace("-", " ").split()).translate(LOOK_ALIKES)
+    if len(code) != CODE_LENGTH or any(character not in ALPHABET for character in code):
+        return None
+    return code if check_character(code[:-1]) == code[-1] else None
+
+
+def issue_code(
+    session: Session,
+    vault: Vault,
+    *,
+    community_id: int,
+    now: datetime,
+    unit_id: int | None = None,
+    staff_id: int | None = None,
+    role: ResidentRole = ResidentRole.OWNER,
+) -> str:
+    """Make a one-time code for a home or for a member of staff, valid 30 days. Shown once, here."""
+    code = new_code()
+    session.add(
+        BindingCode(
+            community_id=community_id,
+            code_hash=vault.fingerprint("binding-code", code),
+            unit_id=unit_id,
+            staff_id=staff_id,
+            role=role,
+            issued_at=now,
+            expires_at=now + CODE_LIFE,
+        )
+    )
+    return code
+
+
+def see_follower(session: Session, openid: str, now: datetime) -> Follower:
+    """The follower with this openid, created on first sight. Safe to call at once from two places."""
+    session.execute(
+        insert(Follower)
+        .values(openid=openid, first_seen_at=now)
+        .on_conflict_do_nothing(index_elements=["openid"])
+    )
+    return session.scalars(select(Follower).where(Follower.openid == openid)).one()
+
+
+def redeem_code(
+    session: Session, vault: Vault, follower: Follower, typed: str, now: datetime
+) -> Redeemed:
+    """Use a code. The caller commits whatever comes of it: wrong codes are counted.
+
+    Five wrong codes within an hour lock the follower until the first is an hour old; fifty by all
+    followers raise an alert. A mistyped code (check character) is not counted.
+    """
+    # Guesses of one follower wait for each other, or five at once would pass as one.
+    session.scalars(select(Follower).where(Follower.id == follower.id).with_for_update()).one()
+    if _wrong_codes(session, now, follower.id) >= WRONG_CODES_MAX_PER_FOLLOWER:
+        return Redeemed.LOCKED
+    code = normalize_code(typed)
+    if code is None:
+        return Redeemed.MISTYPED
+    found = session.scalar(
+        select(BindingCode)
+        .where(BindingCode.code_hash == vault.fingerprint("binding-code", code))
+        .with_for_update()
+    )
+    if found is None:
+        _count_wrong_code(session, follower, now)
+        return Redeemed.WRONG
+    if found.used_at is not None:
+        same_person = found.used_by == follower.id
+        return Redeemed.ALREADY_BOUND if same_person else Redeemed.USED
+    if found.expires_at <= now:
+        return Redeemed.EXPIRED
+    found.used_at = now
+    found.used_by = follower.id
+    if found.staff_id is not None:
+        session.get_one(Staff, found.staff_id).follower_id = follower.id
+        return Redeemed.STAFF_BOUND
+    if found.unit_id is None:
+        raise NotFound(f"binding code {found.id} names neither home nor staff")
+    _bind(session, found.community_id, found.unit_id, follower, found.role, now)
+    return Redeemed.BOUND
+
+
+def _wrong_codes(session: Session, now: datetime, follower_id: int | None = None) -> int:
+    query = select(func.count()).where(BindingAttempt.at > now - WRONG_CODES_WINDOW)
+    if follower_id is not None:
+        query = query.where(BindingAttempt.follower_id == follower_id)
+    return session.execute(query).scalar_one()
+
+
+def _count_wrong_code(session: Session, follower: Follower, now: datetime) -> None:
+    session.add(BindingAttempt(follower_id=follower.id, at=now))
+    session.flush()  # counted by the next line
+    total = _wrong_codes(session, now)
+    if total >= WRONG_CODES_ALERT_TOTAL:
+        raise_alert(
+            session,
+            AlertKind.CODE_GUESSING,
+            key="code guessing",
+            community_id=None,
+            data={"wrong_codes_last_hour": total},
+            now=now,
+        )
+
+
+def _bind(
+    session: Session,
+    community_id: int,
+    unit_id: int,
+    follower: Follower,
+    role: ResidentRole,
+    now: datetime,
+) -> None:
+    """Make the binding active, whether it was requested, is new, or already active."""
+    binding = session.scalar(
+        select(Binding).where(
+            Binding.community_id == community_id,
+            Binding.unit_id == unit_id,
+            Binding.follower_id == follower.id,
+            Binding.state.in_(LIVING),
+        )
+    )
+    if binding is None:
+        binding = Binding(
+            community_id=community_id,
+            unit_id=unit_id,
+            follower_id=follower.id,
+            role=role,
+            requested_at=now,
+        )
+        session.add(binding)
+    elif binding.state is BindingState.ACTIVE:
+        return
+    binding.state = BindingState.ACTIVE
+    binding.decided_at = now
+    session.flush()  # the fact names the binding's id
+    _record(session, FactKind.BINDING_ADDED, binding, now)
+
+
+def request_binding(
+    session: Session, follower: Follower, unit: Unit, now: datetime
+) -> Binding | None:
+    """Ask staff to let this follower act for a home; None when it is bound or asked for already."""
+    living = session.scalar(
+        select(Binding).where(
+            Binding.community_id == unit.community_id,
+            Binding.unit_id == unit.id,
+            Binding.follower_id == follower.id,
+            Binding.state.in_(LIVING),
+        )
+    )
+    if living is not None:
+        return None
+    binding = Binding(
+        community_id=unit.community_id,
+        unit_id=unit.id,
+        follower_id=follower.id,
+        role=ResidentRole.OWNER,
+        state=BindingState.REQUESTED,
+        requested_at=now,
+    )
+    session.add(binding)
+    session.flush()  # the fact names the binding's id
+    _record(session, FactKind.BINDING_REQUESTED, binding, now)
+    return binding
+
+
+def decide_binding(
+    session: Session, community_id: int, binding_id: int, *, approve: bool, now: datetime
+) -> Binding:
+    """Approve or refuse a request; the follower is told.
+
+    Raises:
+        NotFound: no such binding in the community.
+        Conflict: it was decided already.
+    """
+    binding = session.get(Binding, (community_id, binding_id), with_for_update=True)
+    if binding is None:
+        raise NotFound(f"no binding {binding_id} in community {community_id}")
+    if binding.state is not BindingState.REQUESTED:
+        raise Conflict(f"binding {binding_id} is {binding.state.value}, not requested")
+    binding.state = BindingState.ACTIVE if approve else BindingState.REFUSED
+    binding.decided_at = now
+    kind = FactKind.BINDING_ADDED if approve else FactKind.BINDING_REFUSED
+    _record(session, kind, binding, now)
+    return binding
+
+
+def _record(session: Session, kind: FactKind, binding: Binding, now: datetime) -> None:
+    record(
+        session,
+        kind,
+        community_id=binding.community_id,
+        unit_id=binding.unit_id,
+        ref_id=binding.id,
+        at=now,
+        data={"follower_id": binding.follower_id},
+    )
+
+
+def list_homes(session: Session, follower_id: int) -> list[Home]:
+    """Homes this follower may act for, in the order they were bound."""
+    rows = session.execute(
+        select(Binding, Unit.room, Community.name)
+        .join(Unit, (Unit.community_id == Binding.community_id) & (Unit.id == Binding.unit_id))
+        .join(Community, Community.id == Binding.community_id)
+        .where(Binding.follower_id == follower_id, Binding.state == BindingState.ACTIVE)
+        .order_by(Binding.decided_at, Binding.id)
+    )
+    return [
+        Home(
+            community_id=binding.community_id,
+            community_name=community_name,
+            unit_id=binding.unit_id,
+            room=room,
+            role=binding.role,
+            binding_id=binding.id,
+        )
+        for binding, room, community_name in rows
+    ]

@@ -1,0 +1,1 @@
+"""Payment channels: the only part of billing that talks to payment providers."""

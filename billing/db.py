@@ -1,0 +1,162 @@
+"""SQLAlchemy base, house types, engine and the transaction boundary.
+
+Only doors (webhook, pages, callbacks, console, jobs, CLI) open transactions; the core takes the open
+session. Returning commits, raising rolls back. A transaction that recorded facts wakes the notice
+intake after its commit, never before (`Database.after_facts`).
+"""
+
+import enum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Engine,
+    Enum,
+    Identity,
+    MetaData,
+    Numeric,
+    Text,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from billing.money import Money
+from billing.period import Period
+
+RUNTIME_ROLE = "mingzhang_runtime"
+"""Owns nothing; may not update or delete the journal. Every runtime connection works as this role."""
+
+
+class MoneyColumn(TypeDecorator[Money]):
+    """`Money` as BIGINT fen."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Money | None, dialect: Dialect) -> int | None:
+        """Store fen."""
+        return None if value is None else value.fen
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Money | None:
+        """Read fen; sums come back as NUMERIC, still whole."""
+        return None if value is None else Money(int(value))
+
+
+class PeriodColumn(TypeDecorator[Period]):
+    """`Period` as text `YYYY-MM`, which sorts as it should."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Period | None, dialect: Dialect) -> str | None:
+        """Store the text."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Period | None:
+        """Read the text."""
+        return None if value is None else Period(value)
+
+
+class Base(DeclarativeBase):
+    """Declarative base with the house's types, so that no column can be declared wrongly."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        int: BigInteger,
+        str: Text,
+        date: Date,
+        datetime: DateTime(timezone=True),
+        Decimal: Numeric,
+        Money: MoneyColumn,
+        Period: PeriodColumn,
+        dict[str, Any]: JSONB,
+        enum.Enum: Enum(
+            enum.Enum,
+            native_enum=False,
+            length=32,
+            values_callable=lambda cls: [member.value for member in cls],
+        ),
+    }
+
+
+CommunityId = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=False)]
+"""First column of the primary key of every growing table (design.md decision 9)."""
+
+LocalId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+"""Second column of such a key; drawn from one sequence per table."""
+
+GlobalId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+"""Key of the few small tables that belong to no community."""
+
+FACTS_RECORDED = "facts_recorded"
+"""Key in `Session.info`, set by `facts.record`."""
+
+
+class Database:
+    """Where the books live: opens transactions, and reports committed facts to one listener."""
+
+    def __init__(self, engine: Engine, after_facts: Callable[[], None]) -> None:
+        self.engine = engine
+        self._after_facts = after_facts
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One transaction: returning commits, raising rolls back.
+
+        Must not be held open across a call to the network (design.md decision 6).
+        """
+        with Session(self.engine, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+            recorded = bool(session.info.get(FACTS_RECORDED))
+        if recorded:
+            self._after_facts()
+
+
+def connect(url: str, *, pool_size: int = 10, application_name: str = "mingzhang") -> Engine:
+    """Engine for the runtime: every connection works as the role that owns no tables.
+
+    Waits for a lock at most 10 s and for a statement at most 60 s, so that a stuck peer becomes an
+    error with a sentence instead of a silent queue.
+    """
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 3,
+            "application_name": application_name,
+            "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s",
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def _become_runtime(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET ROLE {RUNTIME_ROLE}")
+        cursor.close()
+        connection.commit()
+
+    return engine

@@ -1,0 +1,247 @@
+"""Double entry under everything.
+
+An entry announces how many postings it has and their total; a statement-level trigger (migration 0001)
+refuses any INSERT whose postings do not complete and balance their entries to exactly that, and UPDATE,
+DELETE and TRUNCATE are refused. So postings are written by one INSERT … SELECT FROM unnest here, or by
+COPY in chunks cut at entry borders; never row by row. Corrections are reversals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from billing.db import Base, CommunityId, LocalId
+from billing.errors import LedgerError
+from billing.labels import LabelEnum
+from billing.money import ZERO, Money
+
+
+class AccountRoot(LabelEnum):
+    """The five roots of the chart of accounts."""
+
+    ASSETS = "assets", "资产"
+    LIABILITIES = "liabilities", "负债"
+    INCOME = "income", "收入"
+    EXPENSES = "expenses", "费用"
+    EQUITY = "equity", "权益"
+
+
+class EntryKind(LabelEnum):
+    """Why an entry was posted."""
+
+    BILL_ISSUED = "bill_issued", "出账"
+    PAYMENT = "payment", "收款"
+    REVERSAL = "reversal", "冲红"
+
+
+class FixedAccount(LabelEnum):
+    """Accounts every community has; income accounts are added per charge item."""
+
+    RECEIVABLE = "assets:receivable", "应收账款"
+    WECHAT_CLEARING = "assets:wechat_clearing", "微信待清算"
+    CASH = "assets:cash", "现金"
+    PREPAYMENTS = "liabilities:prepayments", "预存款"
+
+
+class Account(Base):
+    """An account of one community's chart."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id"], ["community.id"]),
+        UniqueConstraint("community_id", "code"),
+        {"comment": "Chart of accounts (科目)"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    code: Mapped[str]
+    name: Mapped[str]
+
+
+class JournalEntry(Base):
+    """A balanced set of postings (凭证)."""
+
+    __tablename__ = "journal_entry"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id"], ["community.id"]),
+        UniqueConstraint("community_id", "idempotency_key"),
+        CheckConstraint("postings >= 2", name="two_sides"),
+        CheckConstraint("total > 0", name="total_positive"),
+        {"comment": "Journal entries (凭证), append-only"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    kind: Mapped[EntryKind]
+    idempotency_key: Mapped[str] = mapped_column(comment="a sentence, e.g. payment:<out_trade_no>")
+    source_id: Mapped[int] = mapped_column(comment="bill or payment, by kind")
+    effective_on: Mapped[date]
+    posted_at: Mapped[datetime]
+    postings: Mapped[int]
+    total: Mapped[Money] = mapped_column(comment="sum of the debits = sum of the credits, fen")
+    reverses_id: Mapped[int | None]
+
+
+class Posting(Base):
+    """One side of an entry (分录): positive debit or positive credit, never both."""
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["community_id", "entry_id"], ["journal_entry.community_id", "journal_entry.id"]
+        ),
+        ForeignKeyConstraint(["community_id", "account_id"], ["account.community_id", "account.id"]),
+        CheckConstraint(
+            "debit >= 0 AND credit >= 0 AND (debit = 0) <> (credit = 0)", name="one_side"
+        ),
+        Index("ix_posting_unit", "community_id", "account_id", "unit_id"),
+        {"comment": "Postings (分录), append-only"},
+    )
+
+    community_id: Mapped[CommunityId]
+    entry_id: Mapped[int] = mapped_column(primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int]
+    unit_id: Mapped[int | None]
+    bill_id: Mapped[int | None]
+    debit: Mapped[Money]
+    credit: Mapped[Money]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One posting to be made. Exactly one of `debit` and `credit` is above zero."""
+
+    account: str
+    debit: Money = ZERO
+    credit: Money = ZERO
+    unit_id: int | None = None
+    bill_id: int | None = None
+
+
+def ensure_accounts(session: Session, community_id: int, income_items: dict[str, str]) -> None:
+    """Create the fixed accounts and one income account per charge item (code → name).
+
+    Safe to call twice: existing accounts stay as they are.
+    """
+    wanted = {account.value: account.label for account in FixedAccount}
+    wanted |= {income_account(code): name for code, name in income_items.items()}
+    have = set(
+        session.scalars(select(Account.code).where(Account.community_id == community_id)).all()
+    )
+    for code, name in wanted.items():
+        if code not in have:
+            session.add(Account(community_id=community_id, code=code, name=name))
+    session.flush()  # later set-based statements join these rows
+
+
+def income_account(item_code: str) -> str:
+    """Code of the income account of a charge item."""
+    return f"{AccountRoot.INCOME}:{item_code}"
+
+
+POST_LEGS = text(
+    """
+    INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id, debit, credit)
+    SELECT :community_id, :entry_id, leg.no, account.id, leg.unit_id, leg.bill_id,
+           leg.debit, leg.credit
+    FROM unnest(CAST(:accounts AS text[]), CAST(:unit_ids AS bigint[]), CAST(:bill_ids AS bigint[]),
+                CAST(:debits AS bigint[]), CAST(:credits AS bigint[]))
+         WITH ORDINALITY AS leg(account, unit_id, bill_id, debit, credit, no)
+    JOIN account ON account.community_id = :community_id AND account.code = leg.account
+    """
+)
+
+
+def post(
+    session: Session,
+    community_id: int,
+    *,
+    kind: EntryKind,
+    key: str,
+    source_id: int,
+    effective_on: date,
+    now: datetime,
+    legs: Sequence[Leg],
+) -> int:
+    """Post one balanced entry and return its id.
+
+    `key` is unique per community: a second call with the same key is refused by the database, so the
+    caller decides under its own lock whether the fact was already booked.
+
+    Raises:
+        LedgerError: fewer than two legs, a leg with both or neither side, an unknown account, or
+            sides that differ.
+    """
+    debits, credits_ = sum_sides(legs)
+    if len(legs) < 2 or debits != credits_ or debits <= ZERO:
+        raise LedgerError(f"{key}: debits {debits.yuan} and credits {credits_.yuan} do not balance")
+    entry_id = session.execute(
+        insert(JournalEntry)
+        .values(
+            community_id=community_id,
+            kind=kind,
+            idempotency_key=key,
+            source_id=source_id,
+            effective_on=effective_on,
+            posted_at=now,
+            postings=len(legs),
+            total=debits,
+        )
+        .returning(JournalEntry.id)
+    ).scalar_one()
+    posted = session.execute(
+        POST_LEGS,
+        {
+            "community_id": community_id,
+            "entry_id": entry_id,
+            "accounts": [leg.account for leg in legs],
+            "unit_ids": [leg.unit_id for leg in legs],
+            "bill_ids": [leg.bill_id for leg in legs],
+            "debits": [leg.debit.fen for leg in legs],
+            "credits": [leg.credit.fen for leg in legs],
+        },
+    )
+    if posted.rowcount != len(legs):  # type: ignore[attr-defined]  # CursorResult, untyped for text()
+        raise LedgerError(f"{key}: an account is missing from the chart of {community_id}")
+    return entry_id
+
+
+def sum_sides(legs: Sequence[Leg]) -> tuple[Money, Money]:
+    """Total debit and total credit; refuses a leg that is not one-sided.
+
+    Raises:
+        LedgerError: a leg is negative, empty or two-sided.
+    """
+    for leg in legs:
+        if leg.debit < ZERO or leg.credit < ZERO or (leg.debit == ZERO) == (leg.credit == ZERO):
+            raise LedgerError(f"a posting to {leg.account} must be a debit or a credit above zero")
+    return Money(sum(leg.debit.fen for leg in legs)), Money(sum(leg.credit.fen for leg in legs))
+
+
+def balance(session: Session, community_id: int, account: str, unit_id: int | None = None) -> Money:
+    """Debits minus credits of an account, of one home if given. Positive for what is owed to us."""
+    query = (
+        select(func.coalesce(func.sum(Posting.debit) - func.sum(Posting.credit), 0))
+        .join(
+            Account,
+            (Account.community_id == Posting.community_id) & (Account.id == Posting.account_id),
+        )
+        .where(Posting.community_id == community_id, Account.code == account)
+    )
+    if unit_id is not None:
+        query = query.where(Posting.unit_id == unit_id)
+    return Money(int(session.execute(query).scalar_one()))

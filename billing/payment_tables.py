@@ -1,0 +1,147 @@
+"""Tables of payments. Apart from `payments`, because bills read allocations and payments read bills."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.db import Base, CommunityId, LocalId
+from billing.labels import LabelEnum
+from billing.money import Money
+
+
+class PaymentChannel(LabelEnum):
+    """How money reaches us."""
+
+    WECHAT_JSAPI = "wechat_jsapi", "微信支付"
+    COUNTER = "counter", "柜台"
+
+
+class PaymentState(LabelEnum):
+    """Life of a payment. UNKNOWN is real: asked again on a schedule, never charged again."""
+
+    PREPARED = "prepared", "待下单"
+    UNKNOWN = "unknown", "确认中"
+    WAITING = "waiting", "待支付"
+    CONFIRMED = "confirmed", "已到账"
+    CLOSED = "closed", "已关闭"
+
+
+OPEN_STATES = (PaymentState.PREPARED, PaymentState.UNKNOWN, PaymentState.WAITING)
+"""States in which the provider may still take the money."""
+
+
+class Payment(Base):
+    """Money somebody means to pay, or paid, towards one home. A confirmed amount never changes."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "unit_id"], ["unit.community_id", "unit.id"]),
+        ForeignKeyConstraint(
+            ["merchant_id", "out_trade_no"],
+            ["provider_order.merchant_id", "provider_order.out_trade_no"],
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        UniqueConstraint("community_id", "out_trade_no"),
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint(
+            "(state = 'confirmed') = (confirmed_at IS NOT NULL)", name="confirmed_has_time"
+        ),
+        Index("ix_payment_unit", "community_id", "unit_id"),
+        # Read by payments.list_unsettled: what the provider must be asked about.
+        Index(
+            "ix_payment_open",
+            "prepared_at",
+            postgresql_where=text("state IN ('prepared', 'unknown', 'waiting')"),
+        ),
+        {"comment": "Payments (缴费), one per order number"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    merchant_id: Mapped[int | None] = mapped_column(
+        ForeignKey("merchant_account.id"), comment="null when no provider was involved"
+    )
+    out_trade_no: Mapped[str]
+    unit_id: Mapped[int]
+    payer_id: Mapped[int | None] = mapped_column(ForeignKey("follower.id"))
+    channel: Mapped[PaymentChannel]
+    state: Mapped[PaymentState]
+    amount: Mapped[Money]
+    call: Mapped[dict[str, Any] | None] = mapped_column(comment="what the payer's phone needs")
+    transaction_id: Mapped[str | None]
+    prepared_at: Mapped[datetime]
+    asked_at: Mapped[datetime | None] = mapped_column(comment="when the provider was last asked")
+    confirmed_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+
+
+class PaymentTarget(Base):
+    """Which bill the payer meant, and how much of it (民法典 560: the payer's word comes first)."""
+
+    __tablename__ = "payment_target"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["community_id", "payment_id"], ["payment.community_id", "payment.id"]
+        ),
+        ForeignKeyConstraint(["community_id", "bill_id"], ["bill.community_id", "bill.id"]),
+        CheckConstraint("amount > 0", name="amount"),
+        {"comment": "What the payer designated a payment for"},
+    )
+
+    community_id: Mapped[CommunityId]
+    payment_id: Mapped[int] = mapped_column(primary_key=True)
+    bill_id: Mapped[int] = mapped_column(primary_key=True)
+    amount: Mapped[Money]
+
+
+class PaymentAllocation(Base):
+    """A part of a confirmed payment, applied to one line (核销)."""
+
+    __tablename__ = "payment_allocation"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["community_id", "payment_id"], ["payment.community_id", "payment.id"]
+        ),
+        ForeignKeyConstraint(
+            ["community_id", "bill_line_id"], ["bill_line.community_id", "bill_line.id"]
+        ),
+        CheckConstraint("amount > 0", name="amount"),
+        Index("ix_payment_allocation_bill", "community_id", "bill_id"),
+        Index("ix_payment_allocation_line", "community_id", "bill_line_id"),
+        {"comment": "Payments applied to bill lines (核销)"},
+    )
+
+    community_id: Mapped[CommunityId]
+    payment_id: Mapped[int] = mapped_column(primary_key=True)
+    bill_line_id: Mapped[int] = mapped_column(primary_key=True)
+    bill_id: Mapped[int]
+    amount: Mapped[Money]
+
+
+class Receipt(Base):
+    """Proof of a confirmed payment (收据), numbered without gaps per community and year."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["community_id", "payment_id"], ["payment.community_id", "payment.id"]
+        ),
+        UniqueConstraint("community_id", "payment_id"),
+        {"comment": "Receipts (收据)"},
+    )
+
+    community_id: Mapped[CommunityId]
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    payment_id: Mapped[int]
+    issued_at: Mapped[datetime]

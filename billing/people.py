@@ -1,0 +1,174 @@
+"""Who lives there, who follows the official account, and who may see which home.
+
+A `Follower` is one openid; a `Binding` lets a follower act for a home. Bindings are made by a one-time
+code, by its QR scene, or by a request that staff approve.
+"""
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.db import Base, CommunityId, GlobalId, LocalId
+from billing.labels import LabelEnum
+
+
+class ResidentRole(LabelEnum):
+    """What a person is to a home."""
+
+    OWNER = "owner", "业主"
+    TENANT = "tenant", "租户"
+    MEMBER = "member", "家庭成员"
+
+
+class StaffRole(LabelEnum):
+    """What a member of staff may do."""
+
+    MANAGER = "manager", "经理"
+    ACCOUNTANT = "accountant", "会计"
+    CASHIER = "cashier", "收银"
+    SERVICE = "service", "客服"
+    READER = "reader", "只读"
+
+
+class BindingState(LabelEnum):
+    """Life of a binding; only an active one opens a home's bills."""
+
+    REQUESTED = "requested", "待审核"
+    ACTIVE = "active", "已绑定"
+    REFUSED = "refused", "未通过"
+    ENDED = "ended", "已解绑"
+
+
+class Resident(Base):
+    """A person known to the community. Name and phone are sealed by `privacy.Vault`."""
+
+    __tablename__ = "resident"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id"], ["community.id"]),
+        {"comment": "People known to a community; personal data encrypted"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    name_sealed: Mapped[str]
+    phone_sealed: Mapped[str | None]
+
+
+class Occupancy(Base):
+    """Who owned or lived in a home, from when to when (half-open)."""
+
+    __tablename__ = "occupancy"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "unit_id"], ["unit.community_id", "unit.id"]),
+        ForeignKeyConstraint(
+            ["community_id", "resident_id"], ["resident.community_id", "resident.id"]
+        ),
+        CheckConstraint("to_on > from_on", name="dates_ascend"),
+        Index("ix_occupancy_unit", "community_id", "unit_id"),
+        {"comment": "Owners, tenants and household members of homes, with dates"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    unit_id: Mapped[int]
+    resident_id: Mapped[int]
+    role: Mapped[ResidentRole]
+    from_on: Mapped[date]
+    to_on: Mapped[date | None] = mapped_column(comment="first day no longer; null while it lasts")
+
+
+class Follower(Base):
+    """One openid of the official account. Row exists from the first message on."""
+
+    __tablename__ = "follower"
+    __table_args__ = ({"comment": "Followers (粉丝) of the official account"},)
+
+    id: Mapped[GlobalId]
+    openid: Mapped[str] = mapped_column(unique=True)
+    first_seen_at: Mapped[datetime]
+    followed_at: Mapped[datetime | None]
+    unfollowed_at: Mapped[datetime | None] = mapped_column(comment="null while following")
+    last_message_at: Mapped[datetime | None] = mapped_column(
+        comment="opens the 48-hour window of service messages"
+    )
+
+
+class Staff(Base):
+    """A member of staff; `community_id` null means every community."""
+
+    __tablename__ = "staff"
+    __table_args__ = ({"comment": "Staff of the property company"},)
+
+    id: Mapped[GlobalId]
+    login: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    role: Mapped[StaffRole]
+    community_id: Mapped[int | None] = mapped_column(ForeignKey("community.id"))
+    follower_id: Mapped[int | None] = mapped_column(ForeignKey("follower.id"), unique=True)
+
+
+class Binding(Base):
+    """A follower may act for a home. At most one living binding per pair."""
+
+    __tablename__ = "binding"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "unit_id"], ["unit.community_id", "unit.id"]),
+        Index(
+            "uq_binding_living",
+            "community_id",
+            "unit_id",
+            "follower_id",
+            unique=True,
+            postgresql_where=text("state IN ('requested', 'active')"),
+        ),
+        Index("ix_binding_follower", "follower_id"),
+        {"comment": "Which follower may act for which home (绑定)"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    unit_id: Mapped[int]
+    follower_id: Mapped[int] = mapped_column(ForeignKey("follower.id"))
+    role: Mapped[ResidentRole]
+    state: Mapped[BindingState]
+    requested_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class BindingCode(Base):
+    """A one-time code, for a home or for a member of staff. Only its keyed hash is kept."""
+
+    __tablename__ = "binding_code"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "unit_id"], ["unit.community_id", "unit.id"]),
+        CheckConstraint("(unit_id IS NULL) <> (staff_id IS NULL)", name="one_purpose"),
+        {"comment": "One-time binding codes, hashed"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    unit_id: Mapped[int | None]
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    role: Mapped[ResidentRole]
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    used_by: Mapped[int | None] = mapped_column(ForeignKey("follower.id"))
+
+
+class BindingAttempt(Base):
+    """A wrong code. Counted to lock guessers out and to raise an alert."""
+
+    __tablename__ = "binding_attempt"
+    __table_args__ = (
+        Index("ix_binding_attempt_at", "at"),
+        Index("ix_binding_attempt_follower", "follower_id", "at"),
+        {"comment": "Wrong binding codes, for lock-out and alerts"},
+    )
+
+    id: Mapped[GlobalId]
+    follower_id: Mapped[int] = mapped_column(ForeignKey("follower.id"))
+    at: Mapped[datetime]

@@ -1,0 +1,76 @@
+"""What is charged and at which price: charge items and the dated versions of their tariffs."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.db import Base, CommunityId, LocalId
+from billing.labels import LabelEnum
+from billing.property import SubjectKind
+
+
+class FeeKind(LabelEnum):
+    """The kinds of fee an owner knows by name; the understanding speaks the same codes."""
+
+    PROPERTY = "property", "物业费"
+    PARKING = "parking", "停车费"
+    WATER = "water", "水费"
+    ELECTRICITY = "electricity", "电费"
+    GAS = "gas", "燃气费"
+    HEATING = "heating", "取暖费"
+    SHARED = "shared", "公摊费"
+    GARBAGE = "garbage", "垃圾处理费"
+    ELEVATOR = "elevator", "电梯费"
+    DEPOSIT = "deposit", "押金"
+    RENOVATION = "renovation", "装修管理费"
+    LATE_FEE = "late_fee", "违约金"
+    PUMP = "pump", "二次加压费"
+
+
+class ChargeItem(Base):
+    """Something the community charges for, e.g. 物业费 of homes every month."""
+
+    __tablename__ = "charge_item"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id"], ["community.id"]),
+        UniqueConstraint("community_id", "code"),
+        CheckConstraint("cycle_months IN (1, 3, 12)", name="cycle_months"),
+        {"comment": "Charge items (收费项目)"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    code: Mapped[str]
+    name: Mapped[str] = mapped_column(comment="as printed on the bill")
+    fee: Mapped[FeeKind]
+    subject_kind: Mapped[SubjectKind]
+    cycle_months: Mapped[int] = mapped_column(comment="1 monthly, 3 quarterly, 12 yearly")
+    active_from: Mapped[date]
+    active_to: Mapped[date | None]
+
+
+class Tariff(Base):
+    """One version of an item's price, in force from a date until the next version begins.
+
+    `price` is the JSON of `billing.pricing`; it was parsed before it was stored. A version is never
+    edited once a line was priced with it: a change is a new version.
+    """
+
+    __tablename__ = "tariff"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["community_id", "item_id"], ["charge_item.community_id", "charge_item.id"]
+        ),
+        UniqueConstraint("community_id", "item_id", "effective_from"),
+        {"comment": "Versions of a charge item's price (收费标准)"},
+    )
+
+    community_id: Mapped[CommunityId]
+    id: Mapped[LocalId]
+    item_id: Mapped[int]
+    effective_from: Mapped[date]
+    price: Mapped[dict[str, Any]]
+    basis_document: Mapped[str] = mapped_column(comment="contract clause or filing shown to owners")
+    created_at: Mapped[datetime]

@@ -1,0 +1,68 @@
+"""`mingzhang …`: one module per group of commands, loaded only when used.
+
+Machine-readable JSON goes to stdout; everything else (progress, logs, errors) to stderr.
+"""
+
+import importlib
+import sys
+
+import click
+import structlog
+
+COMMANDS = {
+    "alerts": "bot.cli.operations:alerts",
+    "bench": "bot.cli.bench:bench",
+    "bill-run": "bot.cli.books:bill_run",
+    "binding": "bot.cli.binding:binding",
+    "check": "bot.cli.books:check",
+    "cron": "bot.cli.processes:cron",
+    "demo": "bot.cli.demo:demo",
+    "migrate": "bot.cli.processes:migrate_command",
+    "quote": "bot.cli.quote:quote",
+    "remind": "bot.cli.books:remind",
+    "serve": "bot.cli.processes:serve",
+    "understand": "bot.cli.understand:understand",
+    "wechat": "bot.cli.operations:wechat",
+    "worker": "bot.cli.processes:worker",
+}
+"""Command → where it lives. A table of contents; nothing is imported until it is called."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on first use, so that `quote` does not pay for Flask."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import the command, or None for an unknown name."""
+        place = COMMANDS.get(name)
+        if place is None:
+            return None
+        module, attribute = place.split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+def log_to_stderr() -> None:
+    """Structured logs on stderr; stdout belongs to JSON."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(
+                key_order=["timestamp", "level", "event"], drop_missing=True
+            ),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+@click.group(cls=LazyGroup)
+def main() -> None:
+    """明账 Mingzhang: property fees in WeChat, exact to the fen."""
+    log_to_stderr()

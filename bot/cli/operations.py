@@ -1,0 +1,49 @@
+"""Commands for operators: alerts, and what is published to WeChat."""
+
+import click
+from sqlalchemy import select
+
+from billing.alerts import Alert
+from bot.cli.installation import open_program, print_json
+from bot.menu import menu
+from notify.wechat import WeChatError, WeChatUnreachable
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help="Closed ones too.")
+def alerts(every: bool) -> None:
+    """Open alerts, latest first."""
+    with open_program() as program, program.services.database.transaction() as session:
+        query = select(Alert).order_by(Alert.raised_at.desc(), Alert.id.desc())
+        if not every:
+            query = query.where(Alert.closed_at.is_(None))
+        print_json(
+            [
+                {
+                    "id": alert.id,
+                    "kind": alert.kind.value,
+                    "label": alert.kind.label,
+                    "community_id": alert.community_id,
+                    "raised_at": alert.raised_at.isoformat(),
+                    "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
+                    "data": alert.data,
+                }
+                for alert in session.scalars(query)
+            ]
+        )
+
+
+@click.group()
+def wechat() -> None:
+    """The official account."""
+
+
+@wechat.command("menu")
+def publish_menu() -> None:
+    """Publish the menu; safe to repeat."""
+    with open_program() as program:
+        try:
+            program.services.wechat.create_menu(menu())
+        except (WeChatError, WeChatUnreachable) as error:
+            raise click.ClickException(f"WeChat did not take the menu: {error}") from error
+        print_json({"published": True, "menu": menu()})

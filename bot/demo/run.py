@@ -1,0 +1,213 @@
+"""`make demo`: engines, schema, data, the other side of the wire and our own processes, in one go."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+import structlog
+from rq import Worker
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.bindings import issue_code
+from billing.people import Resident, Occupancy, Staff
+from billing.property import Unit, get_community
+from bot.cli.installation import DEMO_ENVIRONMENT
+from bot.demo.cast import CAST
+from bot.demo.keys import (
+    MERCHANT,
+    Addresses,
+    kept_account,
+    product_environment,
+    sandbox_config,
+    write_private,
+)
+from bot.demo.seed import COMMUNITY, Plan, seed_demo
+from bot.demo.supervisor import Child, Supervisor
+from bot.embedded import embedded
+from bot.menu import menu
+from bot.program import Program, build
+from bot.schema import migrate
+from bot.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+READY_SECONDS_MAX = 90
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What `mingzhang demo` was asked for."""
+
+    plan: Plan
+    var: Path
+    port: int
+    sandbox_port: int
+    clock_rate: float
+
+
+def run_demo(options: DemoOptions) -> None:
+    """Run the demo in the foreground until SIGINT or SIGTERM; prints `ready: <url>` on stdout."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    options.var.mkdir(parents=True, exist_ok=True)
+    addresses = Addresses(
+        service=f"http://127.0.0.1:{options.port}",
+        sandbox=f"http://127.0.0.1:{options.sandbox_port}",
+    )
+    account = kept_account(options.var)
+    with _engines(options.var) as (urls, heal):
+        environment = product_environment(account, addresses, options.var)
+        write_private(options.var / DEMO_ENVIRONMENT, json.dumps(environment))
+        full = {**os.environ, **environment, **urls}
+        migrate(urls["DATABASE_URL"])
+        program = build(Settings.from_env(full))
+        started = time.monotonic()
+        seeded = seed_demo(
+            program.services.database,
+            program.services.vault,
+            options.plan,
+            (MERCHANT, account["mchid"]),
+        )
+        log.info("demo_data", seeded=seeded, seconds=round(time.monotonic() - started, 1))
+        demo_file = options.var / "demo.json"
+        write_private(demo_file, json.dumps(_introduction(program), ensure_ascii=False))
+        config_file = options.var / "sandbox.json"
+        config = sandbox_config(account, addresses, options.var, demo_file, options.clock_rate)
+        write_private(config_file, json.dumps(config, ensure_ascii=False))
+        supervisor = Supervisor(_children(full, config_file, options), heal, stopping)
+        supervisor.start()
+        ready = threading.Thread(
+            target=_announce, args=(program, addresses, stopping, demo_file), daemon=True
+        )
+        ready.start()
+        supervisor.watch()
+
+
+@contextmanager
+def _engines(var: Path) -> Iterator[tuple[dict[str, str], Callable[[], None]]]:
+    """Given engines are used as they are; otherwise embedded ones, brought back when they die."""
+    given = {name: os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL")}
+    if given["DATABASE_URL"] and given["REDIS_URL"]:
+        yield {name: str(url) for name, url in given.items()}, lambda: None
+        return
+    with embedded(var) as engines:
+        yield (
+            {
+                "DATABASE_URL": given["DATABASE_URL"] or engines.database_url,
+                "REDIS_URL": given["REDIS_URL"] or engines.redis_url,
+            },
+            engines.revive,
+        )
+
+
+def _children(environment: dict[str, str], config: Path, options: DemoOptions) -> list[Child]:
+    mingzhang = [sys.executable, "-m", "bot"]
+    sandbox = [sys.executable, "-m", "sandbox", "--config", str(config)]
+    return [
+        Child("sandbox", [*sandbox, "--port", str(options.sandbox_port)], os.environ),
+        Child("web", [*mingzhang, "serve"], environment),
+        Child("worker", [*mingzhang, "worker"], environment),
+        Child("cron", [*mingzhang, "cron"], environment),
+    ]
+
+
+def _introduction(program: Program) -> dict[str, Any]:
+    """Sign-ins and fresh binding codes, for the sandbox's `/demo.json` and for the terminal."""
+    now = program.services.clock()
+    vault = program.services.vault
+    with program.services.database.transaction() as session:
+        community = get_community(session, COMMUNITY)
+        codes = []
+        for character in CAST:
+            unit = session.scalar(
+                select(Unit).where(Unit.community_id == community.id, Unit.room == character.room)
+            )
+            if unit is not None:
+                code = issue_code(
+                    session,
+                    vault,
+                    community_id=community.id,
+                    unit_id=unit.id,
+                    role=character.role,
+                    now=now,
+                )
+                phone = vault.open(_phone_of(session, unit))
+                codes.append({"room": unit.room, "code": code, "phone": phone})
+        staff = [
+            {
+                "name": member.name,
+                "role": member.role.value,
+                "login": member.login,
+                "code": issue_code(
+                    session, vault, community_id=community.id, staff_id=member.id, now=now
+                ),
+            }
+            for member in session.scalars(select(Staff).order_by(Staff.id))
+        ]
+    return {
+        "community": COMMUNITY,
+        "staff": staff,
+        "bind": codes,
+        "phones": [
+            {"openid": f"o{index:02d}-demo-phone", "name": character.name}
+            for index, character in enumerate(CAST, start=1)
+        ],
+    }
+
+
+def _phone_of(session: Session, unit: Unit) -> str:
+    sealed: str = session.scalars(
+        select(Resident.phone_sealed)
+        .join(
+            Occupancy,
+            (Occupancy.community_id == Resident.community_id)
+            & (Occupancy.resident_id == Resident.id),
+        )
+        .where(Occupancy.community_id == unit.community_id, Occupancy.unit_id == unit.id)
+    ).one()
+    return sealed
+
+
+def _announce(
+    program: Program, addresses: Addresses, stopping: threading.Event, demo_file: Path
+) -> None:
+    """Wait until everything answers, publish the menu, then say so."""
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while not stopping.is_set():
+        if _all_answer(program, addresses):
+            break
+        if time.monotonic() > deadline:
+            log.error("not_ready", seconds=READY_SECONDS_MAX)
+            stopping.set()
+            return
+        stopping.wait(0.2)
+    program.services.wechat.create_menu(menu())
+    introduction = json.loads(demo_file.read_text(encoding="utf-8"))
+    for home in introduction["bind"]:
+        print(f"bind {home['room']}: {home['code']}", file=sys.stderr)
+    for member in introduction["staff"]:
+        print(f"staff {member['name']} ({member['role']}): {member['code']}", file=sys.stderr)
+    print(f"phone: {addresses.sandbox}/phone/", file=sys.stderr)
+    print(f"ready: {addresses.service}", flush=True)
+
+
+def _all_answer(program: Program, addresses: Addresses) -> bool:
+    try:
+        return (
+            requests.get(f"{addresses.service}/healthz", timeout=2).ok
+            and requests.get(f"{addresses.sandbox}/healthz", timeout=2).ok
+            and bool(Worker.all(connection=program.queue.connection))
+        )
+    except requests.RequestException:
+        return False

@@ -1,0 +1,146 @@
+"""Demo data: one community with homes, cars, fourteen months of bills and mostly paid history.
+
+Deterministic for a seed and a date. Everything goes through the core's own functions except past
+payments, which are written set-wise (`history`), as an import from an older system would be.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.bill_run import run_bills
+from billing.business_day import BEIJING
+from billing.db import Database
+from billing.ledger import ensure_accounts
+from billing.merchants import MerchantAccount, Provider
+from billing.people import Staff
+from billing.period import Period
+from billing.privacy import Vault
+from billing.property import Community, SubjectKind
+from billing.tariffs import ChargeItem, FeeKind, Tariff
+from bot.demo.cast import COMMUNITY_NAME, COMPANY_NAME, ITEMS, STAFF
+from bot.demo.history import pay_history
+from bot.demo.homes import add_homes
+
+COMMUNITY = "HY"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Size of the demo."""
+
+    households: int
+    months: int
+    seed: int
+    today: date
+
+
+def first_day_at_nine(period: Period) -> datetime:
+    """When the bills of a past month were issued."""
+    return datetime.combine(period.start, time(9), BEIJING)
+
+
+def seed_demo(database: Database, vault: Vault, plan: Plan, merchant: tuple[str, str]) -> bool:
+    """Fill an empty installation; False when the demo community is already there.
+
+    Args:
+        merchant: code and mchid of the merchant account that collects.
+    """
+    chance = random.Random(plan.seed)  # noqa: S311  # demo data, not secrets
+    with database.transaction() as session:
+        if session.scalar(select(Community.id).where(Community.code == COMMUNITY)):
+            return False
+        community = _community(session, merchant)
+        _items(session, community, plan)
+        add_homes(session, vault, community.id, plan.households, chance)
+        for login, name, role in STAFF:
+            session.add(Staff(login=login, name=name, role=role, community_id=community.id))
+    for period in past_periods(plan):
+        issued_at = first_day_at_nine(period)
+        run_bills(
+            database, community, period, today=period.start, now=issued_at, publish=True
+        )
+    with database.transaction() as session:
+        pay_history(session, community.id, plan.today, chance)
+    return True
+
+
+def past_periods(plan: Plan) -> list[Period]:
+    """The demo's months, oldest first, ending with the current one."""
+    period = Period.of(plan.today)
+    periods = [period]
+    for _ in range(plan.months - 1):
+        period = period.previous()
+        periods.append(period)
+    return periods[::-1]
+
+
+def _community(session: Session, merchant: tuple[str, str]) -> Community:
+    code, mchid = merchant
+    account = MerchantAccount(
+        code=code, provider=Provider.WECHAT_PAY, mchid=mchid, name=COMPANY_NAME
+    )
+    session.add(account)
+    session.flush()  # the community refers to it
+    community = Community(
+        code=COMMUNITY,
+        name=COMMUNITY_NAME,
+        company=COMPANY_NAME,
+        service_phone="010-5550 0100",
+        merchant_id=account.id,
+        billing_day=1,
+        due_day=31,
+        due_month_offset=0,
+    )
+    session.add(community)
+    session.flush()  # everything else refers to it
+    return community
+
+
+def _items(session: Session, community: Community, plan: Plan) -> None:
+    """Property fee by area with a price change, parking and garbage at flat prices."""
+    first = past_periods(plan)[0].start
+    change = past_periods(plan)[len(past_periods(plan)) // 2].start
+    area = {"method": "area", "per": "month"}
+    flat = {"method": "flat", "per": "month"}
+    prices: dict[str, tuple[FeeKind, SubjectKind, list[tuple[date, dict[str, Any]]]]] = {
+        "property": (
+            FeeKind.PROPERTY,
+            SubjectKind.HOME,
+            [
+                (first, {**area, "unit_price": "2.60"}),
+                *([(change, {**area, "unit_price": "2.80"})] if change > first else []),
+            ],
+        ),
+        "parking": (FeeKind.PARKING, SubjectKind.PARKING, [(first, {**flat, "unit_price": "120.00"})]),
+        "garbage": (FeeKind.GARBAGE, SubjectKind.HOME, [(first, {**flat, "unit_price": "6.00"})]),
+    }
+    for code, (fee, subject_kind, versions) in prices.items():
+        name, document = ITEMS[code]
+        item = ChargeItem(
+            community_id=community.id,
+            code=code,
+            name=name,
+            fee=fee,
+            subject_kind=subject_kind,
+            cycle_months=1,
+            active_from=first,
+        )
+        session.add(item)
+        session.flush()  # tariffs refer to it
+        for effective_from, price in versions:
+            session.add(
+                Tariff(
+                    community_id=community.id,
+                    item_id=item.id,
+                    effective_from=effective_from,
+                    price=price,
+                    basis_document=document,
+                    created_at=first_day_at_nine(Period.of(first)),
+                )
+            )
+    ensure_accounts(session, community.id, {code: ITEMS[code][0] for code in prices})

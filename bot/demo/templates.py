@@ -1,0 +1,60 @@
+"""The demo account's message templates, as registered at WeChat and as mapped by the product."""
+
+from typing import Any
+
+_TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
+    # notice kind → template id, title, [(label, WeChat field, our word)]
+    "bill_issued": (
+        "TMBillIssued000000000000000000000000000001",
+        "物业账单通知",
+        [
+            ("房号", "thing1", "room"),
+            ("账期", "time2", "period"),
+            ("应缴金额", "amount3", "amount"),
+            ("缴费期限", "time4", "due_on"),
+        ],
+    ),
+    "due_soon": (
+        "TMDueSoon00000000000000000000000000000002",
+        "缴费到期提醒",
+        [
+            ("房号", "thing1", "room"),
+            ("待缴金额", "amount2", "amount"),
+            ("缴费期限", "time3", "due_on"),
+        ],
+    ),
+    "overdue": (
+        "TMOverdue00000000000000000000000000000003",
+        "账单逾期提醒",
+        [
+            ("房号", "thing1", "room"),
+            ("待缴金额", "amount2", "amount"),
+            ("缴费期限", "time3", "due_on"),
+            ("说明", "thing4", "remark"),
+        ],
+    ),
+    "payment_received": (
+        "TMPaymentReceived0000000000000000000000004",
+        "缴费成功通知",
+        [
+            ("房号", "thing1", "room"),
+            ("缴费金额", "amount2", "amount"),
+            ("缴费时间", "time3", "paid_at"),
+            ("收据编号", "character_string4", "receipt"),
+        ],
+    ),
+}
+
+PRODUCT_TEMPLATES: dict[str, dict[str, Any]] = {
+    kind: {"template_id": template_id, "fields": {field: word for _, field, word in rows}}
+    for kind, (template_id, _, rows) in _TEMPLATES.items()
+}
+
+SANDBOX_TEMPLATES: list[dict[str, Any]] = [
+    {
+        "template_id": template_id,
+        "title": title,
+        "content": "\n".join(f"{label}:{{{{{field}.DATA}}}}" for label, field, _ in rows),
+    }
+    for template_id, title, rows in _TEMPLATES.values()
+]

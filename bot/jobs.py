@@ -1,0 +1,19 @@
+"""Jobs that need more than the notifier: settling open payments. RQ calls them by name."""
+
+from bot.program import Program
+from handlers.settlement import settle_open_payments
+from notify import jobs as notify_jobs
+
+_installed: list[Program] = []
+"""The worker's program; RQ passes a job nothing but its arguments."""
+
+
+def install(program: Program) -> None:
+    """Hand the program to the jobs of this process. Called once, before work begins."""
+    _installed[:] = [program]
+    notify_jobs.install(program.notifier)
+
+
+def run_settlement() -> dict[str, int]:
+    """Ask providers about open payments."""
+    return settle_open_payments(_installed[0].services)

@@ -1,0 +1,92 @@
+"""The one place where parts meet. Nothing else reads the clock, opens an engine or builds a client."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import CollectorRegistry
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from billing.channels.wechat_pay import WeChatPayJsapi
+from billing.db import Database, connect
+from billing.privacy import Vault
+from bot.settings import Settings
+from handlers.services import Services
+from notify.jobs import Notifier, wake
+from notify.links import Links
+from notify.wechat import WeChat
+from notify.wording import text_environment
+
+QUEUE_NAME = "mingzhang"
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Everything that runs, wired."""
+
+    settings: Settings
+    services: Services
+    notifier: Notifier
+    queue: Queue
+    registry: CollectorRegistry
+
+
+def utc_now() -> datetime:
+    """The clock of the program; everything below gets it passed in."""
+    return datetime.now(UTC)
+
+
+def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Program:
+    """Wire the program. Opens no connection yet: engines and clients connect when first used."""
+    redis: Redis[bytes] = Redis.from_url(
+        settings.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=30
+    )
+    queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, default_timeout=300)
+    database = Database(connect(settings.database_url), after_facts=lambda: _wake(queue))
+    wechat = WeChat(
+        app_id=settings.wechat_app_id,
+        app_secret=settings.wechat_app_secret,
+        api_base=settings.wechat_api_base,
+        oauth_base=settings.wechat_oauth_base,
+        qr_base=settings.wechat_qr_base,
+        redis=redis,
+    )
+    links = Links(settings.base_url, settings.secret_key)
+    text = text_environment()
+    services = Services(
+        database=database,
+        redis=redis,
+        wechat=wechat,
+        vault=Vault(settings.data_keys, settings.hash_key),
+        channels={
+            code: WeChatPayJsapi(keys, settings.wechat_pay_base)
+            for code, keys in settings.merchants.items()
+        },
+        links=links,
+        text=text,
+        clock=clock,
+        base_url=settings.base_url,
+    )
+    notifier = Notifier(
+        database=database,
+        redis=redis,
+        wechat=wechat,
+        links=links,
+        text=text,
+        templates=settings.wechat_templates,
+        clock=clock,
+    )
+    return Program(settings, services, notifier, queue, CollectorRegistry())
+
+
+def _wake(queue: Queue) -> None:
+    """Tell the workers there are facts. When Redis is down the sweep finds them within 30 s."""
+    try:
+        wake(queue, "intake")
+    except RedisError as error:
+        log.warning("wake_failed", reason=type(error).__name__)

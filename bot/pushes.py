@@ -1,0 +1,134 @@
+"""From WeChat's XML to a `Push`, and from an answer back to XML.
+
+wechatpy's classes read and write the XML; this module fences what they stumble over (1.8.18): control
+characters and JSON bodies (ExpatError), a missing or empty MsgType (KeyError, AttributeError), nested
+elements where text belongs, numbers that are none, `]]>` in a reply, which would end its CDATA.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+from xml.parsers.expat import ExpatError
+
+import xmltodict
+from wechatpy.messages import BaseMessage
+from wechatpy.parser import parse_message
+from wechatpy.replies import TextReply
+
+from handlers.chat.context import REPLY_BYTES_MAX, Push
+
+UNREADABLE = (ExpatError, KeyError, AttributeError, TypeError, ValueError)
+"""What xmltodict and wechatpy raise on XML that is no message."""
+
+NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters XML 1.0 does not allow."""
+
+MORE = "…"
+
+
+class Malformed(Exception):
+    """The body is no message we can read."""
+
+
+def encrypted_part(body: str) -> str:
+    """The `Encrypt` element of a sealed push; nothing else of the body is looked at.
+
+    Raises:
+        Malformed: not XML, or no such element.
+    """
+    try:
+        part = xmltodict.parse(body)["xml"]["Encrypt"]
+    except UNREADABLE:
+        raise Malformed("no Encrypt element") from None
+    if not isinstance(part, str):
+        raise Malformed("no Encrypt text")
+    return part
+
+
+def read_message(xml: str) -> BaseMessage:
+    """The message in this XML, as wechatpy's class of its kind.
+
+    Raises:
+        Malformed: not XML, or without sender, receiver or kind.
+    """
+    try:
+        message = parse_message(NOT_IN_XML.sub("", xml))
+    except UNREADABLE:
+        raise Malformed("not a message") from None
+    if message is None or not (_word(message, "FromUserName") and _word(message, "ToUserName")):
+        raise Malformed("no sender or receiver")
+    return message
+
+
+def push_of(message: BaseMessage) -> Push:
+    """What the dispatcher needs of a message.
+
+    A voice message counts as what WeChat recognised in it. The scene of a code scanned while
+    following comes without its prefix `qrscene_`.
+    """
+    kind = _word(message, "MsgType").lower()
+    if _is_event(message):
+        kind = "event." + _word(message, "Event").lower()
+    return Push(
+        kind=kind,
+        openid=_word(message, "FromUserName"),
+        text=_word(message, "Content") or _word(message, "Recognition"),
+        key=_word(message, "EventKey"),
+        msgid=_word(message, "MsgID"),
+        status=_word(message, "Status"),
+    )
+
+
+def repeat_key(message: BaseMessage) -> str:
+    """The same for every delivery of one push, different for any two pushes.
+
+    A message has its MsgId. An event has none: its sender, second, kind and what distinguishes two
+    events of one kind in one second (menu key, template message, template, menu rule).
+    """
+    names = ["FromUserName", "MsgId"]
+    if not _word(message, "MsgId") or _is_event(message):
+        names = ["FromUserName", "CreateTime", "MsgType", "Event", "EventKey"]
+        names += ["MsgID", "TemplateId", "MenuId"]
+    joined = "\x00".join(_word(message, name) for name in names)
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def reply_xml(message: BaseMessage, text: str, now: datetime) -> str:
+    """A text answer to this message."""
+    reply = TextReply(
+        source=_cdata(_word(message, "ToUserName")),
+        target=_cdata(_word(message, "FromUserName")),
+        content=_cdata(text),
+        time=int(now.timestamp()),
+    )
+    return str(reply.render())
+
+
+def presentable(text: str) -> str:
+    """A text WeChat takes: no control characters but the line break, at most 2048 bytes.
+
+    Handlers keep within the limit by themselves; what does not is cut after a whole line.
+    """
+    text = NOT_IN_XML.sub("", text.replace("\r\n", "\n")).replace("\r", "\n").replace("\t", " ")
+    if len(text.encode()) <= REPLY_BYTES_MAX:
+        return text
+    room = REPLY_BYTES_MAX - len(MORE.encode()) - 1
+    head = text.encode()[:room].decode(errors="ignore")
+    whole_lines = head.rpartition("\n")[0] or head
+    return f"{whole_lines}\n{MORE}"
+
+
+def _is_event(message: BaseMessage) -> bool:
+    """Events of devices come as `device_event`; they are events all the same."""
+    return _word(message, "MsgType").lower() in {"event", "device_event"}
+
+
+def _word(message: BaseMessage, name: str) -> str:
+    """The text of an element; empty when it is missing, empty or not plain text."""
+    value = message._data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _cdata(text: str) -> str:
+    """Text that stays inside the CDATA section wechatpy wraps around it."""
+    return text.replace("]]>", "]]]]><![CDATA[>")

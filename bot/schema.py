@@ -1,0 +1,109 @@
+"""Bring a database to the newest schema. Run by the owner of the tables, never by the runtime role."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, MetaData, create_engine, text
+from sqlalchemy.exc import ProgrammingError
+
+import billing.alerts
+import billing.bill_run_tables
+import billing.bills
+import billing.facts
+import billing.ledger
+import billing.merchants
+import billing.payment_tables
+import billing.people
+import billing.property
+import billing.reconciliation
+import billing.tariffs
+import notify.outbox  # noqa: F401  # every module with tables must be imported before metadata is read
+from billing.db import RUNTIME_ROLE, Base
+
+
+class SchemaError(Exception):
+    """The database cannot be brought to the newest schema; the message says how to mend it."""
+
+
+APPEND_ONLY = (
+    "bill",
+    "bill_line",
+    "journal_entry",
+    "payment_allocation",
+    "payment_target",
+    "posting",
+    "receipt",
+)
+"""Rows the runtime may add but never change; the journal is guarded by triggers as well."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 20261100
+"""Advisory lock: two processes migrating at once wait for each other."""
+
+
+def metadata() -> MetaData:
+    """Every table of the product."""
+    return Base.metadata
+
+
+def alembic_config(engine: Engine) -> Config:
+    """Alembic configuration bound to an engine; no ini file."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes.update(engine=engine, metadata=metadata())
+    return config
+
+
+def migrate(url: str) -> None:
+    """Create the runtime role, bring the schema up to date, grant the runtime what it needs.
+
+    Safe to call twice and from two processes at once.
+
+    Raises:
+        SchemaError: the user may not create the runtime role.
+    """
+    engine = create_engine(url)
+    try:
+        with engine.connect() as lock:
+            lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            lock.commit()
+            _ensure_runtime_role(engine)
+            command.upgrade(alembic_config(engine), "head")
+            _grant(engine)
+    finally:
+        engine.dispose()
+
+
+def _ensure_runtime_role(engine: Engine) -> None:
+    with engine.begin() as connection:
+        exists = connection.execute(
+            text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": RUNTIME_ROLE}
+        ).scalar()
+        try:
+            if not exists:
+                connection.execute(text(f"CREATE ROLE {RUNTIME_ROLE} NOLOGIN"))
+            connection.execute(text(f"GRANT {RUNTIME_ROLE} TO CURRENT_USER"))
+        except ProgrammingError as error:
+            raise SchemaError(
+                f"the database user may not create or join the role {RUNTIME_ROLE}; ask the"
+                f" administrator to run: CREATE ROLE {RUNTIME_ROLE} NOLOGIN;"
+                f" GRANT {RUNTIME_ROLE} TO <this user>;"
+            ) from error
+
+
+def _grant(engine: Engine) -> None:
+    """The journal may only grow; everything else may be read and written; nothing is owned."""
+    statements = [
+        f"GRANT USAGE ON SCHEMA public TO {RUNTIME_ROLE}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {RUNTIME_ROLE}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {RUNTIME_ROLE}",
+        f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {RUNTIME_ROLE}",
+    ]
+    statements += [
+        f"REVOKE UPDATE, DELETE ON {table} FROM {RUNTIME_ROLE}"
+        for table in APPEND_ONLY
+    ]
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))

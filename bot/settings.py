@@ -1,0 +1,194 @@
+"""Settings: read once from the environment, complete and consistent, or the program does not start.
+
+A secret may be given as `NAME` or as `NAME_FILE`, the path of a file that holds it; both is a
+contradiction. Every message names the variable. There are no default secrets.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+
+from billing.channels.wechat_pay import WeChatPayKeys, valid_gateway
+
+WEBHOOK_MODES = ("secure", "compatible", "plain")
+
+
+class SettingsError(Exception):
+    """A setting is missing, malformed or contradicts another; the message names the variable."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """Everything the program must be told. Never printed: it holds secrets."""
+
+    database_url: str
+    redis_url: str
+    base_url: str
+    port: int
+    var: Path
+    secret_key: str
+    data_keys: tuple[str, ...]
+    hash_key: str
+    wechat_app_id: str
+    wechat_app_secret: str
+    wechat_token: str
+    wechat_aes_key: str
+    wechat_aes_key_previous: str | None
+    wechat_mode: str
+    wechat_api_base: str
+    wechat_oauth_base: str
+    wechat_qr_base: str
+    wechat_pay_base: str
+    wechat_templates: Mapping[str, Mapping[str, Any]]
+    merchants: Mapping[str, WeChatPayKeys]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read and check every variable.
+
+        Raises:
+            SettingsError: naming the variable and what is wrong with it.
+        """
+        env = _Environment(environ)
+        settings = cls(
+            database_url=env.url("DATABASE_URL", "postgresql", "postgresql+psycopg", "postgres"),
+            redis_url=env.url("REDIS_URL", "redis", "rediss", "unix"),
+            base_url=env.url("MINGZHANG_BASE_URL", "http", "https").rstrip("/"),
+            port=env.port("MINGZHANG_PORT", 8000),
+            var=Path(env.optional("MINGZHANG_VAR") or "var").resolve(),
+            secret_key=env.secret("MINGZHANG_SECRET_KEY", minimum=32),
+            data_keys=_data_keys(env.secret("MINGZHANG_DATA_KEYS", minimum=44)),
+            hash_key=env.secret("MINGZHANG_HASH_KEY", minimum=32),
+            wechat_app_id=env.required("WECHAT_APP_ID"),
+            wechat_app_secret=env.secret("WECHAT_APP_SECRET", minimum=8),
+            wechat_token=env.secret("WECHAT_TOKEN", minimum=3),
+            wechat_aes_key=env.aes_key("WECHAT_AES_KEY"),
+            wechat_aes_key_previous=env.aes_key_or_none("WECHAT_AES_KEY_PREVIOUS"),
+            wechat_mode=env.choice("WECHAT_MODE", WEBHOOK_MODES),
+            wechat_api_base=env.base("WECHAT_API_BASE", "https://api.weixin.qq.com"),
+            wechat_oauth_base=env.base("WECHAT_OAUTH_BASE", "https://open.weixin.qq.com"),
+            wechat_qr_base=env.base("WECHAT_QR_BASE", "https://mp.weixin.qq.com"),
+            wechat_pay_base=env.base("WECHAT_PAY_BASE", "https://api.mch.weixin.qq.com"),
+            wechat_templates=_templates(env.json("WECHAT_TEMPLATES", {})),
+            merchants=_merchants(env.json("WECHAT_PAY_MERCHANTS", {})),
+        )
+        if env.optional("WECHAT_AES_KEY_PREVIOUS") == settings.wechat_aes_key:
+            raise SettingsError("WECHAT_AES_KEY_PREVIOUS must differ from WECHAT_AES_KEY")
+        return settings
+
+
+class _Environment:
+    """Typed look-ups in the environment, each of which fails with the variable's name."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def optional(self, name: str) -> str | None:
+        direct, path = self._environ.get(name), self._environ.get(f"{name}_FILE")
+        if direct and path:
+            raise SettingsError(f"{name} and {name}_FILE are both set; keep one")
+        if path:
+            try:
+                return Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}") from None
+        return direct or None
+
+    def required(self, name: str) -> str:
+        value = self.optional(name)
+        if value is None:
+            raise SettingsError(f"{name} is not set")
+        return value
+
+    def secret(self, name: str, *, minimum: int) -> str:
+        value = self.required(name)
+        if len(value) < minimum:
+            raise SettingsError(f"{name} is too short: at least {minimum} characters")
+        return value
+
+    def url(self, name: str, *schemes: str) -> str:
+        value = self.required(name)
+        if urlsplit(value).scheme not in schemes:
+            raise SettingsError(f"{name} must be a URL beginning with {' or '.join(schemes)}")
+        return value
+
+    def base(self, name: str, default: str) -> str:
+        value = self.optional(name) or default
+        if not valid_gateway(value):
+            raise SettingsError(f"{name} must be http(s)://host[:port] without a path")
+        return value.rstrip("/")
+
+    def port(self, name: str, default: int) -> int:
+        value = self.optional(name) or str(default)
+        if not value.isdigit() or not 0 < int(value) < 65536:
+            raise SettingsError(f"{name} must be a port number, not {value!r}")
+        return int(value)
+
+    def choice(self, name: str, values: tuple[str, ...]) -> str:
+        value = self.optional(name) or values[0]
+        if value not in values:
+            raise SettingsError(f"{name} must be one of {', '.join(values)}")
+        return value
+
+    def aes_key(self, name: str) -> str:
+        value = self.required(name)
+        if not re.fullmatch(r"[A-Za-z0-9]{43}", value):
+            raise SettingsError(f"{name} must be the 43 letters and digits of EncodingAESKey")
+        return value
+
+    def aes_key_or_none(self, name: str) -> str | None:
+        return self.aes_key(name) if self.optional(name) else None
+
+    def json(self, name: str, default: Any) -> Any:
+        value = self.optional(name)
+        if value is None:
+            return default
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise SettingsError(f"{name} is not JSON: {error}") from None
+
+
+def _data_keys(value: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in value.split(",") if key.strip())
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError:
+            raise SettingsError(
+                "MINGZHANG_DATA_KEYS must be comma-separated Fernet keys (32 bytes, base64)"
+            ) from None
+    return keys
+
+
+def _merchants(value: Any) -> dict[str, WeChatPayKeys]:
+    """`{"<merchant code>": {mchid, app_id, serial_no, private_key, api_v3_key, …}}`."""
+    name = "WECHAT_PAY_MERCHANTS"
+    if not isinstance(value, dict):
+        raise SettingsError(f"{name} must be a JSON object: merchant code → keys")
+    wanted = {field.name for field in fields(WeChatPayKeys)}
+    merchants = {}
+    for code, keys in value.items():
+        if not isinstance(keys, dict) or set(keys) != wanted:
+            raise SettingsError(f"{name}: {code} must have exactly {', '.join(sorted(wanted))}")
+        if len(keys["api_v3_key"].encode()) != 32:
+            raise SettingsError(f"{name}: {code}.api_v3_key must be 32 bytes")
+        merchants[code] = WeChatPayKeys(**keys)
+    return merchants
+
+
+def _templates(value: Any) -> dict[str, dict[str, Any]]:
+    """`{"<notice kind>": {"template_id": …, "fields": {"thing1": "room", …}}}`."""
+    name = "WECHAT_TEMPLATES"
+    if not isinstance(value, dict):
+        raise SettingsError(f"{name} must be a JSON object: notice kind → template")
+    for kind, template in value.items():
+        if not isinstance(template, dict) or set(template) != {"template_id", "fields"}:
+            raise SettingsError(f"{name}: {kind} must have exactly template_id and fields")
+    return value

@@ -1,0 +1,151 @@
+"""What a chat handler is given and what it answers. Knows nothing of the wire.
+
+A handler is a function `Chat -> Reply`. It runs inside the transaction the dispatcher opened, says
+what it has to say through a template, and never waits for another server.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from billing.bindings import Home
+from billing.business_day import business_date
+from billing.labels import LabelEnum
+from billing.people import Follower
+from handlers.services import Services
+from notify.links import HomeRef
+
+REPLY_BYTES_MAX = 2048
+"""WeChat's limit for the text of a passive reply and of a service message, UTF-8."""
+
+
+class QuestionKind(LabelEnum):
+    """A question that waits for a yes; the label is the word that says it."""
+
+    SIGN_IN = "sign_in", "确认登录"
+    UNBIND = "unbind", "确认解绑"
+
+
+class Refusal(LabelEnum):
+    """Words that say no to whatever was asked."""
+
+    CANCEL = "cancel", "取消"
+    NO = "no", "不"
+    NEVER_MIND = "never_mind", "算了"
+    REFUSE = "refuse", "拒绝"
+    NOT_ME = "not_me", "不是我"
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One message or event of one follower, as the dispatcher needs it.
+
+    Attributes:
+        kind: `text`, `voice`, `image`, … or `event.<name>`, in lower case.
+        text: what the person wrote, or said if WeChat recognised it; else empty.
+        key: menu key of a click, scene of a QR code; else empty.
+        msgid: WeChat's number of a template message whose delivery ended; else empty.
+        status: how that delivery ended; else empty.
+    """
+
+    kind: str
+    openid: str
+    text: str = ""
+    key: str = ""
+    msgid: str = ""
+    status: str = ""
+
+    @property
+    def is_event(self) -> bool:
+        """An event, not a message a person sent."""
+        return self.kind.startswith("event.")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked and what the yes will need, as plain JSON values."""
+
+    kind: QuestionKind
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of a conversation: the home last talked about, the question that waits."""
+
+    home: HomeRef | None = None
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. An empty text says nothing.
+
+    Attributes:
+        home: the home it was about, remembered for the next sentence; None keeps the one before.
+        question: what the next sentence may answer; None means nothing is open any more.
+    """
+
+    text: str
+    home: HomeRef | None = None
+    question: Question | None = None
+
+
+SILENCE = Reply("")
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One sentence of one follower, with everything a handler may use to answer it."""
+
+    session: Session
+    services: Services
+    follower: Follower
+    homes: Sequence[Home]
+    push: Push
+    memory: Memory
+    now: datetime
+    slots: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def today(self) -> date:
+        """The business date of `now`."""
+        return business_date(self.now)
+
+    def say(
+        self,
+        template: str,
+        *,
+        home: HomeRef | None = None,
+        question: Question | None = None,
+        **words: Any,
+    ) -> Reply:
+        """Reply with `templates/chat/<template>.txt`."""
+        return Reply(self._render(template, words), home, question)
+
+    def say_list(
+        self, template: str, items: Sequence[Any], *, home: HomeRef | None = None, **words: Any
+    ) -> Reply:
+        """Reply with a list, as much of it as WeChat takes.
+
+        The template gets `items` and `left_out`, the number it must say is missing.
+        """
+        text = ""
+        for shown in range(len(items), -1, -1):
+            words |= {"items": items[:shown], "left_out": len(items) - shown}
+            text = self._render(template, words)
+            if len(text.encode()) <= REPLY_BYTES_MAX:
+                break
+        return Reply(text, home)
+
+    def _render(self, template: str, words: Mapping[str, Any]) -> str:
+        page = self.services.text.get_template(f"chat/{template}.txt")
+        return page.render(words).strip()
+
+
+def ref_of(home: Home) -> HomeRef:
+    """The reference a link to this home carries."""
+    return HomeRef(home.community_id, home.unit_id)

@@ -1,0 +1,23 @@
+"""What owners can ask in the chat, in the codes of `bot.understanding`.
+
+The label is what we call it everywhere: in the menu, and as the command that always works, whatever
+the understanding thinks of it.
+"""
+
+from billing.labels import LabelEnum
+
+
+class Topic(LabelEnum):
+    """A thing an owner can ask for."""
+
+    DUE = "bills.due", "账单"
+    DETAIL = "bills.detail", "明细"
+    HISTORY = "bills.history", "历史账单"
+    PAY = "pay", "缴费"
+    PAYMENTS = "payments.history", "缴费记录"
+    TARIFF = "tariff", "收费标准"
+    BIND = "bind", "绑定"
+    UNBIND = "unbind", "解绑"
+    ROOMS = "my_rooms", "我的房屋"
+    HUMAN = "human", "人工"
+    HELP = "help", "帮助"

@@ -1,0 +1,224 @@
+"""What owners' pages read beyond the core's own queries. Nothing here writes."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from billing.bills import Bill, BillLine
+from billing.bindings import list_homes
+from billing.merchants import MerchantAccount
+from billing.money import ZERO, Money
+from billing.payment_tables import OPEN_STATES, Payment, PaymentAllocation, Receipt
+from billing.payments import ORDER_LIFE
+from billing.people import Follower
+from billing.period import Period
+from billing.privacy import mask_room
+from billing.property import Community, Subject, SubjectKind, Unit
+from billing.tariffs import ChargeItem, Tariff
+from handlers.pages.refusals import Refusal, Refused
+from handlers.pages.tokens import PaymentRef
+from notify.links import HomeRef
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A viewer at a home. Only a bound viewer sees more than is needed to pay for it."""
+
+    community: Community
+    unit: Unit
+    follower_id: int | None
+    bound: bool
+
+    @property
+    def ref(self) -> HomeRef:
+        """The home, as links name it."""
+        return HomeRef(self.unit.community_id, self.unit.id)
+
+    @property
+    def room(self) -> str:
+        """The room number, masked for a stranger."""
+        return self.unit.room if self.bound else mask_room(self.unit.room)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentState:
+    """A payment as its payer or its home may see it; `receipt` once the money arrived."""
+
+    payment: Payment
+    merchant: MerchantAccount
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaidLine:
+    """What a payment paid on one line of a bill."""
+
+    period: Period
+    item_name: str
+    subject_kind: SubjectKind
+    subject_code: str
+    period_from: date
+    period_to: date
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTariffs:
+    """A charge item with the versions of its price, the newest first."""
+
+    item: ChargeItem
+    versions: list[Tariff]
+
+    def current(self, today: date) -> Tariff | None:
+        """The version in force today."""
+        return next((one for one in self.versions if one.effective_from <= today), None)
+
+
+def visit_home(session: Session, openid: str, ref: HomeRef | None) -> Visit:
+    """The viewer at this home.
+
+    Raises:
+        Refused: no token of ours, or a home that no longer exists.
+    """
+    unit = session.get(Unit, (ref.community_id, ref.unit_id)) if ref else None
+    if unit is None:
+        raise Refused(Refusal.BROKEN_LINK)
+    follower_id = session.scalar(select(Follower.id).where(Follower.openid == openid))
+    homes = list_homes(session, follower_id) if follower_id is not None else []
+    return Visit(
+        community=session.get_one(Community, unit.community_id),
+        unit=unit,
+        follower_id=follower_id,
+        bound=any((home.community_id, home.unit_id) == (unit.community_id, unit.id) for home in homes),
+    )
+
+
+def require_bound(visit: Visit) -> None:
+    """Raises Refused when the viewer may not see this home's books."""
+    if not visit.bound:
+        raise Refused(Refusal.NOT_YOURS)
+
+
+def find_payment(session: Session, community_id: int, out_trade_no: str) -> Payment | None:
+    """The payment with this order number, if the form was sent before."""
+    return session.scalar(
+        select(Payment).where(
+            Payment.community_id == community_id, Payment.out_trade_no == out_trade_no
+        )
+    )
+
+
+def list_running(session: Session, visit: Visit, now: datetime) -> list[Payment]:
+    """This viewer's payments for the home that may still arrive, the newest first."""
+    return list(
+        session.scalars(
+            select(Payment)
+            .where(
+                Payment.community_id == visit.unit.community_id,
+                Payment.unit_id == visit.unit.id,
+                Payment.payer_id == visit.follower_id,
+                Payment.state.in_(OPEN_STATES),
+                Payment.prepared_at > now - ORDER_LIFE,
+            )
+            .order_by(Payment.prepared_at.desc(), Payment.id.desc())
+        )
+    )
+
+
+def get_payment(session: Session, ref: PaymentRef | None) -> PaymentState:
+    """A payment with its merchant and receipt.
+
+    Raises:
+        Refused: no token of ours.
+    """
+    payment = session.get(Payment, (ref.community_id, ref.payment_id)) if ref else None
+    if payment is None:
+        raise Refused(Refusal.BROKEN_LINK)
+    receipt = session.scalar(
+        select(Receipt).where(
+            Receipt.community_id == payment.community_id, Receipt.payment_id == payment.id
+        )
+    )
+    return PaymentState(payment, session.get_one(MerchantAccount, payment.merchant_id), receipt)
+
+
+def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
+    """What a confirmed payment paid, line by line, in the order of the bills."""
+    rows = session.execute(
+        select(
+            Bill.period,
+            ChargeItem.name.label("item_name"),
+            Subject.kind.label("subject_kind"),
+            Subject.code.label("subject_code"),
+            BillLine.period_from,
+            BillLine.period_to,
+            PaymentAllocation.amount,
+        )
+        .join_from(
+            PaymentAllocation,
+            BillLine,
+            (BillLine.community_id == PaymentAllocation.community_id)
+            & (BillLine.id == PaymentAllocation.bill_line_id),
+        )
+        .join(Bill, (Bill.community_id == BillLine.community_id) & (Bill.id == BillLine.bill_id))
+        .join(
+            ChargeItem,
+            (ChargeItem.community_id == BillLine.community_id)
+            & (ChargeItem.id == BillLine.item_id),
+        )
+        .join(
+            Subject,
+            (Subject.community_id == BillLine.community_id) & (Subject.id == BillLine.subject_id),
+        )
+        .where(
+            PaymentAllocation.community_id == payment.community_id,
+            PaymentAllocation.payment_id == payment.id,
+        )
+        .order_by(Bill.period, Bill.id, BillLine.id)
+    ).mappings()
+    return [PaidLine(**row) for row in rows]
+
+
+def list_payments_of_bill(session: Session, bill: Bill) -> list[tuple[Payment, Receipt]]:
+    """Confirmed payments that paid something on a bill, the oldest first."""
+    paid = select(PaymentAllocation.payment_id).where(
+        PaymentAllocation.community_id == bill.community_id, PaymentAllocation.bill_id == bill.id
+    )
+    rows = session.execute(
+        select(Payment, Receipt)
+        .join(
+            Receipt,
+            (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
+        )
+        .where(Payment.community_id == bill.community_id, Payment.id.in_(paid))
+        .order_by(Receipt.year, Receipt.no)
+    )
+    return [(payment, receipt) for payment, receipt in rows]
+
+
+def list_tariffs(session: Session, community_id: int, today: date) -> list[ItemTariffs]:
+    """Items still charged, in the order of their ids, each with every version of its price."""
+    items = session.scalars(
+        select(ChargeItem)
+        .where(
+            ChargeItem.community_id == community_id,
+            or_(ChargeItem.active_to.is_(None), ChargeItem.active_to > today),
+        )
+        .order_by(ChargeItem.id)
+    ).all()
+    versions = session.scalars(
+        select(Tariff)
+        .where(Tariff.community_id == community_id)
+        .order_by(Tariff.effective_from.desc())
+    ).all()
+    return [
+        ItemTariffs(item, [version for version in versions if version.item_id == item.id])
+        for item in items
+    ]
+
+
+def sum_paid(lines: list[PaidLine]) -> Money:
+    """Sum of what was paid on these lines; the rest of the payment is the payer's prepayment."""
+    return sum((line.amount for line in lines), ZERO)

@@ -1,0 +1,66 @@
+"""Names on owners' pages that nobody can invent: payments, and the order number of a form.
+
+Signed with the application's key, which Flask already has; like `notify.links`, a token names and does
+not open.
+"""
+
+from dataclasses import dataclass
+
+from flask import current_app
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from notify.links import HomeRef
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRef:
+    """A payment, named by a token."""
+
+    community_id: int
+    payment_id: int
+
+
+def payment_token(ref: PaymentRef) -> str:
+    """Token naming a payment."""
+    return _dump("owner-payment", [ref.community_id, ref.payment_id])
+
+
+def read_payment(token: str) -> PaymentRef | None:
+    """The payment a token names, or None for a token we did not make."""
+    match _load("owner-payment", token):
+        case [int(community_id), int(payment_id)]:
+            return PaymentRef(community_id, payment_id)
+    return None
+
+
+def order_token(out_trade_no: str, openid: str, home: HomeRef) -> str:
+    """An order number made for this viewer and this home, so that the client cannot choose one."""
+    return _dump("owner-order", [out_trade_no, openid, home.community_id, home.unit_id])
+
+
+def read_order(token: str, openid: str, home: HomeRef) -> str | None:
+    """The order number, or None when it was not made by us for this viewer and this home."""
+    match _load("owner-order", token):
+        case [str(out_trade_no), *rest] if rest == [openid, home.community_id, home.unit_id]:
+            return out_trade_no
+    return None
+
+
+def _signer(salt: str) -> URLSafeSerializer:
+    key = current_app.secret_key
+    if not key:
+        raise RuntimeError("the application has no secret key")
+    return URLSafeSerializer(key, salt=salt)
+
+
+def _dump(salt: str, content: list[object]) -> str:
+    token = _signer(salt).dumps(content)
+    return token.decode() if isinstance(token, bytes) else token
+
+
+def _load(salt: str, token: str) -> object:
+    try:
+        content: object = _signer(salt).loads(token)
+    except BadSignature:
+        return None
+    return content

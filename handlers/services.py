@@ -1,0 +1,34 @@
+"""Exactly what handlers may use. Built once by `bot.program.build`; tests build their own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from jinja2 import Environment
+from redis import Redis
+
+from billing.business_day import business_date
+from billing.channels.base import Channel
+from billing.db import Database
+from billing.privacy import Vault
+from notify.links import Links
+from notify.wechat import WeChat
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts a handler answers with. `channels` is keyed by merchant account code."""
+
+    database: Database
+    redis: "Redis[bytes]"
+    wechat: WeChat
+    vault: Vault
+    channels: Mapping[str, Channel]
+    links: Links
+    text: Environment
+    clock: Callable[[], datetime]
+    base_url: str
+
+    def today(self) -> date:
+        """The business date now."""
+        return business_date(self.clock())

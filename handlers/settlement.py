@@ -1,0 +1,115 @@
+"""Payments whose callback did not come: ask the provider, book what arrived, close what is stale.
+
+Run by cron. Prepare → call → record: no transaction is open while the provider is asked. Safe to run at
+once from two places: `confirm` books once and closing is repeatable.
+"""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.orm import Session
+
+from billing.channels.base import (
+    Channel,
+    ChannelError,
+    ChannelRefused,
+    ProviderAnswer,
+    ProviderState,
+)
+from billing.merchants import MerchantAccount
+from billing.payment_tables import Payment
+from billing.payments import (
+    ORDER_LIFE,
+    Outcome,
+    confirm,
+    list_unsettled,
+    record_asked,
+    record_closed,
+)
+from handlers.services import Services
+
+log = structlog.get_logger(__name__)
+
+CALLBACK_GRACE = timedelta(seconds=20)
+"""How long a fresh payment is left to its callback before we ask."""
+
+ASK_AGAIN = timedelta(seconds=60)
+PAYMENTS_PER_ROUND_MAX = 200
+
+
+def settle_open_payments(services: Services) -> dict[str, int]:
+    """One round over open payments; returns how many were booked, closed, still open, unreachable."""
+    now = services.clock()
+    with services.database.transaction() as session:
+        waiting = [
+            (payment, session.get_one(MerchantAccount, payment.merchant_id))
+            for payment in list_unsettled(
+                session,
+                now=now,
+                older_than=CALLBACK_GRACE,
+                ask_again=ASK_AGAIN,
+                limit=PAYMENTS_PER_ROUND_MAX,
+            )
+        ]
+    counts = {"booked": 0, "closed": 0, "open": 0, "unreachable": 0}
+    for payment, merchant in waiting:
+        try:
+            counts[settle(services, payment, merchant)] += 1
+        except ChannelError as error:
+            counts["unreachable"] += 1
+            log.warning("payment_unsettled", out_trade_no=payment.out_trade_no, reason=str(error))
+            with services.database.transaction() as session:
+                record_asked(session, payment, now)
+    return counts
+
+
+def settle(services: Services, payment: Payment, merchant: MerchantAccount) -> str:
+    """Ask about one payment and write down the answer: `booked`, `closed` or `open`.
+
+    Raises:
+        ChannelError: no trustworthy answer; nothing was changed.
+    """
+    channel = services.channels[merchant.code]
+    answer = channel.query(payment.out_trade_no)
+    if answer.state is ProviderState.WAITING and _expired(services, payment):
+        answer = _close(channel, payment)
+    with services.database.transaction() as session:
+        return _record(session, services, payment, merchant, answer)
+
+
+def _expired(services: Services, payment: Payment) -> bool:
+    return payment.prepared_at < services.clock() - ORDER_LIFE
+
+
+def _close(channel: Channel, payment: Payment) -> ProviderAnswer:
+    """Close a stale order; if it was paid at the last moment, the answer says so."""
+    try:
+        channel.close(payment.out_trade_no)
+    except ChannelRefused:
+        return channel.query(payment.out_trade_no)
+    return ProviderAnswer(channel.mchid, payment.out_trade_no, ProviderState.CLOSED)
+
+
+def _record(
+    session: Session,
+    services: Services,
+    payment: Payment,
+    merchant: MerchantAccount,
+    answer: ProviderAnswer,
+) -> str:
+    now = services.clock()
+    if answer.state is ProviderState.PAID:
+        outcome = confirm(session, merchant, answer, now)
+        if outcome is not Outcome.DISCREPANCY:
+            return "booked"
+        record_asked(session, payment, now)
+        return "open"
+    gone = answer.state is ProviderState.CLOSED or (
+        # An order the provider never heard of cannot be paid once its life is over.
+        answer.state is ProviderState.MISSING and _expired(services, payment)
+    )
+    if gone:
+        record_closed(session, payment, now)
+        return "closed"
+    record_asked(session, payment, now)
+    return "open"

@@ -1,0 +1,78 @@
+"""Links to owners' pages. A link names a bill or a home; it does not open it (design.md decision 13).
+
+The token is signed so that nobody can walk through other people's numbers; who may see what is decided
+when the page is opened.
+"""
+
+from dataclasses import dataclass
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+
+@dataclass(frozen=True, slots=True)
+class HomeRef:
+    """A home, named by a link."""
+
+    community_id: int
+    unit_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BillRef:
+    """An issued bill, named by a link."""
+
+    community_id: int
+    bill_id: int
+
+
+class Links:
+    """Makes and reads links under `<base_url>/o/`."""
+
+    def __init__(self, base_url: str, secret_key: str) -> None:
+        self.base_url = base_url
+        self._signer = URLSafeSerializer(secret_key, salt="owner-links")
+
+    def home_token(self, ref: HomeRef) -> str:
+        """Token naming a home."""
+        return self._sign("h", ref.community_id, ref.unit_id)
+
+    def bill_token(self, ref: BillRef) -> str:
+        """Token naming a bill."""
+        return self._sign("b", ref.community_id, ref.bill_id)
+
+    def home_url(self, ref: HomeRef) -> str:
+        """Page of a home: what is owed, with the form to pay it."""
+        return f"{self.base_url}/o/home/{self.home_token(ref)}"
+
+    def bill_url(self, ref: BillRef) -> str:
+        """Page of one bill with every line and its arithmetic."""
+        return f"{self.base_url}/o/bill/{self.bill_token(ref)}"
+
+    def history_url(self, ref: HomeRef) -> str:
+        """Past bills and payments of a home."""
+        return f"{self.base_url}/o/history/{self.home_token(ref)}"
+
+    def tariffs_url(self, ref: HomeRef) -> str:
+        """Fee standards of the home's community."""
+        return f"{self.base_url}/o/tariffs/{self.home_token(ref)}"
+
+    def read_home(self, token: str) -> HomeRef | None:
+        """The home a token names, or None for a token we did not make."""
+        ids = self._read("h", token)
+        return HomeRef(*ids) if ids else None
+
+    def read_bill(self, token: str) -> BillRef | None:
+        """The bill a token names, or None for a token we did not make."""
+        ids = self._read("b", token)
+        return BillRef(*ids) if ids else None
+
+    def _sign(self, kind: str, community_id: int, local_id: int) -> str:
+        token = self._signer.dumps([kind, community_id, local_id])
+        return token.decode() if isinstance(token, bytes) else token
+
+    def _read(self, kind: str, token: str) -> tuple[int, int] | None:
+        try:
+            found, community_id, local_id = self._signer.loads(token)
+        except (BadSignature, TypeError, ValueError):
+            return None
+        return (community_id, local_id) if found == kind else None

@@ -1,0 +1,60 @@
+"""How figures and dates are written for people, and the one template environment for text.
+
+Every sentence a person reads is a template under `templates/`; these filters are all it may call.
+"""
+
+from datetime import date, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from billing.business_day import BEIJING
+from billing.money import Money
+from billing.period import Period
+from billing.pricing.explain import explain
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+
+
+def yuan(amount: Money) -> str:
+    """`Money(123450)` → `1,234.50`."""
+    sign, digits = ("-", amount.yuan[1:]) if amount.yuan.startswith("-") else ("", amount.yuan)
+    whole, fraction = digits.split(".")
+    return f"{sign}{int(whole):,}.{fraction}"
+
+
+def chinese_date(day: date) -> str:
+    """2026-11-05 → `2026年11月5日`."""
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def clock(instant: datetime) -> str:
+    """An instant as Beijing wall time, `2026-11-23 09:05`."""
+    return instant.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M")
+
+
+def chinese_month(period: Period) -> str:
+    """`2026-11` → `2026年11月`."""
+    return f"{period.start.year}年{period.start.month}月"
+
+
+FILTERS = {
+    "yuan": yuan,
+    "chinese_date": chinese_date,
+    "chinese_month": chinese_month,
+    "clock": clock,
+    "explain": explain,
+}
+
+
+def text_environment(templates: Path = TEMPLATES) -> Environment:
+    """Environment for chat replies and notices: plain text, undefined names are errors."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701  # plain text; XML and HTML are escaped where they are made
+    )
+    environment.filters.update(FILTERS)
+    return environment

@@ -1,0 +1,1 @@
+"""Pretend official account: the API a service calls, and what it keeps."""
