@@ -26,7 +26,7 @@ from billing.facts import FactKind, mark_recorded
 from billing.ledger import AccountRoot, EntryKind, FixedAccount
 from billing.money import ZERO, Money
 from billing.period import DateRange, Period, due_on
-from billing.pricing import PricedLine, PricingError, TariffVersion, parse_price, price
+from billing.pricing import PricedLine, PricingError, TariffVersion, parse_price, price_period
 from billing.pricing import Subject as PricedSubject
 from billing.property import Community, Subject, Unit
 from billing.tariffs import ChargeItem, Tariff
@@ -211,7 +211,10 @@ def _next_subjects(
     billed: dict[int, dict[int, list[DateRange]]] = defaultdict(lambda: defaultdict(list))
     spans = select(
         BillLine.subject_id, BillLine.item_id, BillLine.period_from, BillLine.period_to
-    ).join(Subject, (Subject.community_id == BillLine.community_id) & (Subject.id == BillLine.subject_id))
+    ).join(
+        Subject,
+        (Subject.community_id == BillLine.community_id) & (Subject.id == BillLine.subject_id),
+    )
     if plans:
         spans = spans.where(
             BillLine.period_from < max(plan.span.end for plan in plans),
@@ -234,9 +237,7 @@ def _next_subjects(
     return [SubjectRow(subject, area, billed[subject.id]) for subject, area in rows]
 
 
-def _price(
-    row: SubjectRow, plans: Sequence[ItemPlan], summary: RunSummary
-) -> Iterator[DraftLine]:
+def _price(row: SubjectRow, plans: Sequence[ItemPlan], summary: RunSummary) -> Iterator[DraftLine]:
     """Lines still missing for one subject; everything else is counted with its reason."""
     for plan in plans:
         if plan.item.subject_kind is not row.subject.kind:
@@ -250,7 +251,12 @@ def _price(
             summary.skipped["no_tariff"] += 1
         else:
             try:
-                lines = price(plan.versions, PricedSubject(area_m2=row.area_m2), span)
+                lines = price_period(
+                    plan.versions,
+                    span,
+                    PricedSubject(area_m2=row.area_m2),
+                    billing_period=plan.span,
+                )
             except PricingError as error:
                 summary.parked[str(error)] += 1
                 continue

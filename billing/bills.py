@@ -187,7 +187,7 @@ def issued_bills() -> Select[Any]:
 
 def _bill_states(session: Session, query: Select[Any]) -> list[BillState]:
     rows = session.execute(query.order_by(BillRunChunk.due_on, Bill.period, Bill.id)).mappings()
-    return [BillState(**{**row, "paid": Money(int(row["paid"]))}) for row in rows]
+    return [BillState(**row) for row in rows]
 
 
 def list_bills(session: Session, community_id: int, unit_ids: Collection[int]) -> list[BillState]:
@@ -200,9 +200,7 @@ def list_bills(session: Session, community_id: int, unit_ids: Collection[int]) -
 
 def list_unpaid(session: Session, community_id: int, unit_ids: Collection[int]) -> list[BillState]:
     """Issued bills of these homes with something still owed, oldest due date first."""
-    return [
-        bill for bill in list_bills(session, community_id, unit_ids) if bill.outstanding > ZERO
-    ]
+    return [bill for bill in list_bills(session, community_id, unit_ids) if bill.outstanding > ZERO]
 
 
 def get_bills(session: Session, community_id: int, bill_ids: Collection[int]) -> list[BillState]:
@@ -258,4 +256,4 @@ def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> 
         .order_by(BillLine.bill_id, BillLine.id)
     )
     rows = session.execute(query).mappings()
-    return [LineState(**{**row, "paid": Money(int(row["paid"]))}) for row in rows]
+    return [LineState(**row) for row in rows]

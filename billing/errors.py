@@ -1,11 +1,11 @@
 """What the core refuses. One tree; every door turns these into a sentence for a person.
 
-    BillingError
-    ├── NotFound            the thing asked for does not exist in this community
-    ├── Conflict            somebody else changed it first, or it was already used
-    ├── InvalidInput        a value is missing, malformed or out of range (names the field)
-    ├── LedgerError         postings that do not balance
-    └── channels.base.ChannelError
+BillingError
+├── NotFound            the thing asked for does not exist in this community
+├── Conflict            somebody else changed it first, or it was already used
+├── InvalidInput        a value is missing, malformed or out of range (names the field)
+├── LedgerError         postings that do not balance
+└── channels.base.ChannelError
 """
 
 

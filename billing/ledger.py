@@ -103,7 +103,9 @@ class Posting(Base):
         ForeignKeyConstraint(
             ["community_id", "entry_id"], ["journal_entry.community_id", "journal_entry.id"]
         ),
-        ForeignKeyConstraint(["community_id", "account_id"], ["account.community_id", "account.id"]),
+        ForeignKeyConstraint(
+            ["community_id", "account_id"], ["account.community_id", "account.id"]
+        ),
         CheckConstraint(
             "debit >= 0 AND credit >= 0 AND (debit = 0) <> (credit = 0)", name="one_side"
         ),
@@ -156,12 +158,12 @@ def income_account(item_code: str) -> str:
 POST_LEGS = text(
     """
     INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id, debit, credit)
-    SELECT :community_id, :entry_id, leg.no, account.id, leg.unit_id, leg.bill_id,
+    SELECT :community_id, :entry_id, leg.no, leg.account_id, leg.unit_id, leg.bill_id,
            leg.debit, leg.credit
-    FROM unnest(CAST(:accounts AS text[]), CAST(:unit_ids AS bigint[]), CAST(:bill_ids AS bigint[]),
-                CAST(:debits AS bigint[]), CAST(:credits AS bigint[]))
-         WITH ORDINALITY AS leg(account, unit_id, bill_id, debit, credit, no)
-    JOIN account ON account.community_id = :community_id AND account.code = leg.account
+    FROM unnest(CAST(:account_ids AS bigint[]), CAST(:unit_ids AS bigint[]),
+                CAST(:bill_ids AS bigint[]), CAST(:debits AS bigint[]),
+                CAST(:credits AS bigint[]))
+         WITH ORDINALITY AS leg(account_id, unit_id, bill_id, debit, credit, no)
     """
 )
 
@@ -189,6 +191,7 @@ def post(
     debits, credits_ = sum_sides(legs)
     if len(legs) < 2 or debits != credits_ or debits <= ZERO:
         raise LedgerError(f"{key}: debits {debits.yuan} and credits {credits_.yuan} do not balance")
+    account_ids = _account_ids(session, community_id, legs)
     entry_id = session.execute(
         insert(JournalEntry)
         .values(
@@ -203,21 +206,32 @@ def post(
         )
         .returning(JournalEntry.id)
     ).scalar_one()
-    posted = session.execute(
+    session.execute(
         POST_LEGS,
         {
             "community_id": community_id,
             "entry_id": entry_id,
-            "accounts": [leg.account for leg in legs],
+            "account_ids": account_ids,
             "unit_ids": [leg.unit_id for leg in legs],
             "bill_ids": [leg.bill_id for leg in legs],
             "debits": [leg.debit.fen for leg in legs],
             "credits": [leg.credit.fen for leg in legs],
         },
     )
-    if posted.rowcount != len(legs):  # type: ignore[attr-defined]  # CursorResult, untyped for text()
-        raise LedgerError(f"{key}: an account is missing from the chart of {community_id}")
     return entry_id
+
+
+def _account_ids(session: Session, community_id: int, legs: Sequence[Leg]) -> list[int]:
+    rows = session.execute(
+        select(Account.code, Account.id).where(
+            Account.community_id == community_id, Account.code.in_({leg.account for leg in legs})
+        )
+    )
+    ids = {row.code: row.id for row in rows}
+    missing = {leg.account for leg in legs} - set(ids)
+    if missing:
+        raise LedgerError(f"no account {', '.join(sorted(missing))} in community {community_id}")
+    return [ids[leg.account] for leg in legs]
 
 
 def sum_sides(legs: Sequence[Leg]) -> tuple[Money, Money]:

@@ -291,10 +291,7 @@ def _objection(
     payer = session.get(Follower, payment.payer_id) if payment.payer_id else None
     if payer is not None and answer.payer_openid != payer.openid:
         return DiscrepancyKind.WRONG_PAYER
-    if (
-        payment.state is PaymentState.CONFIRMED
-        and payment.transaction_id != answer.transaction_id
-    ):
+    if payment.state is PaymentState.CONFIRMED and payment.transaction_id != answer.transaction_id:
         return DiscrepancyKind.PAID_TWICE
     return None
 
@@ -367,9 +364,7 @@ def _payment_legs(payment: Payment, allocation: Allocation) -> list[Leg]:
     ]
     if allocation.remainder > ZERO:
         legs.append(
-            Leg(
-                FixedAccount.PREPAYMENTS, credit=allocation.remainder, unit_id=payment.unit_id
-            )
+            Leg(FixedAccount.PREPAYMENTS, credit=allocation.remainder, unit_id=payment.unit_id)
         )
     return legs
 

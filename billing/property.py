@@ -161,7 +161,9 @@ def get_community(session: Session, code: str) -> Community:
     """
     found = session.scalar(select(Community).where(Community.code == code))
     if found is None:
-        known = ", ".join(session.scalars(select(Community.code).order_by(Community.code))) or "none"
+        known = (
+            ", ".join(session.scalars(select(Community.code).order_by(Community.code))) or "none"
+        )
         raise NotFound(f"no community {code!r}; known: {known}")
     return found
 
@@ -172,9 +174,7 @@ def get_unit(session: Session, community_id: int, room: str) -> Unit:
     Raises:
         NotFound: no such room in the community.
     """
-    found = session.scalar(
-        select(Unit).where(Unit.community_id == community_id, Unit.room == room)
-    )
+    found = session.scalar(select(Unit).where(Unit.community_id == community_id, Unit.room == room))
     if found is None:
         raise NotFound(f"no room {room!r} in community {community_id}")
     return found

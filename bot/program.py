@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from notify.jobs import Notifier, wake
+from notify.wechat import WeChat
 from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.exceptions import RedisError
@@ -16,9 +18,7 @@ from billing.db import Database, connect
 from billing.privacy import Vault
 from bot.settings import Settings
 from handlers.services import Services
-from notify.jobs import Notifier, wake
 from notify.links import Links
-from notify.wechat import WeChat
 from notify.wording import text_environment
 
 QUEUE_NAME = "mingzhang"

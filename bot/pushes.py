@@ -23,6 +23,9 @@ UNREADABLE = (ExpatError, KeyError, AttributeError, TypeError, ValueError)
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters XML 1.0 does not allow."""
 
+FOLLOWED_BY_SCAN = {"subscribe_scan": "subscribe", "subscribe_scan_product": "subscribe"}
+"""Names wechatpy gives to the event `subscribe` when it carries a scene; it strips `qrscene_`."""
+
 MORE = "…"
 
 
@@ -63,12 +66,12 @@ def read_message(xml: str) -> BaseMessage:
 def push_of(message: BaseMessage) -> Push:
     """What the dispatcher needs of a message.
 
-    A voice message counts as what WeChat recognised in it. The scene of a code scanned while
-    following comes without its prefix `qrscene_`.
+    A voice message counts as what WeChat recognised in it. A scene comes without `qrscene_`.
     """
     kind = _word(message, "MsgType").lower()
     if _is_event(message):
-        kind = "event." + _word(message, "Event").lower()
+        event = _word(message, "Event").lower()
+        kind = f"event.{FOLLOWED_BY_SCAN.get(event, event)}"
     return Push(
         kind=kind,
         openid=_word(message, "FromUserName"),

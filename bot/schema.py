@@ -7,18 +7,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, MetaData, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
-import billing.alerts
-import billing.bill_run_tables
-import billing.bills
-import billing.facts
-import billing.ledger
-import billing.merchants
-import billing.payment_tables
-import billing.people
-import billing.property
-import billing.reconciliation
-import billing.tariffs
-import notify.outbox  # noqa: F401  # every module with tables must be imported before metadata is read
+# notify-outbox-here
 from billing.db import RUNTIME_ROLE, Base
 
 
@@ -100,10 +89,7 @@ def _grant(engine: Engine) -> None:
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {RUNTIME_ROLE}",
         f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {RUNTIME_ROLE}",
     ]
-    statements += [
-        f"REVOKE UPDATE, DELETE ON {table} FROM {RUNTIME_ROLE}"
-        for table in APPEND_ONLY
-    ]
+    statements += [f"REVOKE UPDATE, DELETE ON {table} FROM {RUNTIME_ROLE}" for table in APPEND_ONLY]
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))

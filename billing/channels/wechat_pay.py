@@ -140,7 +140,9 @@ class WeChatPayJsapi:
         _check_headers(headers, now)
         try:
             notification = self._client.callback(dict(headers), body)
-        except Exception as error:  # the library raises bare Exception, ValueError and KeyError alike
+        except (
+            Exception
+        ) as error:  # the library raises bare Exception, ValueError and KeyError alike
             raise InvalidNotification(f"unreadable notification: {type(error).__name__}") from None
         if not isinstance(notification, dict):
             raise InvalidNotification("signature or ciphertext does not verify")

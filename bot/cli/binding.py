@@ -33,9 +33,7 @@ def list_bindings(code: str, state: str) -> None:
             select(Binding, Unit.room, Follower.openid)
             .join(Unit, (Unit.community_id == Binding.community_id) & (Unit.id == Binding.unit_id))
             .join(Follower, Follower.id == Binding.follower_id)
-            .where(
-                Binding.community_id == community.id, Binding.state == BindingState(state)
-            )
+            .where(Binding.community_id == community.id, Binding.state == BindingState(state))
             .order_by(Binding.requested_at, Binding.id)
         ).all()
         print_json(

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from billing.business_day import business_date
-from billing.errors import BillingError
+from billing.errors import BillingError, InvalidInput
 from billing.period import Period
 from bot.embedded import EmbeddedError, embedded
 from bot.program import Program, build, utc_now
@@ -72,9 +72,7 @@ class DateParameter(click.ParamType):
 
     name = "date"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> date:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Parse, or fail naming the option."""
         if isinstance(value, date):
             return value
@@ -97,7 +95,7 @@ class PeriodParameter(click.ParamType):
             return value
         try:
             return Period(value)
-        except ValueError:
+        except InvalidInput:
             self.fail(f"{value!r} is not a month like 2026-11", param, ctx)
 
 

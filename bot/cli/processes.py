@@ -67,9 +67,9 @@ def worker() -> None:
     program = build(production_settings())
     jobs.install(program)
     # No fork per job: our jobs are few, batched and our own, and a fork would share connections.
-    SimpleWorker([program.queue], connection=program.queue.connection, serializer=JSONSerializer).work(
-        logging_level="WARNING"
-    )
+    SimpleWorker(
+        [program.queue], connection=program.queue.connection, serializer=JSONSerializer
+    ).work(logging_level="WARNING")
 
 
 class JsonCron(CronScheduler):

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.bindings import issue_code
-from billing.people import Resident, Occupancy, Staff
+from billing.people import Occupancy, Resident, Staff
 from billing.property import Unit, get_community
 from bot.cli.installation import DEMO_ENVIRONMENT
 from bot.demo.cast import CAST
@@ -33,7 +33,7 @@ from bot.demo.keys import (
 )
 from bot.demo.seed import COMMUNITY, Plan, seed_demo
 from bot.demo.supervisor import Child, Supervisor
-from bot.embedded import embedded
+from bot.embedded import start_postgres, start_valkey
 from bot.menu import menu
 from bot.program import Program, build
 from bot.schema import migrate
@@ -101,14 +101,47 @@ def _engines(var: Path) -> Iterator[tuple[dict[str, str], Callable[[], None]]]:
     if given["DATABASE_URL"] and given["REDIS_URL"]:
         yield {name: str(url) for name, url in given.items()}, lambda: None
         return
-    with embedded(var) as engines:
+    engines = _LivingEngines(var)
+    try:
         yield (
             {
-                "DATABASE_URL": given["DATABASE_URL"] or engines.database_url,
-                "REDIS_URL": given["REDIS_URL"] or engines.redis_url,
+                "DATABASE_URL": given["DATABASE_URL"] or engines.postgres.url(),
+                "REDIS_URL": given["REDIS_URL"] or engines.valkey.url,
             },
-            engines.revive,
+            engines.heal,
         )
+    finally:
+        engines.valkey.stop()
+        engines.postgres.stop()
+
+
+class _LivingEngines:
+    """Embedded engines that are started again, at the same address, when somebody kills them."""
+
+    def __init__(self, var: Path) -> None:
+        self._var = var
+        self.postgres = start_postgres(var)
+        self.postgres.create_database()
+        self.valkey = start_valkey(var)
+
+    def heal(self) -> None:
+        """Start again what is gone."""
+        if not _lives(self.postgres.pid):
+            log.warning("ended", process="postgres")
+            self.postgres.stop()
+            self.postgres = start_postgres(self._var)
+        if not _lives(self.valkey.pid):
+            log.warning("ended", process="valkey")
+            self.valkey.stop()
+            self.valkey = start_valkey(self._var)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _children(environment: dict[str, str], config: Path, options: DemoOptions) -> list[Child]:

@@ -61,9 +61,7 @@ def seed_demo(database: Database, vault: Vault, plan: Plan, merchant: tuple[str,
             session.add(Staff(login=login, name=name, role=role, community_id=community.id))
     for period in past_periods(plan):
         issued_at = first_day_at_nine(period)
-        run_bills(
-            database, community, period, today=period.start, now=issued_at, publish=True
-        )
+        run_bills(database, community, period, today=period.start, now=issued_at, publish=True)
     with database.transaction() as session:
         pay_history(session, community.id, plan.today, chance)
     return True
@@ -116,7 +114,11 @@ def _items(session: Session, community: Community, plan: Plan) -> None:
                 *([(change, {**area, "unit_price": "2.80"})] if change > first else []),
             ],
         ),
-        "parking": (FeeKind.PARKING, SubjectKind.PARKING, [(first, {**flat, "unit_price": "120.00"})]),
+        "parking": (
+            FeeKind.PARKING,
+            SubjectKind.PARKING,
+            [(first, {**flat, "unit_price": "120.00"})],
+        ),
         "garbage": (FeeKind.GARBAGE, SubjectKind.HOME, [(first, {**flat, "unit_price": "6.00"})]),
     }
     for code, (fee, subject_kind, versions) in prices.items():

@@ -8,12 +8,15 @@ address. Engines end with the process that started them, also when that is kille
         print(engines.database_url, engines.redis_url)
 """
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.embedded.postgres import Postgres, start_postgres
+from bot.embedded.postgres import Postgres, folders_outside, start_postgres
+from bot.embedded.server import is_running
 from bot.embedded.valkey import Valkey, start_valkey
 from bot.embedded.wheels import EmbeddedError
 
@@ -23,6 +26,8 @@ __all__ = [
     "Postgres",
     "Valkey",
     "embedded",
+    "erase",
+    "scratch",
     "start_postgres",
     "start_valkey",
 ]
@@ -64,3 +69,30 @@ def embedded(state: Path, *, fast: bool = False) -> Iterator[Engines]:
         stack.callback(valkey.stop)
         postgres.create_database()
         yield Engines(postgres, valkey)
+
+
+@contextmanager
+def scratch() -> Iterator[Engines]:
+    """Run both engines for a block on a new folder, fast and unsafe, and remove all they wrote."""
+    state = Path(tempfile.mkdtemp(prefix="mingzhang-scratch-"))
+    state.chmod(0o711)  # new and ours; PostgreSQL may have to pass it as another account
+    try:
+        with embedded(state, fast=True) as engines:
+            yield engines
+    finally:
+        erase(state)
+
+
+def erase(state: Path) -> None:
+    """Remove a state folder and what the engines keep outside it. Safe to repeat.
+
+    Raises:
+        EmbeddedError: an engine still runs there; nothing is removed.
+    """
+    controls = [state.resolve() / name for name in ("postgres", "valkey")]
+    for control in controls:
+        if is_running(control):
+            raise EmbeddedError(f"An engine still runs in {control}; stop it before erasing it.")
+    for folder in (*folders_outside(controls[0]), state):
+        if folder.exists():
+            shutil.rmtree(folder)

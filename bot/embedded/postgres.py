@@ -1,4 +1,4 @@
-"""PostgreSQL from its wheel, reached through a socket in a folder that only its account may enter."""
+"""PostgreSQL from its wheel, reached by a socket in a folder that only its account may enter."""
 
 import os
 import re
@@ -15,9 +15,9 @@ from psycopg import sql
 from bot.embedded import record, server
 from bot.embedded.account import (
     Account,
-    give,
-    is_private,
+    find_elsewhere,
     make_control_folder,
+    make_elsewhere,
     may_enter,
     reachable_copy,
     server_home,
@@ -42,7 +42,8 @@ _SETTINGS = {
     "log_min_error_statement": "panic",  # statements hold personal data
 }
 _SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-_FAST = {name: "off" for name in _SAFE}
+_FAST = dict.fromkeys(_SAFE, "off")
+_SOCKET_FOLDER = "socket"
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET = 100  # bytes; Linux allows 107, macOS 103
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._/-]+")
@@ -76,7 +77,7 @@ class Postgres:
     def create_database(self, dbname: str = "mingzhang") -> None:
         """Create a database in UTF-8 unless it exists. Safe to repeat, also by two at once."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname))
-        with psycopg.connect(**_reach(self.running.facts), autocommit=True) as connection:
+        with _connect(self.running.facts) as connection:
             try:
                 connection.execute(statement)
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
@@ -84,9 +85,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop the server if this process started it. Connections are ended. Safe to repeat."""
-        socket, data = (Path(self.running.facts[name]) for name in ("socket", "data"))
-        if self.running.stop() and socket != data.parent:
-            socket.rmdir()  # PostgreSQL has emptied it
+        self.running.stop()
 
 
 @dataclass(slots=True)
@@ -96,11 +95,11 @@ class _Engine:
     name: str = "PostgreSQL"
     attempts: int = 1
 
-    def order(self, last: record.Facts) -> server.Order:
+    def order(self, _last: record.Facts) -> server.Order:
         home, account = server_home(self.control)
         bin_folder = reachable_copy(postgres_install(), home, account, postgres_release()) / "bin"
         data = _initialised(home, bin_folder, account)
-        socket = _socket_folder(home, account, last.get("socket"))
+        socket = _socket_folder(self.control, home, account)
         for pid_file in (data / "postmaster.pid", socket / f"{_SOCKET}.lock"):
             _drop_if_stale(pid_file, data)
         settings = _SETTINGS | (_FAST if self.fast else _SAFE)
@@ -119,7 +118,7 @@ class _Engine:
         if not (Path(facts["socket"]) / _SOCKET).exists():
             return False
         try:
-            with psycopg.connect(**_reach(facts)) as connection:
+            with _connect(facts) as connection:
                 connection.execute("SELECT 1")
         except psycopg.OperationalError:
             return False
@@ -140,14 +139,22 @@ def start_postgres(state: Path, *, fast: bool = False) -> Postgres:
     return Postgres(server.start(_Engine(control, fast), control))
 
 
-def _reach(facts: record.Facts) -> dict[str, str | int]:
-    return {
-        "host": facts["socket"],
-        "port": 5432,
-        "user": SUPERUSER,
-        "dbname": "postgres",
-        "connect_timeout": 5,
-    }
+def folders_outside(control: Path) -> list[Path]:
+    """Return the folders that had to be made outside the state folder, for removing them."""
+    found = (find_elsewhere(control, kind) for kind in ("home", _SOCKET_FOLDER))
+    return [folder for folder in found if folder is not None]
+
+
+def _connect(facts: record.Facts) -> psycopg.Connection:
+    """Connect to the database `postgres`; every statement is a transaction of its own."""
+    return psycopg.connect(
+        host=facts["socket"],
+        port=5432,
+        user=SUPERUSER,
+        dbname="postgres",
+        connect_timeout=5,
+        autocommit=True,
+    )
 
 
 def _initialised(home: Path, bin_folder: Path, account: Account | None) -> Path:
@@ -175,21 +182,27 @@ def _initialised(home: Path, bin_folder: Path, account: Account | None) -> Path:
 
 def _initdb(bin_folder: Path, home: Path, data: Path, account: Account | None) -> None:
     """Create a cluster: UTF-8, ordered by code point everywhere, local connections only."""
-    done = subprocess.run(  # noqa: S603 - the wheel's program
-        [
-            str(bin_folder / "initdb"),
-            *("-D", str(data), "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"),
-            *("--auth-local=trust", "--auth-host=reject", "--no-instructions"),
-        ],
-        cwd=home,
-        env=dict(server.ENVIRONMENT),
-        capture_output=True,
-        text=True,
-        check=False,
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
-    )
+    command = [
+        str(bin_folder / "initdb"),
+        *("-D", str(data), "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"),
+        *("--auth-local=trust", "--auth-host=reject", "--no-instructions"),
+    ]
+    try:
+        done = subprocess.run(  # noqa: S603 - the wheel's program
+            command,
+            cwd=home,
+            env=server.ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    except OSError as error:
+        raise EmbeddedError(
+            f"{command[0]} cannot be run as {account or 'this user'}: {error}"
+        ) from error
     if done.returncode != 0:
         reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
         raise EmbeddedError(f"PostgreSQL cannot create its data in {home}: {reason}")
@@ -215,29 +228,22 @@ def _fits(folder: Path) -> bool:
     return len(name.encode()) <= _LONGEST_SOCKET and _PLAIN_PATH.fullmatch(name) is not None
 
 
-def _socket_folder(home: Path, account: Account | None, last: str | None) -> Path:
-    """Return the folder for the socket: the server's own, else the last one, else a new one."""
+def _socket_folder(control: Path, home: Path, account: Account | None) -> Path:
+    """Return the folder for the socket: the server's own, else one made elsewhere for good.
+
+    So the address stays the same after a restart.
+    """
     if _fits(home):
         return home
-    if last is not None and _reusable(Path(last), account):
-        return Path(last)
+    uid = account.uid if account else os.geteuid()
+    last = find_elsewhere(control, _SOCKET_FOLDER)
+    if last is not None and last.stat().st_uid == uid:
+        return last
     for parent in (Path(tempfile.gettempdir()).resolve(), Path("/tmp").resolve()):  # noqa: S108
         reachable = account is None or may_enter(parent, account)
         if reachable and _fits(parent / "mingzhang-12345678"):
-            return give(Path(tempfile.mkdtemp(prefix="mingzhang-", dir=parent)), account)
+            return make_elsewhere(control, _SOCKET_FOLDER, parent, account)
     raise EmbeddedError(
         f"The path {home} is too long or not plain enough for a socket, and so are the temporary "
         "folders; choose a shorter MINGZHANG_VAR."
     )
-
-
-def _reusable(folder: Path, account: Account | None) -> bool:
-    """Take the last socket folder again, so that its address stays the same after a restart."""
-    try:
-        folder.mkdir(0o700)
-    except FileExistsError:
-        return is_private(folder, account.uid if account else os.geteuid())
-    except OSError:
-        return False
-    give(folder, account)
-    return True

@@ -1,8 +1,8 @@
 """The record of a running server, locked by its owner for as long as the owner lives.
 
-`run.json` says how to reach the server. Every start writes a new file, and the owner keeps that file
-locked: a record that can be locked describes a server whose owner is gone. The last record stays
-behind after a stop, so that the next start can take the same port and password again.
+`run.json` says how to reach the server. Every start writes a new file, and the owner keeps that
+file locked: a record that can be locked describes a server whose owner is gone. The last record
+stays behind after a stop, so that the next start can take the same port and password again.
 """
 
 import fcntl

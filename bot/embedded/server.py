@@ -16,7 +16,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from bot.embedded import record
 from bot.embedded.account import Account
@@ -70,7 +70,7 @@ class Engine(Protocol):
     attempts: int
     """How often a start is tried; more than once where a port may be taken in between."""
 
-    def order(self, last: record.Facts) -> Order:
+    def order(self, last: record.Facts, /) -> Order:
         """Prepare the data folder and say what to run; nothing runs on it now.
 
         Args:
@@ -85,7 +85,7 @@ class Engine(Protocol):
 class Running:
     """A server that answers. Whoever started it is its owner, and only the owner can stop it."""
 
-    facts: dict[str, Any]
+    facts: record.Facts
     control: Path
     keeper: subprocess.Popen[bytes] | None = None
     owned: int | None = None
@@ -95,22 +95,17 @@ class Running:
         """The process id of the server itself."""
         return int(self.facts["pid"])
 
-    def stop(self) -> bool:
-        """Stop the server if this handle started it, and wait for its end. Safe to repeat.
-
-        Returns:
-            True when this call ended the ownership, False when there was nothing to end.
-        """
+    def stop(self) -> None:
+        """Stop the server if this handle started it, and wait for its end. Safe to repeat."""
         if self.keeper is None or self.owned is None:
-            return False
+            return
         os.close(self.owned)  # from here on nobody attaches to it
         killed = _end_keeper(self.keeper) != 0
         self.keeper, self.owned = None, None
-        if killed and record.read(self.control / _RECORD).get("pid") == self.pid:
+        if killed and last_facts(self.control).get("pid") == self.pid:
             hold = _seize(self.control, self.facts)
             if hold is not None:
                 os.close(hold)
-        return True
 
 
 def start(engine: Engine, control: Path) -> Running:
@@ -134,11 +129,21 @@ def start(engine: Engine, control: Path) -> Running:
         ) from error
 
 
+def is_running(control: Path) -> bool:
+    """Say whether anything of a server of this folder lives."""
+    return control.is_dir() and is_held(control / _LOCK)
+
+
+def last_facts(control: Path) -> record.Facts:
+    """Return the record of the last start, empty when there was none."""
+    return record.read(control / _RECORD)
+
+
 def _attach(engine: Engine, control: Path) -> Running | None:
     """Return the running server, or None when there is none or its owner is gone."""
     deadline = time.monotonic() + _START_SECONDS
     while record.owner_lives(control / _RECORD) and is_held(control / _LOCK):
-        facts = record.read(control / _RECORD)
+        facts = last_facts(control)
         if engine.answers(facts):
             return Running(facts, control)
         if time.monotonic() > deadline:
@@ -152,7 +157,7 @@ def _attach(engine: Engine, control: Path) -> Running | None:
 
 def _begin(engine: Engine, control: Path) -> Running:
     """Start a new server once the last one is gone completely."""
-    last = record.read(control / _RECORD)
+    last = last_facts(control)
     hold = _seize(control, last)
     if hold is None:
         raise EmbeddedError(
@@ -164,7 +169,7 @@ def _begin(engine: Engine, control: Path) -> Running:
             try:
                 return _run(engine, engine.order(last), control, hold)
             except EmbeddedError:
-                last = {}  # its port may have been taken
+                last = {**last, "port": 0}  # its port was taken since it was found free
         return _run(engine, engine.order(last), control, hold)
     finally:
         os.close(hold)

@@ -48,7 +48,7 @@ class _Engine:
 
     def order(self, last: record.Facts) -> server.Order:
         port = _free_port(last.get("port", 0))
-        password = last.get("password") or secrets.token_urlsafe(24)
+        password = last.get("password") or secrets.token_hex(24)
         data = self.control / "server"
         data.mkdir(0o700, exist_ok=True)
         _write_privately(data / "valkey.conf", _configuration(port, password, fast=self.fast))

@@ -15,6 +15,7 @@ from billing.bindings import Home
 from billing.business_day import business_date
 from billing.labels import LabelEnum
 from billing.people import Follower
+from handlers.chat.topics import Topic
 from handlers.services import Services
 from notify.links import HomeRef
 
@@ -99,7 +100,13 @@ SILENCE = Reply("")
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """One sentence of one follower, with everything a handler may use to answer it."""
+    """One sentence of one follower, with everything a handler may use to answer it.
+
+    Attributes:
+        homes: every home the follower may act for.
+        topic: what was understood, also when it is too uncertain to act on.
+        slots: room, period, amount, fee, as `bot.understanding` reads them.
+    """
 
     session: Session
     services: Services
@@ -108,6 +115,7 @@ class Chat:
     push: Push
     memory: Memory
     now: datetime
+    topic: Topic | None = None
     slots: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -43,8 +43,8 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentState:
-    """A payment as its payer or its home may see it; `receipt` once the money arrived."""
+class PaymentRecord:
+    """A payment with who collects it; `receipt` once the money arrived."""
 
     payment: Payment
     merchant: MerchantAccount
@@ -112,6 +112,8 @@ def find_payment(session: Session, community_id: int, out_trade_no: str) -> Paym
 
 def list_running(session: Session, visit: Visit, now: datetime) -> list[Payment]:
     """This viewer's payments for the home that may still arrive, the newest first."""
+    if visit.follower_id is None:
+        return []
     return list(
         session.scalars(
             select(Payment)
@@ -127,7 +129,7 @@ def list_running(session: Session, visit: Visit, now: datetime) -> list[Payment]
     )
 
 
-def get_payment(session: Session, ref: PaymentRef | None) -> PaymentState:
+def get_payment(session: Session, ref: PaymentRef | None) -> PaymentRecord:
     """A payment with its merchant and receipt.
 
     Raises:
@@ -141,7 +143,7 @@ def get_payment(session: Session, ref: PaymentRef | None) -> PaymentState:
             Receipt.community_id == payment.community_id, Receipt.payment_id == payment.id
         )
     )
-    return PaymentState(payment, session.get_one(MerchantAccount, payment.merchant_id), receipt)
+    return PaymentRecord(payment, session.get_one(MerchantAccount, payment.merchant_id), receipt)
 
 
 def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
@@ -181,10 +183,12 @@ def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
     return [PaidLine(**row) for row in rows]
 
 
-def list_payments_of_bill(session: Session, bill: Bill) -> list[tuple[Payment, Receipt]]:
+def list_payments_of_bill(
+    session: Session, community_id: int, bill_id: int
+) -> list[tuple[Payment, Receipt]]:
     """Confirmed payments that paid something on a bill, the oldest first."""
     paid = select(PaymentAllocation.payment_id).where(
-        PaymentAllocation.community_id == bill.community_id, PaymentAllocation.bill_id == bill.id
+        PaymentAllocation.community_id == community_id, PaymentAllocation.bill_id == bill_id
     )
     rows = session.execute(
         select(Payment, Receipt)
@@ -192,7 +196,7 @@ def list_payments_of_bill(session: Session, bill: Bill) -> list[tuple[Payment, R
             Receipt,
             (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
         )
-        .where(Payment.community_id == bill.community_id, Payment.id.in_(paid))
+        .where(Payment.community_id == community_id, Payment.id.in_(paid))
         .order_by(Receipt.year, Receipt.no)
     )
     return [(payment, receipt) for payment, receipt in rows]

@@ -32,7 +32,7 @@ class DueQueue:
         """Add an attempt; nobody takes it once stopped."""
         with self._changed:
             heapq.heappush(self._attempts, attempt)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self) -> Attempt | None:
         """Wait for the next attempt to fall due; None once stopped."""

@@ -3,8 +3,10 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -19,8 +21,10 @@ from wechat_pay_world import (
     Client,
     KeyPair,
     Received,
+    load_library,
     new_key_pair,
 )
+from wechatpayv3 import WeChatPay
 from werkzeug.serving import make_server
 
 from sandbox import config as sandbox_config
@@ -92,8 +96,9 @@ def open_book(
     """Open the book of one state file, again after a `stop()` as after a restart."""
     opened = []
 
-    def open_one(rate: float = 1.0) -> PayBook:
-        opened.append(PayBook(config, Clock(rate), faults, tmp_path / "pay.sqlite3"))
+    def open_one(rate: float = 1.0, **changes: Any) -> PayBook:
+        changed = replace(config, **changes)
+        opened.append(PayBook(changed, Clock(rate), faults, tmp_path / "pay.sqlite3"))
         return opened[-1]
 
     yield open_one
@@ -153,19 +158,19 @@ def callbacks() -> Iterator[Callbacks]:
     server.server_close()
 
 
+@pytest.fixture(scope="session")
+def libraries(merchant_keys: KeyPair, platform_keys: KeyPair) -> dict[str, WeChatPay]:
+    return {
+        mchid: load_library(mchid, merchant_keys, platform_keys) for mchid in (MCHID, OTHER_MCHID)
+    }
+
+
 @pytest.fixture
 def client_of(
-    serve: Callable[[PayBook], str],
-    callbacks: Callbacks,
-    merchant_keys: KeyPair,
-    platform_keys: KeyPair,
+    serve: Callable[[PayBook], str], callbacks: Callbacks, libraries: dict[str, WeChatPay]
 ) -> Callable[..., Client]:
     """Make a merchant's program that calls this book."""
-
-    def make(book: PayBook, mchid: str = MCHID) -> Client:
-        return Client(serve(book), mchid, merchant_keys, platform_keys, callbacks.url)
-
-    return make
+    return lambda book, mchid=MCHID: Client(libraries[mchid], serve(book), callbacks.url)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The people of the pay tests: a merchant on `wechatpayv3`, its callback address, its keys."""
 
+import copy
 import json
 import threading
 import time
@@ -74,25 +75,29 @@ class Callbacks:
             return list(self.received)
 
 
+def load_library(mchid: str, keys: KeyPair, platform: KeyPair) -> WeChatPay:
+    """Load `wechatpayv3` in public-key mode (slow: it checks the RSA key)."""
+    return WeChatPay(
+        WeChatPayType.JSAPI,
+        mchid=mchid,
+        private_key=keys.private_pem,
+        cert_serial_no=SERIAL_NO,
+        appid=APP_ID,
+        apiv3_key=API_V3_KEY,
+        public_key=platform.public_pem,
+        public_key_id=PUBLIC_KEY_ID,
+        timeout=5,
+    )
+
+
 class Client:
     """A merchant's program on `wechatpayv3`, which is not ours and verifies every 2xx answer."""
 
-    def __init__(
-        self, base_url: str, mchid: str, keys: KeyPair, platform: KeyPair, notify_url: str
-    ):
-        self.pay = WeChatPay(
-            WeChatPayType.JSAPI,
-            mchid=mchid,
-            private_key=keys.private_pem,
-            cert_serial_no=SERIAL_NO,
-            appid=APP_ID,
-            apiv3_key=API_V3_KEY,
-            notify_url=notify_url,
-            public_key=platform.public_pem,
-            public_key_id=PUBLIC_KEY_ID,
-            timeout=5,
-        )
+    def __init__(self, library: WeChatPay, base_url: str, notify_url: str):
+        self.pay = copy.copy(library)
+        self.pay._core = copy.copy(library._core)
         self.pay._core._gate_way = base_url
+        self.pay._notify_url = notify_url
 
     def order(self, out_trade_no: str = "HY20261123A01", **changes: Any) -> tuple[int, Any]:
         values: dict[str, Any] = {

@@ -1,0 +1,191 @@
+"""From a push to the words that answer it: read it, find its route, check who may, answer.
+
+One transaction per push, opened here. Sentences of one follower are answered one after the other.
+Whatever goes wrong, a person gets a sentence with a reference number and the operator a traceback.
+"""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.bindings import list_homes, normalize_code, see_follower
+from billing.people import Follower, Staff
+from bot.conversation import Conversations, TurnTaken
+from bot.pushes import presentable
+from bot.understanding import understand
+from handlers.chat import help
+from handlers.chat.bind import find_code
+from handlers.chat.context import Chat, Memory, Push, Refusal, Reply
+from handlers.chat.routes import (
+    NEAREST,
+    NOT_TEXT,
+    NOT_UNDERSTOOD,
+    ROUTES,
+    UNSURE,
+    Audience,
+    Route,
+    no_to,
+    yes_to,
+)
+from handlers.chat.scope import homes_meant
+from handlers.chat.topics import Topic
+from handlers.services import Services
+
+LAST_MESSAGE_PRECISION = timedelta(minutes=10)
+"""`follower.last_message_at` may be this old: it saves a write per sentence."""
+
+EDGES = re.compile(r"^\W+|\W+$")
+COMMANDS = {topic.label: topic for topic in Topic}
+TOPICS = {topic.value: topic for topic in Topic}
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a push asks for: the name of a route, and what was understood on the way."""
+
+    route: str
+    topic: Topic | None = None
+    slots: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Dispatcher:
+    """Answers pushes. Safe to use from many threads."""
+
+    def __init__(self, services: Services, conversations: Conversations) -> None:
+        self._services = services
+        self._conversations = conversations
+
+    def answer(self, push: Push) -> str:
+        """The words to send back; empty when there is nothing to say.
+
+        Raises:
+            Exception: only for an event nobody waits on; WeChat should deliver it again.
+        """
+        if not awaited(push):
+            if push.kind in ROUTES:
+                self._reply(push, Memory())
+            return ""
+        try:
+            with self._conversations.turn(push.openid):
+                return self._converse(push)
+        except TurnTaken:
+            return self.say("still_busy")
+        except Exception:
+            reference = secrets.token_hex(4).upper()
+            log.exception("chat_failed", reference=reference, kind=push.kind)
+            return self.say("failed", reference=reference)
+
+    def say(self, template: str, **words: Any) -> str:
+        """A sentence that needs no conversation, from `templates/chat/<template>.txt`."""
+        page = self._services.text.get_template(f"chat/{template}.txt")
+        return presentable(page.render(words).strip())
+
+    def _converse(self, push: Push) -> str:
+        memory = self._conversations.recall(push.openid)
+        reply = self._reply(push, memory)
+        remembered = Memory(reply.home or memory.home, reply.question)
+        if remembered != memory:
+            self._conversations.remember(push.openid, remembered)
+        return presentable(reply.text)
+
+    def _reply(self, push: Push, memory: Memory) -> Reply:
+        """Answer inside one transaction; what was said is committed before it is sent."""
+        now = self._services.clock()
+        with self._services.database.transaction() as session:
+            follower = see_follower(session, push.openid, now)
+            homes = list_homes(session, follower.id)
+            chat = Chat(session, self._services, follower, homes, push, memory, now)
+            if not push.is_event:
+                _note_message(chat)
+            wish = read_wish(chat)
+            chat = replace(chat, topic=wish.topic, slots=wish.slots)
+            route = ROUTES[wish.route]
+            return _refused(route, chat) or route.handler(chat)
+
+
+def awaited(push: Push) -> bool:
+    """Whether a person waits for words: every message, and the few events we answer."""
+    if not push.is_event or push.kind == "event.click":
+        return True
+    route = ROUTES.get(push.kind)
+    return route is not None and route.awaited
+
+
+def _note_message(chat: Chat) -> None:
+    """A message proves that its sender follows, and opens the window of service messages."""
+    follower = chat.follower
+    last = follower.last_message_at
+    if last is None or chat.now - last > LAST_MESSAGE_PRECISION:
+        follower.last_message_at = chat.now
+    if follower.unfollowed_at is not None:
+        follower.unfollowed_at = None
+
+
+def _refused(route: Route, chat: Chat) -> Reply | None:
+    """Who may: what needs a home is for those who have one, and about their own only."""
+    if route.audience is Audience.ANYONE:
+        return None
+    if not chat.homes:
+        return help.unbound(chat)
+    return None if homes_meant(chat) else help.not_yours(chat)
+
+
+def read_wish(chat: Chat) -> Wish:
+    """What the push asks for. A command by its exact word is never left to chance."""
+    push = chat.push
+    if push.kind == "event.click":
+        topic = TOPICS.get(push.key, Topic.HELP)
+        return Wish(topic, topic)
+    if push.is_event:
+        return Wish(push.kind)
+    text = unicodedata.normalize("NFKC", push.text).strip()
+    if not text:
+        return Wish(NOT_TEXT)
+    return _answer_to_question(chat, text) or _read_sentence(chat, text)
+
+
+def _answer_to_question(chat: Chat, text: str) -> Wish | None:
+    """A yes or a no to the open question; any other sentence stands for itself."""
+    question = chat.memory.question
+    if question is None:
+        return None
+    word = EDGES.sub("", text)
+    if word == question.kind.label:
+        return Wish(yes_to(question.kind))
+    if any(word == refusal.label for refusal in Refusal):
+        return Wish(no_to(question.kind))
+    return None
+
+
+def _read_sentence(chat: Chat, text: str) -> Wish:
+    understood = understand(text, today=chat.today, staff=_is_staff(chat.session, chat.follower))
+    command = COMMANDS.get(EDGES.sub("", text.split()[0]))
+    if command is None and _carries_code(text):
+        command = Topic.BIND
+    if command is not None:
+        return Wish(command, command, understood.slots)
+    topic = TOPICS.get(understood.intent) or NEAREST.get(understood.intent)
+    if topic is None:
+        return Wish(NOT_UNDERSTOOD)
+    return Wish(UNSURE if understood.ask else topic, topic, understood.slots)
+
+
+def _carries_code(text: str) -> bool:
+    """A valid code with a letter in it: rooms and dates have none, nearly every code has."""
+    code = find_code(text)
+    if code is None or normalize_code(code) is None:
+        return False
+    return any(character.isalpha() for character in code)
+
+
+def _is_staff(session: Session, follower: Follower) -> bool:
+    return session.scalar(select(Staff.id).where(Staff.follower_id == follower.id)) is not None

@@ -1,0 +1,11 @@
+"""TEMPLATESENDJOBFINISH: what became of a template message. Nobody waits for an answer."""
+
+from notify.delivery import record_result
+
+from handlers.chat.context import SILENCE, Chat, Reply
+
+
+def finished(chat: Chat) -> Reply:
+    """Write down how the delivery ended; the same event twice changes nothing twice."""
+    record_result(chat.session, chat.push.msgid, chat.push.status, chat.now)
+    return SILENCE

@@ -1,0 +1,46 @@
+"""帮助, and whatever has no answer of its own."""
+
+from sqlalchemy import select
+
+from billing.property import Community
+from handlers.chat.context import Chat, Reply
+
+COMMUNITIES_MAX = 5
+
+
+def menu(chat: Chat) -> Reply:
+    """帮助: what can be asked."""
+    return chat.say("help", homes=chat.homes)
+
+
+def not_understood(chat: Chat) -> Reply:
+    """A sentence that means nothing to us: say so, and what can be asked."""
+    return chat.say("not_understood", homes=chat.homes)
+
+
+def unsure(chat: Chat) -> Reply:
+    """A sentence that may mean something: name the command that surely says it."""
+    return chat.say("unsure", topic=chat.topic)
+
+
+def not_text(chat: Chat) -> Reply:
+    """A picture, a place, a file: nobody reads them here."""
+    return chat.say("not_text")
+
+
+def unbound(chat: Chat) -> Reply:
+    """Something that needs a home, asked by somebody who has none yet."""
+    return chat.say("unbound")
+
+
+def not_yours(chat: Chat) -> Reply:
+    """A room that is not one of the follower's; says nothing about it."""
+    return chat.say("not_yours", said=chat.slots["room"], homes=chat.homes)
+
+
+def human(chat: Chat) -> Reply:
+    """人工: the telephone of the service desk, of the communities one belongs to."""
+    query = select(Community).order_by(Community.id).limit(COMMUNITIES_MAX)
+    if chat.homes:
+        query = query.where(Community.id.in_({home.community_id for home in chat.homes}))
+    return chat.say("human", communities=chat.session.scalars(query).all())

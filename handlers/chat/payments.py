@@ -1,0 +1,58 @@
+"""缴费记录: what arrived, with its receipt."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.bindings import Home
+from billing.business_day import business_date
+from billing.money import Money
+from billing.payments import list_confirmed
+from billing.period import Period
+from handlers.chat.context import Chat, Reply, ref_of
+from handlers.chat.scope import homes_meant, months_meant
+
+PAYMENTS_MAX = 8
+PAYMENTS_READ_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """One confirmed payment as it is listed."""
+
+    at: datetime
+    room: str
+    amount: Money
+    receipt: str
+
+
+def history(chat: Chat) -> Reply:
+    """The last payments of the homes meant, or those made in the months named, latest first."""
+    homes = homes_meant(chat)
+    months = months_meant(chat)
+    paid = [payment for home in homes for payment in _payments(chat, home)]
+    if months:
+        paid = [one for one in paid if Period.of(business_date(one.at)) in months]
+    paid.sort(key=lambda one: one.at, reverse=True)
+    single = ref_of(homes[0]) if len(homes) == 1 else None
+    return chat.say_list(
+        "payments",
+        paid[:PAYMENTS_MAX],
+        home=single,
+        more=max(len(paid) - PAYMENTS_MAX, 0),
+        named=bool(months),
+        rooms=[(home.room, chat.services.links.history_url(ref_of(home))) for home in homes[:3]],
+    )
+
+
+def _payments(chat: Chat, home: Home) -> list[Paid]:
+    rows = list_confirmed(chat.session, home.community_id, [home.unit_id], limit=PAYMENTS_READ_MAX)
+    return [
+        Paid(
+            at=payment.confirmed_at,
+            room=home.room,
+            amount=payment.amount,
+            receipt=f"{receipt.year}-{receipt.no:06d}",
+        )
+        for payment, receipt in rows
+        if payment.confirmed_at is not None
+    ]

@@ -1,0 +1,83 @@
+"""The one table of the chat: what somebody wants → who may → which handler answers.
+
+A route's name is a topic of `Topic`, `event.<name>`, or `yes.`/`no.` and the kind of the question that
+was open. Events that are not listed are acknowledged and change nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from handlers.chat import bills, bind, delivered, help, pay, payments, sign_in, tariff, welcome
+from handlers.chat.context import Chat, QuestionKind, Reply
+from handlers.chat.topics import Topic
+
+Handler = Callable[[Chat], Reply]
+
+
+class Audience(Enum):
+    """Who may use a route."""
+
+    ANYONE = "anyone"
+    BOUND = "bound"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to answer. `awaited` is false where no person waits for words."""
+
+    name: str
+    audience: Audience
+    handler: Handler
+    awaited: bool = True
+
+
+def yes_to(kind: QuestionKind) -> str:
+    """Name of the route that takes a yes to this question."""
+    return f"yes.{kind.value}"
+
+
+def no_to(kind: QuestionKind) -> str:
+    """Name of the route that takes a no to this question."""
+    return f"no.{kind.value}"
+
+
+NOT_TEXT = "message.not_text"
+NOT_UNDERSTOOD = "message.not_understood"
+UNSURE = "message.unsure"
+
+ANYONE, BOUND = Audience.ANYONE, Audience.BOUND
+
+TABLE = (
+    Route("event.subscribe", ANYONE, welcome.followed),
+    Route("event.scan", ANYONE, welcome.scanned),
+    Route("event.unsubscribe", ANYONE, welcome.unfollowed, awaited=False),
+    Route("event.templatesendjobfinish", ANYONE, delivered.finished, awaited=False),
+    Route(yes_to(QuestionKind.SIGN_IN), ANYONE, sign_in.confirmed),
+    Route(no_to(QuestionKind.SIGN_IN), ANYONE, sign_in.refused),
+    Route(yes_to(QuestionKind.UNBIND), ANYONE, bind.unbind_confirmed),
+    Route(no_to(QuestionKind.UNBIND), ANYONE, bind.unbind_refused),
+    Route(Topic.DUE, BOUND, bills.due),
+    Route(Topic.DETAIL, BOUND, bills.detail),
+    Route(Topic.HISTORY, BOUND, bills.history),
+    Route(Topic.PAY, BOUND, pay.pay),
+    Route(Topic.PAYMENTS, BOUND, payments.history),
+    Route(Topic.TARIFF, BOUND, tariff.tariff),
+    Route(Topic.BIND, ANYONE, bind.bind),
+    Route(Topic.UNBIND, BOUND, bind.unbind),
+    Route(Topic.ROOMS, BOUND, bind.my_rooms),
+    Route(Topic.HUMAN, ANYONE, help.human),
+    Route(Topic.HELP, ANYONE, help.menu),
+    Route(UNSURE, ANYONE, help.unsure),
+    Route(NOT_TEXT, ANYONE, help.not_text),
+    Route(NOT_UNDERSTOOD, ANYONE, help.not_understood),
+)
+
+ROUTES: Mapping[str, Route] = {route.name: route for route in TABLE}
+
+NEAREST: Mapping[str, Topic] = {
+    "bills.explain_change": Topic.DETAIL,
+    "payments.methods": Topic.PAY,
+    "dispute": Topic.HUMAN,
+}
+"""Intents without a handler of their own, and the topic that serves them best."""

@@ -1,0 +1,69 @@
+"""Which of the follower's homes and which months a sentence is about (pure)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from billing.bindings import Home
+from billing.period import Period
+from handlers.chat.context import Chat, ref_of
+
+QUARTER_MONTHS = {"Q1": ("01", "03"), "Q2": ("04", "06"), "Q3": ("07", "09"), "Q4": ("10", "12")}
+
+
+def same_room(room: str, said: str) -> bool:
+    """Whether a person may mean this room: the same, or the same without its entrance.
+
+    >>> same_room("3-2-501", "3-501"), same_room("3-2-501", "3-1-501")
+    (True, False)
+    """
+    parts = room.split("-")
+    return said in (room, f"{parts[0]}-{parts[-1]}")
+
+
+def homes_meant(chat: Chat) -> Sequence[Home]:
+    """The homes a sentence names; all of them when it names none."""
+    said = chat.slots.get("room")
+    if said is None:
+        return chat.homes
+    return [home for home in chat.homes if same_room(home.room, said)]
+
+
+def one_home(chat: Chat) -> Home | None:
+    """The one home a sentence is about: the only one meant, else the one last talked about."""
+    meant = homes_meant(chat)
+    if len(meant) == 1:
+        return meant[0]
+    return next((home for home in meant if ref_of(home) == chat.memory.home), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """A range of months, both ends included, as `YYYY-MM`."""
+
+    first: str
+    last: str
+
+    def __contains__(self, period: Period) -> bool:
+        return self.first <= str(period) <= self.last
+
+
+def months_meant(chat: Chat) -> Months | None:
+    """The months a sentence names, or None when it names none."""
+    said = chat.slots.get("period")
+    return read_months(said) if said else None
+
+
+def read_months(said: str) -> Months:
+    """Read a period slot: a month, a quarter, a year, or a range of months.
+
+    >>> read_months("2026-Q3"), read_months("2025")
+    (Months(first='2026-07', last='2026-09'), Months(first='2025-01', last='2025-12'))
+    """
+    first, _, last = said.partition("/")
+    if last:
+        return Months(first, last)
+    year, _, part = said.partition("-")
+    if part in QUARTER_MONTHS:
+        begin, end = QUARTER_MONTHS[part]
+        return Months(f"{year}-{begin}", f"{year}-{end}")
+    return Months(said, said) if part else Months(f"{year}-01", f"{year}-12")

@@ -1,0 +1,64 @@
+"""The routes of owners' pages, in one table, and what all of them have in common."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial, update_wrapper
+
+from flask import Blueprint, Response, render_template
+from flask.typing import ResponseReturnValue
+
+from handlers.pages import homes, pay, records, results, sign_in
+from handlers.pages.refusals import Refused
+from handlers.pages.viewer import SignInNeeded, in_wechat, lead_to_sign_in
+from handlers.services import Services
+from notify.wording import TEMPLATES
+
+View = Callable[..., ResponseReturnValue]
+
+ROUTES: tuple[tuple[str, str, View], ...] = (
+    ("GET", "/", homes.index),
+    ("GET", "/home/<token>", homes.home),
+    ("GET", "/bill/<token>", homes.bill),
+    ("POST", "/pay", pay.pay),
+    ("GET", "/paid/<token>", results.paid),
+    ("GET", "/history/<token>", records.history),
+    ("GET", "/tariffs/<token>", records.tariffs),
+    ("GET", "/receipt/<token>", records.receipt),
+    ("GET", "/enter", sign_in.enter),
+    ("GET", "/sign-in", sign_in.sign_in),
+    ("GET", "/sign-in/status", sign_in.sign_in_status),
+    ("POST", "/sign-out", sign_in.sign_out),
+)
+"""Method, path under `/o`, view. A view gets the services and what the path names."""
+
+
+def pages(services: Services) -> Blueprint:
+    """Blueprint of owners' pages, mounted at `/o`."""
+    blueprint = Blueprint("pages", __name__, template_folder=str(TEMPLATES))
+    for method, path, view in ROUTES:
+        bound = update_wrapper(partial(view, services), view)
+        blueprint.add_url_rule(path, view.__name__, bound, methods=[method])
+    blueprint.register_error_handler(SignInNeeded, partial(lead_to_sign_in, services))
+    blueprint.register_error_handler(Refused, _refused)
+    blueprint.after_request(_keep_private)
+    blueprint.context_processor(lambda: {"in_wechat": in_wechat()})
+    blueprint.add_app_template_filter(records.capital, "capital")
+    blueprint.add_app_template_filter(last_day, "last_day")
+    return blueprint
+
+
+def last_day(end: date) -> date:
+    """The last day of a half-open range that ends before `end`."""
+    return end - timedelta(days=1)
+
+
+def _refused(refused: Refused) -> tuple[str, int]:
+    refusal = refused.refusal
+    page = render_template("pages/refused.html", refusal=refusal.key, back=refused.back)
+    return page, refusal.status
+
+
+def _keep_private(response: Response) -> Response:
+    """Nobody who borrows the phone finds a bill in a cache."""
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,205 @@
+"""`POST /o/pay`: prepare → call → record, and the cashier page that opens WeChat Pay."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.bills import list_unpaid
+from billing.bindings import see_follower
+from billing.channels.base import ChannelRefused, ChannelUnreachable, OrderRequest
+from billing.errors import Conflict
+from billing.merchants import MerchantAccount
+from billing.money import Money
+from billing.payment_tables import OPEN_STATES, Payment, PaymentState
+from billing.payments import (
+    ORDER_LIFE,
+    prepare,
+    record_call,
+    record_closed,
+    record_unknown,
+)
+from billing.privacy import mask_room
+from billing.property import Unit
+from handlers.pages.choice import choose, designate, designate_whole, read_amount
+from handlers.pages.homes import Attempt, show_home
+from handlers.pages.qr import qr_image
+from handlers.pages.queries import Visit, find_payment, visit_home
+from handlers.pages.refusals import Objected, Objection, Refusal, Refused
+from handlers.pages.tokens import PaymentRef, payment_token, read_order
+from handlers.pages.viewer import in_wechat, require_viewer
+from handlers.services import Services
+from notify.links import HomeRef
+
+DESCRIPTION_CHARACTERS_MAX = 127
+"""WeChat Pay's limit on an order's description."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the form says, read but not yet believed."""
+
+    home: HomeRef
+    out_trade_no: str
+    chosen_ids: frozenset[int]
+    typed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A payment on record, ready to be offered to the payer."""
+
+    visit: Visit
+    payment: Payment
+    merchant: MerchantAccount
+
+
+def pay(services: Services) -> ResponseReturnValue:
+    """Order the payment and show the cashier. The same form sent again orders nothing new."""
+    openid = require_viewer(services)
+    wish = _read_wish(services, openid)
+    now = services.clock()
+    try:
+        with services.database.transaction() as session:
+            prepared = _prepare(session, services, openid, wish, now)
+    except Objected as objected:
+        attempt = Attempt(objected.objection, wish.chosen_ids)
+        return show_home(services, openid, wish.home, attempt), 422
+    payment = prepared.payment
+    token = payment_token(PaymentRef(payment.community_id, payment.id))
+    if _is_over(payment, now):
+        return redirect(url_for("pages.paid", token=token), 303)
+    try:
+        call = payment.call or _order(services, prepared, openid)
+    except ChannelUnreachable as error:
+        log.warning("order_unknown", out_trade_no=payment.out_trade_no, reason=str(error))
+        return render_template("pages/order_unknown.html", prepared=prepared, wish=request.form), 503
+    return render_template(
+        "pages/cashier.html",
+        prepared=prepared,
+        call=call,
+        token=token,
+        home_token=services.links.home_token(wish.home),
+        code=None if in_wechat() else qr_image(services.links.home_url(wish.home)),
+    )
+
+
+def _read_wish(services: Services, openid: str) -> Wish:
+    home = services.links.read_home(request.form.get("home", ""))
+    if home is None:
+        raise Refused(Refusal.BROKEN_LINK)
+    out_trade_no = read_order(request.form.get("order", ""), openid, home)
+    bills = [services.links.read_bill(token) for token in request.form.getlist("bill")]
+    if out_trade_no is None or any(
+        bill is None or bill.community_id != home.community_id for bill in bills
+    ):
+        raise Refused(Refusal.FORM_STALE, url_for("pages.home", token=request.form["home"]))
+    chosen = frozenset(bill.bill_id for bill in bills if bill is not None)
+    return Wish(home, out_trade_no, chosen, request.form.get("amount", ""))
+
+
+def _prepare(
+    session: Session, services: Services, openid: str, wish: Wish, now: datetime
+) -> Prepared:
+    """The payment this form stands for: the one it made before, or a new one.
+
+    Raises:
+        Objected: the form cannot be accepted; nothing is written.
+        Refused: the home is gone, or nobody collects for its community.
+    """
+    visit = visit_home(session, openid, wish.home)
+    merchant = session.get_one(MerchantAccount, visit.community.merchant_id)
+    if merchant.code not in services.channels:
+        raise Refused(Refusal.NOT_COLLECTING, url_for("pages.index"))
+    payer = see_follower(session, openid, now)
+    # A second click waits here until the first is written, and then finds its payment.
+    session.execute(
+        select(Unit.id)
+        .where(Unit.community_id == wish.home.community_id, Unit.id == wish.home.unit_id)
+        .with_for_update(key_share=True)
+    )
+    known = find_payment(session, wish.home.community_id, wish.out_trade_no)
+    if known is not None and _is_over(known, now):
+        return Prepared(visit, known, merchant)
+    designated = _designate(session, visit, wish)
+    try:
+        payment = prepare(
+            session,
+            community_id=wish.home.community_id,
+            unit_id=wish.home.unit_id,
+            payer_id=payer.id,
+            designated=designated,
+            out_trade_no=wish.out_trade_no,
+            now=now,
+        )
+    except Conflict:
+        raise Objected(Objection.ORDERED_OTHERWISE) from None
+    return Prepared(visit, payment, merchant)
+
+
+def _designate(session: Session, visit: Visit, wish: Wish) -> Mapping[int, Money]:
+    unpaid = list_unpaid(session, visit.unit.community_id, [visit.unit.id])
+    amount = read_amount(wish.typed)
+    if not visit.bound:
+        return designate_whole(unpaid, amount)
+    return designate(choose(unpaid, wish.chosen_ids), amount)
+
+
+def _is_over(payment: Payment, now: datetime) -> bool:
+    """True when this number can no longer be offered: paid, closed, or past its life."""
+    return payment.state not in OPEN_STATES or payment.prepared_at <= now - ORDER_LIFE
+
+
+def _order(services: Services, prepared: Prepared, openid: str) -> dict[str, Any]:
+    """Register the order with the provider, no transaction open, and write down what came of it.
+
+    Raises:
+        ChannelUnreachable: no trustworthy answer; recorded as UNKNOWN, and the same form may be sent
+            again.
+        Refused: the provider said no.
+    """
+    payment, merchant = prepared.payment, prepared.merchant
+    wish = OrderRequest(
+        out_trade_no=payment.out_trade_no,
+        description=_describe(services, prepared.visit),
+        amount=payment.amount,
+        payer_openid=openid,
+        notify_url=f"{services.base_url}/callbacks/wechat_pay/{merchant.code}",
+        # From the payment, not from now: a repeated order must be identical to the first.
+        expires_at=payment.prepared_at + ORDER_LIFE,
+    )
+    try:
+        call = services.channels[merchant.code].order(wish, services.clock())
+    except ChannelUnreachable:
+        with services.database.transaction() as session:
+            record_unknown(session, payment)
+        raise
+    except ChannelRefused as refusal:
+        log.warning("order_refused", out_trade_no=payment.out_trade_no, code=refusal.code)
+        # After an earlier attempt without an answer, only the provider can say that it is over.
+        if payment.state is PaymentState.PREPARED:
+            with services.database.transaction() as session:
+                record_closed(session, payment, services.clock())
+        home_token = services.links.home_token(prepared.visit.ref)
+        raise Refused(
+            Refusal.ORDER_REFUSED, url_for("pages.home", token=home_token)
+        ) from refusal
+    with services.database.transaction() as session:
+        record_call(session, payment, call)
+    return call
+
+
+def _describe(services: Services, visit: Visit) -> str:
+    """What WeChat Pay shows the payer; masked, as it may be a stranger and must never vary."""
+    text = services.text.get_template("pages/order_description.txt").render(
+        community=visit.community.name, room=mask_room(visit.unit.room)
+    )
+    return text.strip()[:DESCRIPTION_CHARACTERS_MAX]

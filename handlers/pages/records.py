@@ -1,0 +1,86 @@
+"""What was: past bills and payments, fee standards, printable receipts."""
+
+import cn2an
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from billing.bills import list_bills
+from billing.money import Money
+from billing.payments import list_confirmed
+from handlers.pages.queries import (
+    list_paid_lines,
+    list_tariffs,
+    require_bound,
+    sum_paid,
+    visit_home,
+)
+from handlers.pages.refusals import Refusal, Refused
+from handlers.pages.results import visit_payment
+from handlers.pages.tokens import PaymentRef, payment_token, read_payment
+from handlers.pages.viewer import require_viewer
+from handlers.services import Services
+from notify.links import BillRef
+
+PAYMENTS_SHOWN_MAX = 60
+
+
+def history(services: Services, token: str) -> ResponseReturnValue:
+    """`GET /o/history/<token>`: every bill of a home and its latest payments, newest first."""
+    openid = require_viewer(services)
+    with services.database.transaction() as session:
+        visit = visit_home(session, openid, services.links.read_home(token))
+        require_bound(visit)
+        bills = list_bills(session, visit.unit.community_id, [visit.unit.id])
+        payments = list_confirmed(
+            session, visit.unit.community_id, [visit.unit.id], limit=PAYMENTS_SHOWN_MAX
+        )
+    return render_template(
+        "pages/history.html",
+        visit=visit,
+        today=services.today(),
+        home_token=token,
+        bills=[
+            (bill, services.links.bill_token(BillRef(bill.community_id, bill.id)))
+            for bill in reversed(bills)
+        ],
+        payments=[
+            (payment, receipt, payment_token(PaymentRef(payment.community_id, payment.id)))
+            for payment, receipt in payments
+        ],
+    )
+
+
+def tariffs(services: Services, token: str) -> ResponseReturnValue:
+    """`GET /o/tariffs/<token>`: the community's fee standards, public to whoever signed in."""
+    openid = require_viewer(services)
+    today = services.today()
+    with services.database.transaction() as session:
+        visit = visit_home(session, openid, services.links.read_home(token))
+        items = list_tariffs(session, visit.unit.community_id, today)
+    return render_template(
+        "pages/tariffs.html", visit=visit, items=items, today=today, home_token=token
+    )
+
+
+def receipt(services: Services, token: str) -> ResponseReturnValue:
+    """`GET /o/receipt/<token>`: proof of a payment, to print; without lines for a stranger."""
+    openid = require_viewer(services)
+    with services.database.transaction() as session:
+        record, visit = visit_payment(session, openid, read_payment(token))
+        if record.receipt is None:
+            raise Refused(Refusal.BROKEN_LINK)
+        lines = list_paid_lines(session, record.payment)
+    return render_template(
+        "pages/receipt.html",
+        visit=visit,
+        payment=record.payment,
+        receipt=record.receipt,
+        lines=lines if visit.bound else [],
+        prepaid=record.payment.amount - sum_paid(lines),
+        home_token=services.links.home_token(visit.ref),
+    )
+
+
+def capital(amount: Money) -> str:
+    """The amount in the characters that cannot be altered on paper (大写金额)."""
+    return str(cn2an.an2cn(amount.yuan, "rmb"))

@@ -1,0 +1,1 @@
+"""Phones: the people who follow, say, tap, scan, read and pay."""

@@ -1,0 +1,35 @@
+"""Faults as they appear on the wire of an API call: late, cut off, or an error code."""
+
+import socket
+import time
+from typing import NoReturn
+
+from flask import abort, request
+
+from sandbox.account.refusals import ApiError
+from sandbox.faults import Faults
+
+
+def suffer(faults: Faults, target: str) -> None:
+    """Let the fault planned for `target` befall the current call, before anything is done.
+
+    `delay` waits, `drop` cuts the connection, `errcode` raises ApiError.
+    """
+    fault = faults.take(target)
+    if fault is None:
+        return
+    if fault.mode == "delay":
+        time.sleep(fault.seconds)
+    elif fault.mode == "drop":
+        _cut_connection()
+    else:
+        raise ApiError(fault.errcode)
+
+
+def _cut_connection() -> NoReturn:
+    """Close the socket under the server; the caller gets no answer, not even this 502."""
+    environ = request.environ
+    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if isinstance(connection, socket.socket):
+        connection.shutdown(socket.SHUT_RDWR)
+    abort(502)

@@ -1,0 +1,184 @@
+"""Fixtures on the real engines: PostgreSQL and Valkey from their wheels, one pair per test run.
+
+The controller (not the xdist workers) starts them and prepares two template databases: an empty schema,
+and `world`, the demo community in small. A test gets its own copy of a template, so tests may commit,
+crash and run in any order.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from psycopg import sql
+from redis import Redis
+from sqlalchemy import Engine, select
+
+from billing.db import Database, connect
+from billing.privacy import Vault
+from billing.property import Community, Unit
+from bot.demo.seed import COMMUNITY, Plan, seed_demo
+from bot.embedded import embedded
+from bot.schema import migrate
+
+TODAY = date(2026, 11, 23)
+NOW = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
+"""10:30 in Beijing, Monday 23 November 2026: the tests' default clock."""
+
+WORLD_PLAN = Plan(households=24, months=5, seed=7, today=TODAY)
+MERCHANT = ("HYPM", "1900000001")
+DATA_KEY = Fernet.generate_key().decode()
+HASH_KEY = "tests-only-hash-key-of-thirty-two-characters"
+SOAK = os.environ.get("MINGZHANG_TEST_PROFILE") == "soak"
+
+_ADMIN, _REDIS, _KEY = "MZ_TEST_ADMIN_URL", "MZ_TEST_REDIS_URL", "MZ_TEST_DATA_KEY"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the engines once per run, in the controller; workers find them in the environment."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="mz-test-"))
+    engines = embedded(folder, fast=True)
+    running = engines.__enter__()
+    os.environ[_KEY] = DATA_KEY
+    os.environ[_ADMIN] = running.postgres.url("{}")
+    os.environ[_REDIS] = running.redis_url
+    _prepare_templates(running.postgres.url("{}"))
+
+    def stop() -> None:
+        engines.__exit__(None, None, None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(stop)
+
+
+def _prepare_templates(url: str) -> None:
+    _create_database("mz_schema", None)
+    migrate(url.format("mz_schema"))
+    _create_database("mz_world", "mz_schema")
+    engine = connect(url.format("mz_world"))
+    seed_demo(Database(engine, lambda: None), make_vault(), WORLD_PLAN, MERCHANT)
+    engine.dispose()
+
+
+def _admin(statement: sql.Composed) -> None:
+    address = os.environ[_ADMIN].format("postgres").replace("+psycopg", "")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _create_database(name: str, template: str | None) -> None:
+    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+    if template:
+        statement += sql.SQL(" TEMPLATE {} STRATEGY file_copy").format(sql.Identifier(template))
+    _admin(statement)
+
+
+def make_vault() -> Vault:
+    """The vault that sealed the world's people."""
+    return Vault([os.environ[_KEY]], HASH_KEY)
+
+
+@pytest.fixture
+def make_database(request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """Make a database from a template (`mz_schema`, `mz_world`); returns its URL."""
+    made: list[str] = []
+
+    def make(template: str) -> str:
+        name = f"mz_{secrets.token_hex(6)}"
+        _create_database(name, template)
+        made.append(name)
+        return os.environ[_ADMIN].format(name)
+
+    yield make
+    for name in made:
+        _admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def empty_url(make_database: Callable[[str], str]) -> str:
+    """URL of a database with the schema and no rows."""
+    return make_database("mz_schema")
+
+
+@pytest.fixture
+def world_url(make_database: Callable[[str], str]) -> str:
+    """URL of a database with the demo community in small."""
+    return make_database("mz_world")
+
+
+@pytest.fixture
+def engine_for() -> Iterator[Callable[[str], Engine]]:
+    """Engines that are disposed of after the test."""
+    engines: list[Engine] = []
+
+    def make(url: str) -> Engine:
+        engines.append(connect(url))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def database(empty_url: str, engine_for: Callable[[str], Engine]) -> Database:
+    """An empty installation."""
+    return Database(engine_for(empty_url), after_facts=lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The demo community in small: 24 homes, the cast among them, five months of bills."""
+
+    database: Database
+    url: str
+    community: Community
+    today: date
+    now: datetime
+
+    def unit(self, room: str) -> Unit:
+        """The home with this room number."""
+        with self.database.transaction() as session:
+            return session.scalars(
+                select(Unit).where(Unit.community_id == self.community.id, Unit.room == room)
+            ).one()
+
+
+@pytest.fixture
+def world(world_url: str, engine_for: Callable[[str], Engine]) -> World:
+    """A copy of the world of its own for this test."""
+    database = Database(engine_for(world_url), after_facts=lambda: None)
+    with database.transaction() as session:
+        community = session.scalars(select(Community).where(Community.code == COMMUNITY)).one()
+    return World(database, world_url, community, TODAY, NOW)
+
+
+@pytest.fixture
+def vault() -> Vault:
+    """Keys of the world."""
+    return make_vault()
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """A Valkey database of this xdist worker's own, empty at the start of the test."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
+    return os.environ[_REDIS].rsplit("/", 1)[0] + f"/{int(worker.removeprefix('gw')) % 16}"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator["Redis[bytes]"]:
+    """A client of it."""
+    client: Redis[bytes] = Redis.from_url(redis_url)
+    client.flushdb()
+    yield client
+    client.close()
