@@ -188,17 +188,16 @@ SQL_CHECKS = [
         text("SELECT count(*) FROM fact"),
         text(
             f"""
-            SELECT kind, community_id, id, facts FROM (
-                SELECT 'bill_issued' AS kind, b.community_id, b.id,
-                       (SELECT count(*) FROM fact f WHERE f.community_id = b.community_id
-                         AND f.kind = 'bill_issued' AND f.ref_id = b.id) AS facts
-                FROM ({ISSUED_BILL}) b
-                UNION ALL
-                SELECT 'payment_confirmed', p.community_id, p.id,
-                       (SELECT count(*) FROM fact f WHERE f.community_id = p.community_id
-                         AND f.kind = 'payment_confirmed' AND f.ref_id = p.id)
-                FROM payment p WHERE p.state = 'confirmed') counted
-            WHERE facts <> 1
+            SELECT booked.kind, booked.community_id, booked.id, coalesce(f.facts, 0) AS facts
+            FROM (SELECT 'bill_issued' AS kind, community_id, id FROM ({ISSUED_BILL}) b
+                  UNION ALL
+                  SELECT 'payment_confirmed', community_id, id FROM payment
+                  WHERE state = 'confirmed') booked
+            LEFT JOIN (SELECT community_id, kind, ref_id, count(*) AS facts FROM fact
+                       GROUP BY community_id, kind, ref_id) f
+                   ON f.community_id = booked.community_id AND f.kind = booked.kind
+                  AND f.ref_id = booked.id
+            WHERE coalesce(f.facts, 0) <> 1
             """  # noqa: S608  # constant text
         ),
     ),

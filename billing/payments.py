@@ -36,7 +36,7 @@ from billing.business_day import business_date
 from billing.property import Community, Unit
 from billing.reconciliation import DiscrepancyKind, record_discrepancy
 
-ORDER_LIFE = timedelta(minutes=30)
+ORDER_LIFE = timedelta(hours=2)
 """How long a prepared payment may be paid; afterwards it is closed at the provider."""
 
 

@@ -1,9 +1,9 @@
 """Every push is answered once, and within WeChat's five seconds.
 
-WeChat asks again when no answer came in 5 s, up to three times, and may do so while the first asking is
-still being worked on. So the first delivery of a push claims it in Redis, works, and stores its answer;
-a repeat waits for that answer and gives the same one. Work runs in a bounded pool: what is not ready
-after two seconds gets a short word at once, and the answer follows as a service message.
+WeChat delivers a push again when no answer came in 5 s, three times in all, and may do so while the
+first delivery is still being worked on. So the first one claims the push in Redis, works, and stores
+its answer; a repeat waits for that answer and gives the same one. Work runs in a bounded pool: what is
+not ready after two seconds gets a short word at once, and the answer follows as a service message.
 """
 
 import threading
@@ -17,9 +17,11 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
+CLAIMED = b"claimed"
+ANSWER = b"answer:"
 STORED_SECONDS = 600
 CLAIM_SECONDS = 5
-"""A claim outlives the answer's two seconds; one whose process died frees the push for WeChat's retry."""
+"""Longer than an answer takes; a claim whose process died then frees the push for WeChat's retry."""
 
 ANSWER_SECONDS = 2.0
 REPEAT_WAIT_SECONDS = 4.0
@@ -41,7 +43,7 @@ class Repeats:
     def claim(self, key: str) -> bool:
         """Whether this delivery is the first; without Redis every delivery is."""
         try:
-            return bool(self._redis.set(_name(key), b"", nx=True, ex=CLAIM_SECONDS))
+            return bool(self._redis.set(_name(key), CLAIMED, nx=True, ex=CLAIM_SECONDS))
         except RedisError as error:
             log.warning("repeats_not_seen", reason=type(error).__name__)
             return True
@@ -49,7 +51,7 @@ class Repeats:
     def store(self, key: str, answer: str) -> None:
         """Keep the answer for repeats."""
         try:
-            self._redis.set(_name(key), b"=" + answer.encode(), ex=STORED_SECONDS)
+            self._redis.set(_name(key), ANSWER + answer.encode(), ex=STORED_SECONDS)
         except RedisError as error:
             log.warning("answer_not_stored", reason=type(error).__name__)
 
@@ -72,8 +74,10 @@ class Repeats:
             except RedisError as error:
                 log.warning("answer_not_read", reason=type(error).__name__)
                 return None
-            if stored is None or stored:
-                return None if stored is None else bytes(stored)[1:].decode()
+            if stored is None:
+                return None
+            if stored != CLAIMED:
+                return _text(stored)
             if time.monotonic() >= until:
                 return None
             time.sleep(REPEAT_LOOK_SECONDS)
@@ -165,6 +169,12 @@ def answer_in_time(
 
     pool.run(run)
     return handover.take(seconds)
+
+
+def _text(stored: str | bytes) -> str:
+    """The answer in a stored value; the client may or may not decode."""
+    stored = stored if isinstance(stored, bytes) else stored.encode()
+    return stored.removeprefix(ANSWER).decode()
 
 
 def _name(key: str) -> str:

@@ -6,8 +6,6 @@ Losing it costs a person one repeated sentence, so when Redis is away the bot an
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
 
 import structlog
 from redis import Redis
@@ -31,7 +29,7 @@ class TurnTaken(Exception):
 class Conversations:
     """State of conversations, one JSON value per follower."""
 
-    def __init__(self, redis: "Redis[bytes]") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     @contextmanager
@@ -70,7 +68,7 @@ class Conversations:
         except RedisError as error:
             log.warning("memory_not_read", reason=type(error).__name__)
             return Memory()
-        return _memory_from(json.loads(stored)) if stored else Memory()
+        return _from_json(stored) if stored else Memory()
 
     def remember(self, openid: str, memory: Memory) -> None:
         """Keep this for half an hour, instead of what was remembered before."""
@@ -78,7 +76,7 @@ class Conversations:
             if memory == Memory():
                 self._redis.delete(_key(openid))
             else:
-                self._redis.set(_key(openid), json.dumps(asdict(memory)), ex=MEMORY_SECONDS)
+                self._redis.set(_key(openid), _to_json(memory), ex=MEMORY_SECONDS)
         except RedisError as error:
             log.warning("memory_not_kept", reason=type(error).__name__)
 
@@ -87,9 +85,20 @@ def _key(openid: str) -> str:
     return f"chat:memory:{openid}"
 
 
-def _memory_from(value: dict[str, Any]) -> Memory:
+def _to_json(memory: Memory) -> str:
+    home, question = memory.home, memory.question
+    return json.dumps(
+        {
+            "home": [home.community_id, home.unit_id] if home else None,
+            "question": [question.kind.name, dict(question.data)] if question else None,
+        }
+    )
+
+
+def _from_json(stored: str | bytes) -> Memory:
+    value = json.loads(stored)
     home, question = value["home"], value["question"]
     return Memory(
-        home=HomeRef(**home) if home else None,
-        question=Question(QuestionKind(question["kind"]), question["data"]) if question else None,
+        home=HomeRef(*home) if home else None,
+        question=Question(QuestionKind[question[0]], question[1]) if question else None,
     )

@@ -1,8 +1,8 @@
 """Signatures and encryption of the official account's pushes.
 
 Rules: developers.weixin.qq.com/doc/service/guide/dev/push/encryption. A signature is the SHA-1 of
-the sorted parts. A sealed message is AES-256-CBC of `random16 + length(4, network order) + message +
-app id`, padded PKCS#7 to 32 bytes, with the key's first half as IV.
+the sorted parts. A sealed message is AES-256-CBC of `random16 + length(4, network order) + message
++ app id`, padded PKCS#7 to 32 bytes, with the key's first half as IV.
 
 wechatpy's cipher does the AES. Its framing and its checks are not used: it compares signatures with
 `!=`, does not look at the padding bytes, and meets bad ciphertext with IndexError or ValueError.

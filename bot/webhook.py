@@ -8,7 +8,7 @@ Rules: developers.weixin.qq.com/doc/service/guide/dev/push/ (接入概述, 消�
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,13 +22,7 @@ from redis.retry import Retry
 from wechatpy.messages import BaseMessage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from bot.answering import (
-    REPEAT_WAIT_SECONDS,
-    Overloaded,
-    Pool,
-    Repeats,
-    answer_in_time,
-)
+from bot.answering import REPEAT_WAIT_SECONDS, Overloaded, Pool, Repeats, answer_in_time
 from bot.conversation import Conversations
 from bot.crypto import CannotOpen, MessageCipher, sign, signature_fits
 from bot.dispatch import Dispatcher, awaited
@@ -88,7 +82,7 @@ class Gate:
         if not signature_fits(signature, self._token, timestamp, nonce):
             raise Refused(403, "forged", "bad signature")
 
-    def admit(self, args: "dict[str, str]", body: bytes, now: datetime) -> Received:
+    def admit(self, args: Mapping[str, str], body: bytes, now: datetime) -> Received:
         """A push as WeChat sent it.
 
         Raises:
@@ -190,7 +184,13 @@ class Desk:
 
 def webhook(services: Services, settings: Settings, registry: CollectorRegistry) -> Blueprint:
     """Blueprint of `/wechat`. Must be exempt from CSRF protection: WeChat signs instead."""
-    gate, desk = Gate(settings), _desk(services, settings)
+    return door(Gate(settings), _desk(services, settings), services.clock, registry)
+
+
+def door(
+    gate: Gate, desk: Desk, clock: Callable[[], datetime], registry: CollectorRegistry
+) -> Blueprint:
+    """Blueprint of `/wechat` for this gate and desk."""
     pushes = Counter(
         "mingzhang_webhook_pushes", "Pushes by outcome", ["outcome"], registry=registry
     )
@@ -212,9 +212,9 @@ def webhook(services: Services, settings: Settings, registry: CollectorRegistry)
 
     @blueprint.post("/wechat")
     def receive() -> Response:
-        arrived, now = time.monotonic(), services.clock()
+        arrived, now = time.monotonic(), clock()
         with seconds.time():
-            received = gate.admit(request.args.to_dict(), _body(), now)
+            received = gate.admit(request.args, _body(), now)
             answered = desk.answer(received.message, arrived)
         pushes.labels(answered.outcome).inc()
         if not answered.text:

@@ -1,8 +1,8 @@
 """Sign-in on a computer by scanning: the page asks, the chat answers, Redis carries one word.
 
-`signin:<nonce>` holds `waiting`, then `openid:<openid>` or `refused`; it lives five minutes and is used
-once. The nonce is in the scene of the QR code and in the session of the browser that shows it, so only
-that browser is signed in by whoever scans and confirms.
+`signin:<nonce>` holds `waiting`, then `openid:<openid>` or `refused`; it lives five minutes and is
+used once. The nonce is in the scene of the QR code and in the session of the browser that shows it,
+so only that browser is signed in by whoever scans and confirms.
 """
 
 import secrets
@@ -52,29 +52,29 @@ def read_scene(text: str) -> str | None:
     return text.removeprefix(SCENE_PREFIX) if text.startswith(SCENE_PREFIX) else None
 
 
-def open_request(redis: "Redis[bytes]") -> str:
+def open_request(redis: Redis) -> str:
     """Begin a request, open for five minutes; returns its nonce of 24 url-safe characters."""
     nonce = secrets.token_urlsafe(18)
     redis.set(_key(nonce), WAITING, ex=REQUEST_SECONDS)
     return nonce
 
 
-def is_waiting(redis: "Redis[bytes]", nonce: str) -> bool:
+def is_waiting(redis: Redis, nonce: str) -> bool:
     """True while the request may still be answered; ask before offering 确认 in the chat."""
     return redis.get(_key(nonce)) == WAITING
 
 
-def confirm(redis: "Redis[bytes]", nonce: str, openid: str) -> bool:
+def confirm(redis: Redis, nonce: str, openid: str) -> bool:
     """Let the person in; False when the request expired or was answered before."""
     return _answer(redis, nonce, CONFIRMED + openid.encode())
 
 
-def refuse(redis: "Redis[bytes]", nonce: str) -> bool:
+def refuse(redis: Redis, nonce: str) -> bool:
     """Turn the request down; False when it expired or was answered before."""
     return _answer(redis, nonce, REFUSED)
 
 
-def take(redis: "Redis[bytes]", nonce: str) -> SignIn:
+def take(redis: Redis, nonce: str) -> SignIn:
     """What came of the request. An answer is given out once; afterwards the request is expired."""
     if is_waiting(redis, nonce):
         return SignIn(SignInState.WAITING)
@@ -90,5 +90,5 @@ def _key(nonce: str) -> str:
     return f"signin:{nonce}"
 
 
-def _answer(redis: "Redis[bytes]", nonce: str, answer: bytes) -> bool:
+def _answer(redis: Redis, nonce: str, answer: bytes) -> bool:
     return bool(redis.eval(ANSWER_ONCE, 1, _key(nonce), WAITING, answer))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.embedded.postgres import Postgres, folders_outside, start_postgres
-from bot.embedded.server import is_running
+from bot.embedded.server import has_ended
 from bot.embedded.valkey import Valkey, start_valkey
 from bot.embedded.wheels import EmbeddedError
 
@@ -91,7 +91,7 @@ def erase(state: Path) -> None:
     """
     controls = [state.resolve() / name for name in ("postgres", "valkey")]
     for control in controls:
-        if is_running(control):
+        if control.is_dir() and not has_ended(control):
             raise EmbeddedError(f"An engine still runs in {control}; stop it before erasing it.")
     for folder in (*folders_outside(controls[0]), state):
         if folder.exists():

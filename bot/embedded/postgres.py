@@ -41,8 +41,8 @@ _SETTINGS = {
     "log_checkpoints": "off",
     "log_min_error_statement": "panic",  # statements hold personal data
 }
-_SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-_FAST = dict.fromkeys(_SAFE, "off")
+_FAST = {"fsync": "off", "full_page_writes": "off"}
+"""Commits still reach the kernel, so what was acknowledged survives `kill -9` of the server."""
 _SOCKET_FOLDER = "socket"
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET = 100  # bytes; Linux allows 107, macOS 103
@@ -98,11 +98,11 @@ class _Engine:
     def order(self, _last: record.Facts) -> server.Order:
         home, account = server_home(self.control)
         bin_folder = reachable_copy(postgres_install(), home, account, postgres_release()) / "bin"
-        data = _initialised(home, bin_folder, account)
+        data = _initialised(home, bin_folder, account, sync=not self.fast)
         socket = _socket_folder(self.control, home, account)
         for pid_file in (data / "postmaster.pid", socket / f"{_SOCKET}.lock"):
             _drop_if_stale(pid_file, data)
-        settings = _SETTINGS | (_FAST if self.fast else _SAFE)
+        settings = _SETTINGS | (_FAST if self.fast else {})
         settings["unix_socket_directories"] = str(socket)
         options = [part for name in settings for part in ("-c", f"{name}={settings[name]}")]
         return server.Order(
@@ -157,7 +157,7 @@ def _connect(facts: record.Facts) -> psycopg.Connection:
     )
 
 
-def _initialised(home: Path, bin_folder: Path, account: Account | None) -> Path:
+def _initialised(home: Path, bin_folder: Path, account: Account | None, *, sync: bool) -> Path:
     """Return the data folder, created in one step so that a killed start leaves none half-done.
 
     Raises:
@@ -175,17 +175,20 @@ def _initialised(home: Path, bin_folder: Path, account: Account | None) -> Path:
     for leftover in home.glob("fresh-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh = home / f"fresh-{secrets.token_hex(4)}"
-    _initdb(bin_folder, home, fresh, account)
+    _initdb(bin_folder, home, ("-D", str(fresh), "--sync" if sync else "--no-sync"), account)
     fresh.rename(data)
     return data
 
 
-def _initdb(bin_folder: Path, home: Path, data: Path, account: Account | None) -> None:
+def _initdb(
+    bin_folder: Path, home: Path, options: tuple[str, ...], account: Account | None
+) -> None:
     """Create a cluster: UTF-8, ordered by code point everywhere, local connections only."""
     command = [
         str(bin_folder / "initdb"),
-        *("-D", str(data), "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"),
-        *("--auth-local=trust", "--auth-host=reject", "--no-instructions"),
+        *("-U", SUPERUSER, "--encoding=UTF8", "--locale=C", "--no-instructions"),
+        *("--auth-local=trust", "--auth-host=reject"),
+        *options,
     ]
     try:
         done = subprocess.run(  # noqa: S603 - the wheel's program

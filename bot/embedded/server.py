@@ -129,9 +129,13 @@ def start(engine: Engine, control: Path) -> Running:
         ) from error
 
 
-def is_running(control: Path) -> bool:
-    """Say whether anything of a server of this folder lives."""
-    return control.is_dir() and is_held(control / _LOCK)
+def has_ended(control: Path) -> bool:
+    """Say whether nothing of a server of this folder lives, once an orphan had time to stop."""
+    seconds = 0 if record.owner_lives(control / _RECORD) else _GRACE_SECONDS
+    hold = lock_within(control / _LOCK, seconds)
+    if hold is not None:
+        os.close(hold)
+    return hold is not None
 
 
 def last_facts(control: Path) -> record.Facts:

@@ -1,4 +1,4 @@
-"""What a payer chose on the form: which bills, how much, and how much of it for which bill. Pure."""
+"""What a payer chose on the form: which bills, how much, and how much for each bill. Pure."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What is owed: the viewer's homes, one home with its unpaid bills, one bill with its arithmetic."""
+"""What is owed: the viewer's homes, one home with its unpaid bills, one bill with its lines."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -108,6 +108,7 @@ def show_home(
         "pages/home.html" if visit.bound else "pages/helper.html",
         visit=visit,
         today=services.today(),
+        home_token=services.links.home_token(visit.ref),
         form=_pay_form(services, visit, openid, unpaid, attempt),
         lines={bill.id: [one for one in lines if one.bill_id == bill.id] for bill in unpaid},
         running=[
@@ -117,7 +118,7 @@ def show_home(
 
 
 def bill(services: Services, token: str) -> ResponseReturnValue:
-    """`GET /o/bill/<token>`: one bill with every line and its arithmetic, and the form to pay it."""
+    """`GET /o/bill/<token>`: a bill with every line and its arithmetic, and the form to pay it."""
     openid = require_viewer(services)
     with services.database.transaction() as session:
         found = _get_bill(session, services.links.read_bill(token))

@@ -81,7 +81,9 @@ def pay(services: Services) -> ResponseReturnValue:
         call = payment.call or _order(services, prepared, openid)
     except ChannelUnreachable as error:
         log.warning("order_unknown", out_trade_no=payment.out_trade_no, reason=str(error))
-        return render_template("pages/order_unknown.html", prepared=prepared, wish=request.form), 503
+        return render_template(
+            "pages/order_unknown.html", prepared=prepared, wish=request.form
+        ), 503
     return render_template(
         "pages/cashier.html",
         prepared=prepared,
@@ -162,8 +164,7 @@ def _order(services: Services, prepared: Prepared, openid: str) -> dict[str, Any
     """Register the order with the provider, no transaction open, and write down what came of it.
 
     Raises:
-        ChannelUnreachable: no trustworthy answer; recorded as UNKNOWN, and the same form may be sent
-            again.
+        ChannelUnreachable: no trustworthy answer; recorded as UNKNOWN, and the form may be sent again.
         Refused: the provider said no.
     """
     payment, merchant = prepared.payment, prepared.merchant
@@ -189,9 +190,7 @@ def _order(services: Services, prepared: Prepared, openid: str) -> dict[str, Any
             with services.database.transaction() as session:
                 record_closed(session, payment, services.clock())
         home_token = services.links.home_token(prepared.visit.ref)
-        raise Refused(
-            Refusal.ORDER_REFUSED, url_for("pages.home", token=home_token)
-        ) from refusal
+        raise Refused(Refusal.ORDER_REFUSED, url_for("pages.home", token=home_token)) from refusal
     with services.database.transaction() as session:
         record_call(session, payment, call)
     return call

@@ -14,6 +14,7 @@ from billing.payment_tables import OPEN_STATES, Payment, PaymentAllocation, Rece
 from billing.payments import ORDER_LIFE
 from billing.people import Follower
 from billing.period import Period
+from billing.pricing.prices import Price, parse_price
 from billing.privacy import mask_room
 from billing.property import Community, Subject, SubjectKind, Unit
 from billing.tariffs import ChargeItem, Tariff
@@ -65,13 +66,23 @@ class PaidLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a price, read."""
+
+    effective_from: date
+    method: str
+    price: Price
+    basis_document: str
+
+
+@dataclass(frozen=True, slots=True)
 class ItemTariffs:
     """A charge item with the versions of its price, the newest first."""
 
     item: ChargeItem
-    versions: list[Tariff]
+    versions: list[Version]
 
-    def current(self, today: date) -> Tariff | None:
+    def current(self, today: date) -> Version | None:
         """The version in force today."""
         return next((one for one in self.versions if one.effective_from <= today), None)
 
@@ -91,7 +102,9 @@ def visit_home(session: Session, openid: str, ref: HomeRef | None) -> Visit:
         community=session.get_one(Community, unit.community_id),
         unit=unit,
         follower_id=follower_id,
-        bound=any((home.community_id, home.unit_id) == (unit.community_id, unit.id) for home in homes),
+        bound=any(
+            (home.community_id, home.unit_id) == (unit.community_id, unit.id) for home in homes
+        ),
     )
 
 
@@ -212,15 +225,20 @@ def list_tariffs(session: Session, community_id: int, today: date) -> list[ItemT
         )
         .order_by(ChargeItem.id)
     ).all()
-    versions = session.scalars(
+    tariffs = session.scalars(
         select(Tariff)
         .where(Tariff.community_id == community_id)
         .order_by(Tariff.effective_from.desc())
     ).all()
     return [
-        ItemTariffs(item, [version for version in versions if version.item_id == item.id])
+        ItemTariffs(item, [_read(tariff) for tariff in tariffs if tariff.item_id == item.id])
         for item in items
     ]
+
+
+def _read(tariff: Tariff) -> Version:
+    price = parse_price(tariff.price)
+    return Version(tariff.effective_from, tariff.price["method"], price, tariff.basis_document)
 
 
 def sum_paid(lines: list[PaidLine]) -> Money:

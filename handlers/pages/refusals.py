@@ -1,10 +1,10 @@
-"""What a page declines, each with the HTTP status and one sentence in `templates/pages/refused.html`."""
+"""What a page declines. The sentences are in `templates/pages/refused.html` and `parts.html`."""
 
 from enum import Enum
 
 
 class Refusal(Enum):
-    """Why there is no page to show: name in the template, HTTP status."""
+    """Why there is no page to show: its name in `refused.html`, and the HTTP status."""
 
     BROKEN_LINK = "broken_link", 404
     NOT_YOURS = "not_yours", 403
@@ -21,7 +21,7 @@ class Refusal(Enum):
         self.status = status
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818  # an answer, not a mistake
     """Shown as a kind page instead of the one asked for; `back` is where the person can go on."""
 
     def __init__(self, refusal: Refusal, back: str | None = None) -> None:
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 class Objection(Enum):
-    """Why a payment form is shown again; the sentences are in `templates/pages/objection.html`."""
+    """Why a payment form is shown again: its name in the macro `objection` of `parts.html`."""
 
     NOTHING_CHOSEN = "nothing_chosen"
     NOT_A_NUMBER = "not_a_number"
@@ -42,7 +42,7 @@ class Objection(Enum):
     ORDERED_OTHERWISE = "ordered_otherwise"
 
 
-class Objected(Exception):
+class Objected(Exception):  # noqa: N818  # an answer, not a mistake
     """The payment form cannot be accepted as it is; nothing was written."""
 
     def __init__(self, objection: Objection) -> None:

@@ -1,9 +1,8 @@
-"""Coming and going: the way back from WeChat's OAuth, sign-in by scanning on a computer, sign-out."""
+"""Coming and going: back from WeChat's OAuth, sign-in by scanning on a computer, sign-out."""
 
 import structlog
 from flask import jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.wrappers import Response
 
 from handlers.pages.qr import qr_image
 from handlers.pages.refusals import Refusal, Refused
@@ -16,7 +15,8 @@ from handlers.pages.viewer import (
     take_back_path,
 )
 from handlers.services import Services
-from handlers.sign_in import REQUEST_SECONDS, SignIn, SignInState, open_request, scene, take
+from handlers.sign_in import REQUEST_SECONDS, SignInState, open_request, scene, take
+from notify.wechat import WeChatError, WeChatUnreachable
 
 REQUEST = "sign_in"
 """Session key of this browser's request: its nonce and what its QR code says."""
@@ -35,13 +35,13 @@ def enter(services: Services) -> ResponseReturnValue:
     if back is None or not code:
         raise Refused(Refusal.SIGN_IN_STALE)
     try:
-        openid, is_snapshot = services.wechat.oauth_identity(code)
-    except WeChatError as error:
+        identity = services.wechat.oauth_identity(code)
+    except (WeChatError, WeChatUnreachable) as error:
         log.warning("oauth_failed", reason=str(error))
         raise Refused(Refusal.WECHAT_SILENT, back) from error
-    if is_snapshot:
+    if identity.is_snapshot:
         raise Refused(Refusal.SNAPSHOT, back)
-    remember(openid, services.clock())
+    remember(identity.openid, services.clock())
     return redirect(back)
 
 
@@ -56,11 +56,13 @@ def sign_in(services: Services) -> ResponseReturnValue:
     state, back = _advance(services)
     if back is not None:
         return redirect(back)
+    code = None
+    if state is SignInState.WAITING:
+        code = qr_image(session[REQUEST]["scan_url"])
+    else:
+        session.pop(REQUEST)  # said once; the next visit gets a fresh code
     return render_template(
-        "pages/sign_in.html",
-        state=state.value,
-        code=qr_image(session[REQUEST]["scan_url"]) if REQUEST in session else None,
-        minutes=REQUEST_SECONDS // 60,
+        "pages/sign_in.html", state=state.value, code=code, minutes=REQUEST_SECONDS // 60
     )
 
 
@@ -79,11 +81,11 @@ def sign_out(services: Services) -> ResponseReturnValue:
 def _begin(services: Services) -> None:
     nonce = open_request(services.redis)
     try:
-        ticket = services.wechat.create_scene_qr(scene(nonce), REQUEST_SECONDS)
-    except WeChatError as error:
+        code = services.wechat.create_scene_qr(scene(nonce), REQUEST_SECONDS)
+    except (WeChatError, WeChatUnreachable) as error:
         log.warning("scene_qr_failed", reason=str(error))
         raise Refused(Refusal.WECHAT_SILENT, url_for("pages.sign_in")) from error
-    session[REQUEST] = {"nonce": nonce, "scan_url": ticket.scan_url}
+    session[REQUEST] = {"nonce": nonce, "scan_url": code.scan_url}
 
 
 def _advance(services: Services) -> tuple[SignInState, str | None]:
@@ -92,12 +94,15 @@ def _advance(services: Services) -> tuple[SignInState, str | None]:
     Returns:
         The state and, when signed in just now, the path to go on to.
     """
-    pending = session.get(REQUEST)
-    answer = take(services.redis, pending["nonce"]) if pending else SignIn(SignInState.EXPIRED)
+    request_of_browser = session.get(REQUEST, {})
+    if "nonce" not in request_of_browser:
+        return SignInState(request_of_browser.get("ended", SignInState.EXPIRED.value)), None
+    answer = take(services.redis, request_of_browser["nonce"])
+    if answer.openid is not None:
+        back: str = session.pop(BACK, None) or url_for("pages.index")
+        session.pop(REQUEST)
+        remember(answer.openid, services.clock())
+        return answer.state, back
     if answer.state is not SignInState.WAITING:
-        session.pop(REQUEST, None)
-    if answer.openid is None:
-        return answer.state, None
-    back: str = session.pop(BACK, None) or url_for("pages.index")
-    remember(answer.openid, services.clock())
-    return answer.state, back
+        session[REQUEST] = {"ended": answer.state.value}
+    return answer.state, None

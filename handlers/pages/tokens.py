@@ -1,7 +1,7 @@
 """Names on owners' pages that nobody can invent: payments, and the order number of a form.
 
-Signed with the application's key, which Flask already has; like `notify.links`, a token names and does
-not open.
+Signed with the application's key, which Flask already has. As in `notify.links`, a token names a
+thing and does not open it.
 """
 
 from dataclasses import dataclass
@@ -54,8 +54,7 @@ def _signer(salt: str) -> URLSafeSerializer:
 
 
 def _dump(salt: str, content: list[object]) -> str:
-    token = _signer(salt).dumps(content)
-    return token.decode() if isinstance(token, bytes) else token
+    return str(_signer(salt).dumps(content))
 
 
 def _load(salt: str, token: str) -> object:

@@ -1,8 +1,8 @@
 """Who looks at the page: an openid in the signed session cookie, put there by WeChat or by a scan.
 
-Inside WeChat an unknown viewer is sent through silent OAuth and comes back to `/o/enter`; elsewhere he
-is sent to the sign-in page. Neither road takes an address from the client: where to go back to is the
-path we were asked for, kept in the session.
+Inside WeChat an unknown viewer is sent through silent OAuth and comes back to `/o/enter`; elsewhere
+he is sent to the sign-in page. Neither road takes an address from the client: where to go back to
+is the path we were asked for, kept in the session.
 """
 
 import secrets
@@ -22,7 +22,7 @@ OAUTH_STATES_MAX = 4
 OPENID, SINCE, STATES, BACK = "openid", "since", "oauth", "back"
 
 
-class SignInNeeded(Exception):
+class SignInNeeded(Exception):  # noqa: N818  # a state, not a mistake
     """Nobody is signed in; after signing in the viewer goes on to `back`, a path of ours."""
 
     def __init__(self, back: str) -> None:

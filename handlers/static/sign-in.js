@@ -9,7 +9,7 @@
       const answer = await fetch(page.dataset.status, { headers: { Accept: "application/json" } });
       const found = await answer.json();
       if (found.next) return location.replace(found.next);
-      if (found.state !== "waiting") return location.replace(`${location.pathname}?${found.state}`);
+      if (found.state !== "waiting") return location.reload();
     } catch {
       // A moment without network: ask again.
     }

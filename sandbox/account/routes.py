@@ -1,6 +1,5 @@
 """The official account's API on the wire: HTTP 200, JSON, `errcode` and `errmsg`."""
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request

@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 class Lines:
-    """Runs jobs on shared threads; a job given a name starts after the earlier ones of that name."""
+    """Runs jobs on shared threads; a job starts when the earlier ones of its name are done."""
 
     def __init__(self, workers: int = WORKERS):
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="push")

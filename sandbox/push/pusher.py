@@ -46,7 +46,7 @@ class Pusher:
     def push(self, openid: str, fields: Fields) -> Pushed:
         """Push one message or event of this person and read the answer."""
         account, timestamp = self._account, int(self._clock.now().timestamp())
-        head = {
+        head: Fields = {
             "ToUserName": account.original_id,
             "FromUserName": openid,
             "CreateTime": timestamp,

@@ -120,7 +120,7 @@ def serve() -> Iterator[Callable[[PayBook], str]]:
         app = Flask("sandbox")
         app.register_blueprint(pay_routes(book))
         server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
         thread.start()
         servers.append((server, thread))
         return f"http://127.0.0.1:{server.server_port}"
@@ -148,7 +148,7 @@ def callbacks() -> Iterator[Callbacks]:
             """Keep the test's output quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005})
     thread.start()
     kept.url = f"http://127.0.0.1:{server.server_port}/callbacks/wechat_pay/hy"
     yield kept

@@ -1,0 +1,167 @@
+"""What people are told: one row per kind of notice. Adding a kind is adding a row and its templates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from types import MappingProxyType
+
+from billing.facts import FactKind
+from billing.labels import LabelEnum
+
+
+class NoticeKind(LabelEnum):
+    """Every kind of notice; the code names its folder in `templates/notices`."""
+
+    BILL_ISSUED = "bill_issued", "账单通知"
+    DUE_SOON = "due_soon", "到期提醒"
+    OVERDUE = "overdue", "逾期提醒"
+    PAYMENT_RECEIVED = "payment_received", "到账通知"
+    BINDING_ADDED = "binding_added", "绑定成功"
+    BINDING_REFUSED = "binding_refused", "绑定未通过"
+    BINDING_REQUESTED = "binding_requested", "绑定待审核"
+    ALERT = "alert", "异常提醒"
+
+
+class Transport(LabelEnum):
+    """How a message travels (消息通道). Never called a channel: that is money."""
+
+    TEMPLATE = "template", "模板消息"
+    SERVICE = "service", "客服消息"
+
+
+class Audience(Enum):
+    """Who is told."""
+
+    HOME = "home"
+    """Followers bound to the home."""
+
+    HOME_AND_PAYER = "home_and_payer"
+    """They, and whoever paid, bound or not."""
+
+    FOLLOWER = "follower"
+    """The follower the fact names."""
+
+    STAFF = "staff"
+    """Staff of the community who bound their WeChat."""
+
+
+class Matter(Enum):
+    """What a notice is about; begins its fact key, as in `bill:17`."""
+
+    BILL = "bill"
+    PAYMENT = "payment"
+    BINDING = "binding"
+    ALERT = "alert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRule:
+    """How one kind of notice behaves.
+
+    Attributes:
+        fact: the fact it comes from; None when the reminder ladder makes it.
+        transports: tried in this order.
+        is_quiet: waits while people sleep (`quiet_hours`).
+        merges: several due at once become one message.
+        life: not sent any more when it has waited this long.
+        is_optional: an owner may switch it off (PIPL); bills and receipts are owed to them.
+    """
+
+    matter: Matter
+    fact: FactKind | None
+    audience: Audience
+    transports: tuple[Transport, ...]
+    is_quiet: bool
+    merges: bool
+    life: timedelta
+    is_optional: bool
+
+
+OWNER_TRANSPORTS = (Transport.TEMPLATE, Transport.SERVICE)
+CHAT_TRANSPORTS = (Transport.SERVICE,)
+
+NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
+    {
+        NoticeKind.BILL_ISSUED: NoticeRule(
+            matter=Matter.BILL,
+            fact=FactKind.BILL_ISSUED,
+            audience=Audience.HOME,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=False,
+            merges=True,
+            life=timedelta(days=5),
+            is_optional=False,
+        ),
+        NoticeKind.DUE_SOON: NoticeRule(
+            matter=Matter.BILL,
+            fact=None,
+            audience=Audience.HOME,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=True,
+            merges=True,
+            life=timedelta(days=3),
+            is_optional=True,
+        ),
+        NoticeKind.OVERDUE: NoticeRule(
+            matter=Matter.BILL,
+            fact=None,
+            audience=Audience.HOME,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=True,
+            merges=True,
+            life=timedelta(days=5),
+            is_optional=False,
+        ),
+        NoticeKind.PAYMENT_RECEIVED: NoticeRule(
+            matter=Matter.PAYMENT,
+            fact=FactKind.PAYMENT_CONFIRMED,
+            audience=Audience.HOME_AND_PAYER,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.BINDING_ADDED: NoticeRule(
+            matter=Matter.BINDING,
+            fact=FactKind.BINDING_ADDED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=2),
+            is_optional=False,
+        ),
+        NoticeKind.BINDING_REFUSED: NoticeRule(
+            matter=Matter.BINDING,
+            fact=FactKind.BINDING_REFUSED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=2),
+            is_optional=False,
+        ),
+        NoticeKind.BINDING_REQUESTED: NoticeRule(
+            matter=Matter.BINDING,
+            fact=FactKind.BINDING_REQUESTED,
+            audience=Audience.STAFF,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=True,
+            life=timedelta(days=2),
+            is_optional=False,
+        ),
+        NoticeKind.ALERT: NoticeRule(
+            matter=Matter.ALERT,
+            fact=FactKind.ALERT_RAISED,
+            audience=Audience.STAFF,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=True,
+            life=timedelta(days=2),
+            is_optional=False,
+        ),
+    }
+)

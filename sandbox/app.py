@@ -1,0 +1,89 @@
+"""create_app: where the sandbox's parts meet."""
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
+
+from sandbox.account.credentials import Credentials
+from sandbox.account.office import Office
+from sandbox.account.refusals import ApiError
+from sandbox.account.routes import account_routes
+from sandbox.clock import Clock
+from sandbox.config import SandboxConfig
+from sandbox.faults import Faults
+from sandbox.ids import MessageIds
+from sandbox.pay import PayBook, pay_routes
+from sandbox.phone.acts import Acts
+from sandbox.phone.control import control_routes, world_routes
+from sandbox.phone.pages import page_routes
+from sandbox.phone.payer import Payer
+from sandbox.phone.people import OPENID_PATTERN
+from sandbox.phone.webview import WebView
+from sandbox.push.courier import ANSWER_WITHIN_S, Courier
+from sandbox.push.line import Lines
+from sandbox.push.pusher import Pusher
+from sandbox.store import Store
+
+BODY_BYTES_MAX = 10_000_000
+
+
+class _OpenidConverter(BaseConverter):
+    regex = OPENID_PATTERN
+
+
+class Sandbox:
+    """The living parts behind the app, which must be stopped."""
+
+    def __init__(self, config: SandboxConfig, answer_within_s: float = ANSWER_WITHIN_S):
+        self.config = config
+        self.clock = Clock(config.clock_rate)
+        self.faults = Faults()
+        self.store = Store(config.state_file)
+        self.lines = Lines()
+        self.book = PayBook(config, self.clock, self.faults, config.state_file)
+        ids = MessageIds(self.clock)
+        courier = Courier(f"{config.service_url}/wechat", answer_within_s)
+        pusher = Pusher(config.account, self.clock, courier)
+        self.acts = Acts(self.store, self.clock, ids, pusher, self.lines)
+        self.office = Office(config, self.clock, self.store, ids, self.acts.report_delivery)
+        self.webview = WebView(config, self.store, self.clock)
+
+    def stop(self) -> None:
+        """Stop the threads and close the state file."""
+        self.lines.stop()
+        self.book.stop()
+        self.store.close()
+
+
+def create_app(config: SandboxConfig) -> Flask:
+    """Make the sandbox's app, with threads of its own; one per process."""
+    return make_app(Sandbox(config))
+
+
+def make_app(sandbox: Sandbox) -> Flask:
+    """Put the sandbox's routes together."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of DefaultJSONProvider
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.converters["openid"] = _OpenidConverter
+    config, store, book = sandbox.config, sandbox.store, sandbox.book
+    credentials = Credentials(config.account, sandbox.clock)
+    payer = Payer(sandbox.webview, book, config.service_url)
+    for blueprint in (
+        account_routes(sandbox.office, credentials, store, sandbox.faults),
+        pay_routes(book),
+        control_routes(sandbox.acts, payer, store),
+        world_routes(config, sandbox.office, book, sandbox.faults),
+        page_routes(config, store, sandbox.clock, sandbox.webview, book),
+    ):
+        app.register_blueprint(blueprint)
+    app.register_error_handler(HTTPException, _refuse)
+    return app
+
+
+def _refuse(error: HTTPException) -> tuple[Response, int] | HTTPException:
+    """Answer what fits no route: in WeChat's words on its API, in JSON on the control API."""
+    if request.path.startswith(("/cgi-bin/", "/sns/")) and error.code in (404, 405):
+        return jsonify(ApiError(40066).body()), 200
+    return jsonify({"error": error.description or error.name}), error.code or 500

@@ -1,0 +1,91 @@
+"""Reads a page the way a person and a browser do: its form, its links, what it complains about."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+from lxml import html
+
+AMOUNT = "amount"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A form as the browser sends it."""
+
+    url: str
+    method: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def body(self) -> bytes:
+        """Give the fields as a browser writes them."""
+        return urlencode(self.fields).encode()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A page's call for the cashier: the bridge's parameters, and where to go afterwards."""
+
+    params: dict[str, str]
+    return_url: str | None
+
+
+class Page:
+    """A page loaded from `url`."""
+
+    def __init__(self, text: str, url: str):
+        self._root: Any = html.document_fromstring(text or "<html></html>")
+        self._url = url
+
+    @property
+    def complaint(self) -> str:
+        """Give the page's title and its first text that looks like an error."""
+        title = " ".join(self._root.xpath("string(//title)").split())
+        shown = self._root.xpath(
+            "//*[@role='alert' or contains(concat(' ', @class), ' error')]"
+            " | //h1[not(//*[@role='alert'])]"
+        )
+        first = " ".join(shown[0].text_content().split())[:200] if shown else ""
+        return " - ".join(part for part in (title, first) if part)
+
+    def pay_link(self) -> str | None:
+        """Give the address of the link to the payment page."""
+        found = self._root.xpath("//a[@data-pay-link]/@href")
+        return urljoin(self._url, str(found[0])) if found else None
+
+    def payment_form(self, yuan: str | None) -> Submission | None:
+        """Fill the form with an amount, leaving it alone where `yuan` is None, and press pay."""
+        for form in self._root.forms:
+            inputs = form.xpath(f".//input[@name='{AMOUNT}']")
+            if not inputs:
+                continue
+            if yuan is not None:
+                inputs[0].set("value", yuan)
+            buttons = form.xpath(
+                ".//button[not(@type) or @type='submit'][not(@disabled)]"
+                " | .//input[@type='submit'][not(@disabled)]"
+            )
+            return self._submission(form, buttons[0] if buttons else None)
+        return None
+
+    def call(self) -> Call | None:
+        """Give the page's call for the cashier; raises ValueError where it is not JSON of texts."""
+        found = self._root.xpath("//*[@data-jsapi]")
+        if not found:
+            return None
+        params = json.loads(found[0].get("data-jsapi"))
+        if not isinstance(params, dict) or not all(isinstance(v, str) for v in params.values()):
+            raise ValueError("data-jsapi is not an object of texts")
+        back = found[0].get("data-return")
+        return Call(params, urljoin(self._url, back) if back else None)
+
+    def _submission(self, form: Any, button: Any) -> Submission:
+        fields = [(str(name), str(value)) for name, value in form.form_values()]
+        action, method = form.get("action"), form.get("method", "get")
+        if button is not None:
+            if button.get("name"):
+                fields.append((button.get("name"), button.get("value", "")))
+            action = button.get("formaction", action)
+        return Submission(urljoin(self._url, action or ""), method.upper(), tuple(fields))
