@@ -74,10 +74,10 @@ class Repeats:
             except RedisError as error:
                 log.warning("answer_not_read", reason=type(error).__name__)
                 return None
-            if stored is None:
+            if not isinstance(stored, bytes):
                 return None
             if stored != CLAIMED:
-                return _text(stored)
+                return stored.removeprefix(ANSWER).decode()
             if time.monotonic() >= until:
                 return None
             time.sleep(REPEAT_LOOK_SECONDS)
@@ -169,12 +169,6 @@ def answer_in_time(
 
     pool.run(run)
     return handover.take(seconds)
-
-
-def _text(stored: str | bytes) -> str:
-    """The answer in a stored value; the client may or may not decode."""
-    stored = stored if isinstance(stored, bytes) else stored.encode()
-    return stored.removeprefix(ANSWER).decode()
 
 
 def _name(key: str) -> str:

@@ -122,8 +122,9 @@ def presentable(text: str) -> str:
 
 
 def _is_event(message: BaseMessage) -> bool:
-    """Events of devices come as `device_event`; they are events all the same."""
-    return _word(message, "MsgType").lower() in {"event", "device_event"}
+    """Events, and whatever a device says (`device_event`, `device_text`): no person wrote it."""
+    kind = _word(message, "MsgType").lower()
+    return kind == "event" or kind.startswith("device_")
 
 
 def _word(message: BaseMessage, name: str) -> str:

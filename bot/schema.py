@@ -7,7 +7,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, MetaData, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
-# notify-outbox-here
+import notify.outbox  # noqa: F401  # modules with tables must be imported before metadata is read
 from billing.db import RUNTIME_ROLE, Base
 
 

@@ -1,4 +1,4 @@
-"""What people are told: one row per kind of notice. Adding a kind is adding a row and its templates."""
+"""What people are told: one row per kind of notice. A new kind is a new row and its templates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

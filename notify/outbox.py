@@ -24,7 +24,7 @@ class NoticeState(LabelEnum):
 
 
 class MessageState(LabelEnum):
-    """Life of a message. UNKNOWN is real: it may have arrived, so it is never sent again blindly."""
+    """Life of a message. UNKNOWN is real: it may have arrived, so it is not sent again."""
 
     QUEUED = "queued", "待发送"
     SENDING = "sending", "发送中"
@@ -143,7 +143,7 @@ class Notice(Base):
 
 
 class Delivery(Base):
-    """One attempt to send a message, written before it is made. `finished_at` null: it died half way."""
+    """One attempt, written before it is made. With `finished_at` null, the worker died half way."""
 
     __tablename__ = "delivery"
     __table_args__ = (

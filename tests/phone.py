@@ -1,6 +1,6 @@
 """A phone that speaks to the webhook as WeChat does: signed, encrypted, XML.
 
-Its crypto is its own, written against `cryptography`, so that it does not share the product's mistakes.
+Its crypto is its own, written against `cryptography`, so it does not share the product's mistakes.
 """
 
 import base64
@@ -90,7 +90,7 @@ def message_xml(openid: str, kind: str, **fields: Any) -> str:
 
 @dataclass(frozen=True)
 class Heard:
-    """What came back: the HTTP status, and the text of the answer (empty for an acknowledgement)."""
+    """What came back: HTTP status, and the text of the answer (empty for an acknowledgement)."""
 
     status: int
     text: str

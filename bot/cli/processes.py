@@ -45,6 +45,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "keepalive": 5,
             "errorlog": "-",
             "loglevel": "warning",
+            "control_socket_disable": True,  # it is one path for every copy on the machine
             "proc_name": "mingzhang-web",
         }.items():
             self.cfg.set(key, value)

@@ -175,7 +175,8 @@ def _initialised(home: Path, bin_folder: Path, account: Account | None, *, sync:
     for leftover in home.glob("fresh-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh = home / f"fresh-{secrets.token_hex(4)}"
-    _initdb(bin_folder, home, ("-D", str(fresh), "--sync" if sync else "--no-sync"), account)
+    options = ("-D", str(fresh), *(() if sync else ("--no-sync",)))
+    _initdb(bin_folder, home, options, account)
     fresh.rename(data)
     return data
 

@@ -164,7 +164,7 @@ def _order(services: Services, prepared: Prepared, openid: str) -> dict[str, Any
     """Register the order with the provider, no transaction open, and write down what came of it.
 
     Raises:
-        ChannelUnreachable: no trustworthy answer; recorded as UNKNOWN, and the form may be sent again.
+        ChannelUnreachable: no trustworthy answer; recorded as UNKNOWN; the form may be sent again.
         Refused: the provider said no.
     """
     payment, merchant = prepared.payment, prepared.merchant

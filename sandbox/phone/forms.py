@@ -36,7 +36,9 @@ class Page:
     """A page loaded from `url`."""
 
     def __init__(self, text: str, url: str):
-        self._root: Any = html.document_fromstring(text or "<html></html>")
+        parser = html.HTMLParser(encoding="utf-8")
+        content = text.strip() or "<html></html>"
+        self._root: Any = html.document_fromstring(content.encode(), parser=parser)
         self._url = url
 
     @property

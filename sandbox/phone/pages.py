@@ -126,9 +126,10 @@ def _add_browser(blueprint: Blueprint, webview: WebView) -> None:
 def _asked(prefix: str, service_url: str) -> dict[str, str]:
     """Give the request headers a browser would send to the service itself."""
     asked = {
-        name: request.headers[name]
-        for name in ("Accept", "Content-Type", "X-Requested-With", "X-CSRFToken")
-        if name in request.headers
+        name: value
+        for name, value in request.headers.items()
+        if name in ("Accept", "Content-Type")
+        or (name.startswith("X-") and not name.startswith(("X-Forwarded", "X-Real")))
     }
     if "Origin" in request.headers:
         asked["Origin"] = service_url

@@ -1,7 +1,6 @@
 """WeChat's in-app browser: one per phone, with its own cookies, signed in without a question."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urljoin, urlsplit
 

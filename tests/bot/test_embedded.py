@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import create_engine, text
 
 from bot.embedded import (
@@ -31,7 +34,13 @@ from bot.embedded import (
     start_postgres,
     start_valkey,
 )
-from bot.embedded.account import Account, may_enter, reachable_copy
+from bot.embedded.account import (
+    Account,
+    find_elsewhere,
+    make_control_folder,
+    may_enter,
+    reachable_copy,
+)
 from bot.embedded.wheels import postgres_install, supported
 
 ROOT = os.geteuid() == 0
@@ -52,8 +61,7 @@ with embedded(Path(sys.argv[1]), fast=True) as engines:
 """
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
+def new_place() -> Iterator[Path]:
     """A new folder that every account may pass; what the engines leave is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mz-embedded-"))
     folder.chmod(0o711)
@@ -63,9 +71,26 @@ def place() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+place = pytest.fixture(new_place, name="place")
+common_place = pytest.fixture(new_place, name="common_place", scope="module")
+
+
 @pytest.fixture
 def state(place: Path) -> Path:
+    """A state folder nobody has used."""
     return place / "var"
+
+
+@pytest.fixture(scope="module")
+def used(common_place: Path) -> Path:
+    """A state folder that other tests may have used; nothing runs there. Saves making a cluster."""
+    return common_place / "var"
+
+
+@pytest.fixture(scope="module")
+def awkward(common_place: Path) -> Path:
+    """The same at a path too long for a socket, with what URLs and shells stumble over."""
+    return common_place / "明账 演示 100%" / ("x" * 90)
 
 
 @pytest.fixture
@@ -96,18 +121,17 @@ def owner(state: Path, **options: Any) -> Iterator[tuple[subprocess.Popen[str], 
 
 
 def write_everywhere(database_url: str, redis_url: str, word: str) -> None:
+    """Leave a word in both; it is acknowledged when this returns."""
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS note (word text)")
-        connection.execute("INSERT INTO note VALUES (%s)", [word])
+        connection.execute("DROP TABLE IF EXISTS note")
+        connection.execute("CREATE TABLE note AS SELECT %s AS word", [word])
     with redis.Redis.from_url(redis_url) as client:
-        client.rpush("notes", word)
+        client.set("note", word)
 
 
-def read_everywhere(database_url: str, redis_url: str) -> tuple[list[str], list[str]]:
-    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
-        rows = connection.execute("SELECT word FROM note").fetchall()
+def read_everywhere(database_url: str, redis_url: str) -> tuple[str, str | None]:
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        return [word for (word,) in rows], client.lrange("notes", 0, -1)
+        return ask(database_url, "SELECT word FROM note"), client.get("note")
 
 
 def is_alive(pid: int) -> bool:
@@ -136,14 +160,13 @@ def ask(url: str, statement: str) -> Any:
 # What one gets
 
 
-def test_the_demo_gets_engines_that_lose_nothing(state: Path) -> None:
-    with embedded(state) as engines:
+def test_the_demo_gets_engines_that_lose_nothing(used: Path) -> None:
+    with embedded(used) as engines:
+        url = engines.database_url
         names = ("fsync", "synchronous_commit", "full_page_writes", "TimeZone", "server_encoding")
-        found = [ask(engines.database_url, f"SHOW {name}") for name in names]
-        sizes = [
-            ask(engines.database_url, f"SHOW {n}") for n in ("max_connections", "shared_buffers")
-        ]
-        ordered = ask(engines.database_url, "SELECT 'B' < 'a' AND 'z' < '中'")
+        found = [ask(url, f"SHOW {name}") for name in names]
+        sizes = [ask(url, f"SHOW {name}") for name in ("max_connections", "shared_buffers")]
+        ordered = ask(url, "SELECT 'B' < 'a' AND 'z' < '中'")
         with redis.Redis.from_url(engines.redis_url, decode_responses=True) as client:
             durable = client.config_get("append*") | client.config_get("maxmemory-policy")
     assert found == ["on", "on", "on", "UTC", "UTF8"]
@@ -153,17 +176,22 @@ def test_the_demo_gets_engines_that_lose_nothing(state: Path) -> None:
     assert durable["maxmemory-policy"] == "noeviction"
 
 
-def test_nobody_gets_in_without_the_folder_or_the_password(
+def test_postgres_listens_in_a_private_folder_only(used: Path, run: Callable[..., Any]) -> None:
+    postgres = run(start_postgres, used)
+    assert ask(postgres.admin_url, "SHOW listen_addresses") == ""
+    folder = Path(ask(postgres.admin_url, "SHOW unix_socket_directories"))
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_valkey_wants_a_password_that_others_cannot_read(
     state: Path, run: Callable[..., Any]
 ) -> None:
-    postgres, valkey = run(start_postgres, state), run(start_valkey, state)
-    assert ask(postgres.admin_url, "SHOW listen_addresses") == ""
-    socket_folder = Path(ask(postgres.admin_url, "SHOW unix_socket_directories"))
-    assert socket_folder.stat().st_mode & 0o077 == 0
+    valkey = run(start_valkey, state)
     for secret in ("run.json", "server/valkey.conf"):
         assert (state / "valkey" / secret).stat().st_mode & 0o077 == 0
-    port = int(valkey.url.rsplit(":", 1)[1].removesuffix("/0"))
-    with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+    port = valkey.running.facts["port"]
+    once = Retry(NoBackoff(), 0)
+    with redis.Redis(port=port, retry=once) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
 
 
@@ -186,52 +214,37 @@ def test_a_state_in_use_is_not_erased(state: Path, run: Callable[..., Any]) -> N
     assert not state.exists()
 
 
-def test_a_database_is_created_once(state: Path, run: Callable[..., Any]) -> None:
-    postgres = run(start_postgres, state)
-    threads = [threading.Thread(target=postgres.create_database, args=["甲"]) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def test_a_database_is_created_once(used: Path, run: Callable[..., Any]) -> None:
+    postgres = run(start_postgres, used)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(postgres.create_database, ["甲"] * 3))
     assert ask(postgres.url("甲"), "SELECT current_database()") == "甲"
 
 
 # Twice, side by side, at once
 
 
-def test_a_second_start_attaches_and_cannot_stop(state: Path) -> None:
-    with embedded(state, fast=True) as first:
-        with embedded(state, fast=True) as second:
-            assert (second.postgres.pid, second.valkey.pid) == (
-                first.postgres.pid,
-                first.valkey.pid,
-            )
+def test_a_second_start_attaches_and_cannot_stop(used: Path) -> None:
+    with embedded(used, fast=True) as first:
+        pids = first.postgres.pid, first.valkey.pid
+        with embedded(used, fast=True) as second:
+            assert (second.postgres.pid, second.valkey.pid) == pids
             assert (second.database_url, second.redis_url) == (first.database_url, first.redis_url)
-        write_everywhere(first.database_url, first.redis_url, "still here")
-    assert not is_alive(first.postgres.pid)
-    assert not is_alive(first.valkey.pid)
+        assert all(is_alive(pid) for pid in pids)
+    assert not any(is_alive(pid) for pid in pids)
 
 
-def test_two_processes_starting_at_once_share_one_server(state: Path) -> None:
-    with owner(state) as (_, one), owner(state) as (_, other):
-        assert one == other
+def test_processes_racing_for_a_new_folder_share_one_server(state: Path) -> None:
+    meet = threading.Barrier(2)
 
-
-def test_two_processes_racing_for_a_new_folder_share_one_server(state: Path) -> None:
-    found: list[dict[str, Any]] = []
-    both = threading.Barrier(2)
-
-    def take_part() -> None:
+    def take_part(_: int) -> dict[str, Any]:
         with owner(state) as (_, answer):
-            found.append(answer)
-            both.wait(60)
+            meet.wait(60)
+            return answer
 
-    threads = [threading.Thread(target=take_part) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found[0] == found[1]
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(take_part, range(2))
+    assert one == other
 
 
 def test_two_copies_run_side_by_side(place: Path, run: Callable[..., Any]) -> None:
@@ -257,47 +270,45 @@ def test_a_port_taken_by_a_stranger_is_left_to_him(state: Path, run: Callable[..
 # After the end
 
 
-def test_a_restart_keeps_data_and_address(state: Path) -> None:
-    with embedded(state, fast=True) as before:
+def test_a_restart_keeps_data_and_address(used: Path) -> None:
+    with embedded(used, fast=True) as before:
         write_everywhere(before.database_url, before.redis_url, "kept")
-    with embedded(state, fast=True) as after:
+    with embedded(used, fast=True) as after:
         assert (after.database_url, after.redis_url) == (before.database_url, before.redis_url)
-        assert read_everywhere(after.database_url, after.redis_url) == (["kept"], ["kept"])
+        assert read_everywhere(after.database_url, after.redis_url) == ("kept", "kept")
 
 
 def test_servers_killed_under_a_living_owner_start_again(
-    state: Path, run: Callable[..., Any]
+    used: Path, run: Callable[..., Any]
 ) -> None:
-    before = [run(start_postgres, state), run(start_valkey, state)]
+    before = [run(start_postgres, used), run(start_valkey, used)]
     write_everywhere(before[0].admin_url, before[1].url, "acknowledged")
     for killed in before:
         os.kill(killed.pid, signal.SIGKILL)
-    after = [run(start_postgres, state), run(start_valkey, state)]
+    after = [run(start_postgres, used), run(start_valkey, used)]
     assert {engine.pid for engine in after}.isdisjoint(engine.pid for engine in before)
-    assert after[0].admin_url == before[0].admin_url
-    assert after[1].url == before[1].url
+    assert (after[0].admin_url, after[1].url) == (before[0].admin_url, before[1].url)
     for handle in before:
         handle.stop()  # of a server that is gone: it does not touch the new one
-    assert read_everywhere(after[0].admin_url, after[1].url) == (["acknowledged"], ["acknowledged"])
+    assert read_everywhere(after[0].admin_url, after[1].url) == ("acknowledged", "acknowledged")
 
 
-def test_servers_end_with_a_killed_owner_and_start_again_at_once(state: Path) -> None:
-    with owner(state) as (process, before):
+def test_servers_end_with_a_killed_owner_and_start_again_at_once(used: Path) -> None:
+    with owner(used) as (process, before):
         write_everywhere(before["database_url"], before["redis_url"], "acknowledged")
         process.kill()
         process.wait()
-        with embedded(state, fast=True) as after:
+        with embedded(used, fast=True) as after:
             assert after.postgres.pid != before["postgres"]
             assert after.valkey.pid != before["valkey"]
             assert after.database_url == before["database_url"]
             assert after.redis_url == before["redis_url"]
             words = read_everywhere(after.database_url, after.redis_url)
-    assert words == (["acknowledged"], ["acknowledged"])
-    wait_for_end(before["postgres"], before["valkey"])
+    assert words == ("acknowledged", "acknowledged")
 
 
-def test_servers_end_with_a_killed_owner_though_nobody_starts_them_again(state: Path) -> None:
-    with owner(state) as (process, before):
+def test_servers_end_with_a_killed_owner_though_nobody_starts_them_again(used: Path) -> None:
+    with owner(used) as (process, before):
         process.kill()
         wait_for_end(before["postgres"], before["valkey"])
 
@@ -305,38 +316,36 @@ def test_servers_end_with_a_killed_owner_though_nobody_starts_them_again(state: 
 @LINUX
 @pytest.mark.parametrize("starter", [start_postgres, start_valkey])
 def test_a_server_does_not_outlive_its_keeper(
-    state: Path, run: Callable[..., Any], starter: Callable[..., Any]
+    used: Path, run: Callable[..., Any], starter: Callable[..., Any]
 ) -> None:
-    before = run(starter, state)
+    before = run(starter, used)
     before.running.keeper.kill()
     wait_for_end(before.pid)
-    after = run(starter, state)
+    after = run(starter, used)
     before.stop()
     assert is_alive(after.pid)
 
 
 def test_a_server_outlives_the_thread_that_started_it(state: Path, run: Callable[..., Any]) -> None:
-    started: list[Valkey] = []
-    thread = threading.Thread(target=lambda: started.append(run(start_valkey, state)))
-    thread.start()
-    thread.join()
-    with redis.Redis.from_url(started[0].url) as client:
+    with ThreadPoolExecutor(1) as pool:
+        valkey = pool.submit(run, start_valkey, state).result()
+    with redis.Redis.from_url(valkey.url) as client:
         assert client.ping()
 
 
 @LINUX
 def test_a_stale_pid_file_that_names_a_living_process_is_no_obstacle(
-    state: Path, run: Callable[..., Any]
+    used: Path, run: Callable[..., Any]
 ) -> None:
-    before = run(start_postgres, state)
+    before = run(start_postgres, used)
     data = Path(ask(before.admin_url, "SHOW data_directory"))
     lines = (data / "postmaster.pid").read_text()
     before.stop()
-    with subprocess.Popen(["sleep", "60"], user=data.owner()) as other:
+    with subprocess.Popen(["sleep", "60"], user=data.owner() if ROOT else None) as other:
         stale = lines.replace(str(before.pid), str(other.pid), 1)
         (data / "postmaster.pid").write_text(stale)
         (data.parent / ".s.PGSQL.5432.lock").write_text(stale)
-        after = run(start_postgres, state)
+        after = run(start_postgres, used)
         assert ask(after.admin_url, "SELECT 1") == 1
         other.kill()
 
@@ -344,42 +353,41 @@ def test_a_stale_pid_file_that_names_a_living_process_is_no_obstacle(
 def test_a_start_killed_in_the_middle_leaves_no_half_made_data(
     state: Path, run: Callable[..., Any]
 ) -> None:
-    run(start_postgres, state).stop()
-    home = state / "postgres" / "server"
-    (home / "data").rename(home / "fresh-half")
-    (home / "fresh-half" / "PG_VERSION").unlink()
-    run(start_postgres, state)
-    assert not (home / "fresh-half").exists()
+    control = make_control_folder(state, "postgres")
+    half = control / "server" / "fresh-12345678"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    assert ask(run(start_postgres, state).admin_url, "SELECT 1") == 1
+    assert not half.exists()
 
 
 # Paths
 
 
-@pytest.mark.parametrize("name", ["明账 演示", "x" * 120, "100%"])
-def test_any_path_will_do(place: Path, name: str) -> None:
-    with embedded(place / name, fast=True) as before:
+def test_any_path_will_do(awkward: Path) -> None:
+    with embedded(awkward, fast=True) as before:
         engine = create_engine(before.database_url)
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT 1")) == 1
         engine.dispose()
-        assert "%" not in before.database_url
-    with embedded(place / name, fast=True) as after:
+        assert "%" not in before.database_url  # which Alembic's configuration would interpolate
+    with embedded(awkward, fast=True) as after:
         assert after.database_url == before.database_url
-    elsewhere = Path(after.postgres.running.facts["socket"])
-    assert elsewhere.exists()
-    erase(place / name)
-    assert not elsewhere.exists()
 
 
 def test_a_copied_state_folder_gets_a_socket_of_its_own(
-    place: Path, run: Callable[..., Any]
+    awkward: Path, run: Callable[..., Any]
 ) -> None:
-    original, copy = place / "原件", place / "副本"
-    run(start_postgres, original).stop()
-    subprocess.run(["cp", "-a", original, copy], check=True)
-    one, two = run(start_postgres, original), run(start_postgres, copy)
+    run(start_postgres, awkward).stop()
+    copy = awkward.with_name("y" * 90)
+    subprocess.run(["cp", "-a", awkward, copy], check=True)
+    one, two = run(start_postgres, awkward), run(start_postgres, copy)
     assert one.admin_url != two.admin_url
     assert one.pid != two.pid
+    two.stop()
+    erase(copy)
+    assert not Path(two.running.facts["socket"]).exists()
+    assert ask(one.admin_url, "SELECT 1") == 1
 
 
 # As root
@@ -412,9 +420,12 @@ def test_behind_a_closed_folder_the_data_lives_elsewhere_and_is_found_again(
     again = run(start_postgres, closed / "var")
     assert ask(again.url("kept"), "SHOW data_directory") == str(data)
 
-    shutil.copytree(closed / "var", closed / "copy")
-    copy = run(start_postgres, closed / "copy")
-    assert ask(copy.admin_url, "SHOW data_directory") != str(data)
+    control = shutil.copytree(closed / "var" / "postgres", closed / "copy" / "postgres")
+    assert find_elsewhere(closed / "var" / "postgres", "home") == data.parent
+    assert find_elsewhere(control, "home") is None
+    data.parent.chmod(0o755)  # a stranger's folder of that name would not be private to us
+    assert find_elsewhere(closed / "var" / "postgres", "home") is None
+    data.parent.chmod(0o700)
 
 
 @AS_ROOT
@@ -448,7 +459,7 @@ def test_an_ordinary_user_serves_as_himself(place: Path) -> None:
     with owner(place / "var", **as_user) as (_, answer):
         write_everywhere(answer["database_url"], answer["redis_url"], "hers")
     with embedded(place / "var", fast=True) as engines:  # root after her: still her account
-        assert read_everywhere(engines.database_url, engines.redis_url) == (["hers"], ["hers"])
+        assert read_everywhere(engines.database_url, engines.redis_url) == ("hers", "hers")
         data = Path(ask(engines.database_url, "SHOW data_directory"))
         assert data.stat().st_uid == entry.pw_uid
 
@@ -459,21 +470,22 @@ def test_an_ordinary_user_serves_as_himself(place: Path) -> None:
 def test_a_server_that_refuses_names_its_reason_and_its_log(
     state: Path, run: Callable[..., Any]
 ) -> None:
-    valkey = run(start_valkey, state)
-    valkey.stop()
+    run(start_valkey, state).stop()
     manifest = state / "valkey" / "server" / "appendonlydir" / "appendonly.aof.manifest"
     manifest.write_text("nonsense\n")
     with pytest.raises(EmbeddedError, match=r"Valkey does not start: .*valkey\.log\."):
         run(start_valkey, state)
 
 
-def test_data_of_another_major_version_is_left_alone(state: Path, run: Callable[..., Any]) -> None:
-    run(start_postgres, state).stop()
-    version = state / "postgres" / "server" / "data" / "PG_VERSION"
+def test_data_of_another_major_version_is_left_alone(used: Path, run: Callable[..., Any]) -> None:
+    postgres = run(start_postgres, used)
+    version = Path(ask(postgres.admin_url, "SHOW data_directory")) / "PG_VERSION"
+    postgres.stop()
     version.write_text("15\n")
     with pytest.raises(EmbeddedError, match=r"written by PostgreSQL 15 .* remove"):
-        run(start_postgres, state)
-    assert version.exists()
+        run(start_postgres, used)
+    version.write_text("18\n")
+    assert ask(run(start_postgres, used).admin_url, "SELECT 1") == 1
 
 
 @pytest.mark.parametrize(

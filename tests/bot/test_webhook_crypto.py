@@ -1,4 +1,4 @@
-"""Signatures and encryption: golden vectors of our own, and the published ones where they are at hand."""
+"""Signatures and encryption: golden vectors of our own, and the published ones where present."""
 
 import base64
 import json
@@ -12,10 +12,7 @@ from tests.phone import AES_KEY, APP_ID, PREVIOUS_AES_KEY, encrypt
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "wechat-samples" / "crypto"
 RANDOM16 = b"aaaabbbbccccdddd"
-GOLDEN = (
-    "msLkpdxkt+KAFzAIEEZgG8qea8GvOmAMwlr67gs7sEdHXukYXyHTd8lKAB1Nt3btjGBzrHQbMHZYcdfJ"
-    "YvpNgQ=="
-)
+GOLDEN = "msLkpdxkt+KAFzAIEEZgG8qea8GvOmAMwlr67gs7sEdHXukYXyHTd8lKAB1Nt3btjGBzrHQbMHZYcdfJYvpNgQ=="
 
 
 def published() -> list[dict[str, str]]:

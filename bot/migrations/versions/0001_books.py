@@ -27,14 +27,15 @@ GUARDS = [
         """
         for table in ("journal_entry", "posting")
     ),
-    # A statement must bring all postings of every entry it touches, numbered from 1, balanced to the
-    # entry's total. With the primary key this also means an entry is never extended later.
+    # A statement must bring all postings of every entry it touches, numbered from 1, balanced to
+    # the entry's total. With the primary key this also means an entry is never extended later.
     """
     CREATE FUNCTION check_postings() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE wrong bigint;
     BEGIN
         SELECT fresh_entry.entry_id INTO wrong
-        FROM (SELECT community_id, entry_id, count(*) AS postings, min(no) AS first, max(no) AS last,
+        FROM (SELECT community_id, entry_id, count(*) AS postings,
+                     min(no) AS first, max(no) AS last,
                      sum(debit) AS debit, sum(credit) AS credit
               FROM fresh GROUP BY community_id, entry_id) fresh_entry
         LEFT JOIN journal_entry entry

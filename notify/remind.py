@@ -1,0 +1,140 @@
+"""The daily walk up the reminder ladder: unpaid bills on a rung become notices.
+
+Bills of one chunk share their dates, so the ladder is climbed once per chunk and the rest is one
+statement. Who is not bound, or was told before, is counted and not told.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from billing.bill_run_tables import BillRunChunk, ChunkState
+from billing.business_day import business_date
+from notify.catalog import NOTICES, NoticeKind
+from notify.ladder import DAYS_BEFORE, Rung, latest_rung
+from notify.quiet_hours import midnight_after, next_allowed
+
+WRITE_REMINDERS = text(
+    """
+    WITH standing AS (
+        SELECT * FROM unnest(
+            CAST(:communities AS bigint[]), CAST(:runs AS bigint[]), CAST(:chunks AS bigint[]),
+            CAST(:kinds AS text[]), CAST(:codes AS text[]), CAST(:ends AS timestamptz[])
+        ) AS standing (community_id, run_id, chunk_no, kind, code, expires_at)
+    ),
+    owed AS (
+        SELECT bill.community_id, bill.id, bill.unit_id, kind, code, expires_at
+        FROM standing JOIN bill USING (community_id, run_id, chunk_no)
+        WHERE bill.amount > (
+            SELECT coalesce(sum(part.amount), 0) FROM payment_allocation part
+            WHERE part.community_id = bill.community_id AND part.bill_id = bill.id
+        )
+    ),
+    told AS (
+        SELECT owed.*, follower.id AS follower_id
+        FROM owed
+        JOIN binding ON binding.community_id = owed.community_id
+         AND binding.unit_id = owed.unit_id AND binding.state = 'active'
+        JOIN follower ON follower.id = binding.follower_id AND follower.unfollowed_at IS NULL
+    ),
+    written AS (
+        INSERT INTO notice (community_id, follower_id, kind, fact_key, unit_id, ref_id, data, state,
+                            created_at, not_before, expires_at)
+        SELECT community_id, follower_id, kind, 'bill:' || id || ':' || code, unit_id, id,
+               jsonb_build_object('on', CAST(:today AS text)), 'queued', :now, :not_before,
+               expires_at
+        FROM told
+        ORDER BY id, follower_id
+        ON CONFLICT (community_id, follower_id, kind, fact_key) DO NOTHING
+        RETURNING community_id, follower_id, kind
+    )
+    SELECT
+        (SELECT count(*) FROM written WHERE kind = 'due_soon') AS due,
+        (SELECT count(*) FROM written WHERE kind = 'overdue') AS overdue,
+        (SELECT count(DISTINCT (community_id, follower_id, kind)) FROM written) AS merged_into,
+        (SELECT count(*) FROM owed WHERE NOT EXISTS (
+            SELECT 1 FROM told
+            WHERE told.community_id = owed.community_id AND told.id = owed.id
+        )) AS nobody_bound,
+        (SELECT count(*) FROM told) - (SELECT count(*) FROM written) AS already_told
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RemindSummary:
+    """What one walk did. `due` and `overdue` count notices, `nobody_bound` bills."""
+
+    due: int
+    overdue: int
+    merged_into: int
+    nobody_bound: int
+    already_told: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of `mingzhang remind` (contracts.md)."""
+        reasons = {"nobody_bound": self.nobody_bound, "already_told": self.already_told}
+        return {
+            "due": self.due,
+            "overdue": self.overdue,
+            "merged_into": self.merged_into,
+            "suppressed": {reason: count for reason, count in reasons.items() if count},
+        }
+
+
+def remind(session: Session, today: date, now: datetime) -> RemindSummary:
+    """Write the reminders of this business date; safe to run twice and from two places at once.
+
+    Args:
+        today: the date the ladder is climbed for, usually that of `now`.
+        now: from when quiet hours and expiry count.
+    """
+    standing = [
+        (chunk, rung)
+        for chunk in _issued_chunks(session, today)
+        if (rung := _rung(chunk, today)) is not None
+    ]
+    row = session.execute(
+        WRITE_REMINDERS,
+        {
+            "communities": [chunk.community_id for chunk, _ in standing],
+            "runs": [chunk.run_id for chunk, _ in standing],
+            "chunks": [chunk.no for chunk, _ in standing],
+            "kinds": [rung.kind.value for _, rung in standing],
+            "codes": [rung.code for _, rung in standing],
+            "ends": [_expires_at(chunk, rung, today, now) for chunk, rung in standing],
+            "today": today.isoformat(),
+            "now": now,
+            "not_before": next_allowed(now),
+        },
+    ).one()
+    return RemindSummary(**row._mapping)
+
+
+def _issued_chunks(session: Session, today: date) -> list[BillRunChunk]:
+    return list(
+        session.scalars(
+            select(BillRunChunk)
+            .where(
+                BillRunChunk.state == ChunkState.ISSUED,
+                BillRunChunk.due_on <= today + timedelta(days=DAYS_BEFORE),
+            )
+            .order_by(BillRunChunk.community_id, BillRunChunk.run_id, BillRunChunk.no)
+        )
+    )
+
+
+def _rung(chunk: BillRunChunk, today: date) -> Rung | None:
+    if chunk.due_on is None or chunk.issued_on is None:
+        return None
+    return latest_rung(chunk.due_on, today, issued_on=chunk.issued_on)
+
+
+def _expires_at(chunk: BillRunChunk, rung: Rung, today: date, now: datetime) -> datetime:
+    """A due-soon reminder is no use after the due date; an overdue one lives as long as its kind."""
+    if rung.kind is NoticeKind.DUE_SOON and chunk.due_on is not None:
+        return midnight_after(business_date(now) + (chunk.due_on - today))
+    return now + NOTICES[rung.kind].life
