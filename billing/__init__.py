@@ -1,1 +1,3 @@
-"""Billing counts: property, tariffs, prices, bills, ledger, payments. Knows no web, no queue, no chat."""
+"""Billing counts: property, tariffs, prices, bills, ledger, payments. Knows no web, no queue, no
+chat.
+"""

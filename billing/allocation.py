@@ -1,8 +1,8 @@
 """Which line a payment pays (核销). Pure.
 
-Order (民法典 560/561): what the payer designated, then — for money without designation — what is owed,
-oldest due date first; within a bill the lines in the order they are printed. What nobody is owed becomes
-a prepayment.
+Order (民法典 560/561): what the payer designated, then — for money without designation — what is
+owed, oldest due date first; within a bill the lines in the order they are printed. What nobody
+is owed becomes a prepayment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,8 +52,8 @@ def allocate(
     Args:
         amount: what was paid, above zero.
         designated: bill id → how much of the payment the payer meant for it; empty when the payer
-            said nothing. Money designated for a bill that was paid meanwhile is not moved to another
-            bill: it stays the payer's, as a prepayment.
+            said nothing. Money designated for a bill that was paid meanwhile is not moved to
+            another bill: it stays the payer's, as a prepayment.
         open_lines: lines in the order they are to be paid.
 
     Returns:

@@ -1,8 +1,9 @@
 """Bill runs: what should be charged for a period minus what already is, drafted, then published.
 
-A run is a difference (design.md decision 4): a second run adds nothing, a crashed one is finished by the
-next, and two at once wait for each other on an advisory lock. Drafting prices in Python and writes by
-COPY, chunk by chunk; publishing is set-based SQL, one transaction per chunk, and rewrites no line.
+A run is a difference (design.md decision 4): a second run adds nothing, a crashed one is
+finished by the next, and two at once wait for each other on an advisory lock. Drafting prices in
+Python and writes by COPY, chunk by chunk; publishing is set-based SQL, one transaction per
+chunk, and rewrites no line.
 """
 
 import json
@@ -191,7 +192,9 @@ def _plan(session: Session, item: ChargeItem, period: Period) -> ItemPlan:
 
 @dataclass(frozen=True, slots=True)
 class SubjectRow:
-    """A subject with its account, its measurements and the spans its items are already billed for."""
+    """A subject with its account, its measurements and the spans its items are already billed
+    for.
+    """
 
     subject: Subject
     area_m2: Decimal
@@ -404,7 +407,8 @@ ISSUE_CHUNK = [
         ORDER BY bill.id
         """,
         """
-        INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id, debit, credit)
+        INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id,
+                             debit, credit)
         SELECT side.community_id, entry.id,
                row_number() OVER (PARTITION BY side.bill_id ORDER BY side.credit > 0, side.item_id),
                account.id, side.unit_id, side.bill_id, side.debit, side.credit

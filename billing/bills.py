@@ -1,7 +1,7 @@
 """Bills and their lines, and what is still owed on them.
 
-Rows are written once, when a run drafts them. Whether a bill is issued is the state of its run's chunk,
-so publishing rewrites no line. What is outstanding is a sum, never a stored figure.
+Rows are written once, when a run drafts them. Whether a bill is issued is the state of its run's
+chunk, so publishing rewrites no line. What is outstanding is a sum, never a stored figure.
 """
 
 from collections.abc import Collection, Sequence
@@ -63,7 +63,9 @@ class Bill(Base):
 
 
 class BillLine(Base):
-    """One charge of one subject for one span of days, with the data its arithmetic is rebuilt from."""
+    """One charge of one subject for one span of days, with the data its arithmetic is rebuilt
+    from.
+    """
 
     __tablename__ = "bill_line"
     __table_args__ = (

@@ -1,7 +1,8 @@
 """How a follower comes to act for a home: one-time codes, scenes, requests that staff decide.
 
-A code is ten characters of Crockford's base32 (no I, L, O, U), the last of which checks the others, so
-that most typing errors are caught before they count as guesses. Only a keyed hash is stored.
+A code is ten characters of Crockford's base32 (no I, L, O, U), the last of which checks the
+others, so that most typing errors are caught before they count as guesses. Only a keyed hash is
+stored.
 """
 
 import secrets
@@ -86,8 +87,8 @@ def new_code() -> str:
 def normalize_code(text: str) -> str | None:
     """The code a person typed, or None when it cannot be one.
 
-    Lower case, spaces, dashes and the look-alikes O→0, I→1, L→1 are forgiven; a check character that
-    does not fit is not.
+    Lower case, spaces, dashes and the look-alikes O→0, I→1, L→1 are forgiven; a check character
+    that does not fit is not.
     """
     code = "".join(text.upper().replace("-", " ").split()).translate(LOOK_ALIKES)
     if len(code) != CODE_LENGTH or any(character not in ALPHABET for character in code):
@@ -122,7 +123,9 @@ def issue_code(
 
 
 def see_follower(session: Session, openid: str, now: datetime) -> Follower:
-    """The follower with this openid, created on first sight. Safe to call at once from two places."""
+    """The follower with this openid, created on first sight. Safe to call at once from two
+    places.
+    """
     session.execute(
         insert(Follower)
         .values(openid=openid, first_seen_at=now)

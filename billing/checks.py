@@ -1,7 +1,8 @@
-"""Self-checks of the books: each is one query that returns what is wrong, and nothing when all is well.
+"""Self-checks of the books: each is one query that returns what is wrong, and nothing when all
+is well.
 
-Run nightly and by `mingzhang check`. Adding a rule is adding a line to ALL_CHECKS. Errors are data, so
-one run reports all of them.
+Run nightly and by `mingzhang check`. Adding a rule is adding a line to ALL_CHECKS. Errors are
+data, so one run reports all of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -212,16 +213,16 @@ def _run_sql(session: Session, check: Check) -> CheckResult:
 
 def check_lines_recompute(session: Session) -> CheckResult:
     """Every line's amount is what its stored basis computes to today."""
-    rows, wrong = 0, []
+    rows = 0
+    wrong: list[dict[str, Any]] = []
     query = select(BillLine.community_id, BillLine.id, BillLine.amount, BillLine.basis)
     for line in session.execute(query.execution_options(yield_per=2000)):
         rows += 1
         try:
             amount = recompute(line.basis)
-        except PricingError as error:
-            amount, reason = None, str(error)
-        else:
             reason = "" if amount == line.amount else f"basis gives {amount.yuan}"
+        except PricingError as error:
+            reason = str(error)
         if reason and len(wrong) < VIOLATIONS_SHOWN_MAX:
             wrong.append({"community_id": line.community_id, "id": line.id, "reason": reason})
     return CheckResult("every line recomputes from its basis", rows, wrong)

@@ -1,8 +1,8 @@
 """SQLAlchemy base, house types, engine and the transaction boundary.
 
-Only doors (webhook, pages, callbacks, console, jobs, CLI) open transactions; the core takes the open
-session. Returning commits, raising rolls back. A transaction that recorded facts wakes the notice
-intake after its commit, never before (`Database.after_facts`).
+Only doors (webhook, pages, callbacks, console, jobs, CLI) open transactions; the core takes the
+open session. Returning commits, raising rolls back. A transaction that recorded facts wakes the
+notice intake after its commit, never before (`Database.after_facts`).
 """
 
 import enum
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -36,7 +36,9 @@ from billing.money import Money
 from billing.period import Period
 
 RUNTIME_ROLE = "mingzhang_runtime"
-"""Owns nothing; may not update or delete the journal. Every runtime connection works as this role."""
+"""Owns nothing; may not update or delete the journal. Every runtime connection works as this
+role.
+"""
 
 
 class MoneyColumn(TypeDecorator[Money]):
@@ -81,7 +83,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: BigInteger,
         str: Text,
         date: Date,

@@ -1,7 +1,8 @@
 """Facts: one row for every change of the books, written in the same transaction.
 
-Billing tells nobody. `notify.intake` reads facts and turns them into notices, so a payment confirmed by
-a callback, by a query or at the counter is announced the same way and nobody can forget to.
+Billing tells nobody. `notify.intake` reads facts and turns them into notices, so a payment
+confirmed by a callback, by a query or at the counter is announced the same way and nobody can
+forget to.
 """
 
 from datetime import datetime
@@ -27,7 +28,9 @@ class FactKind(LabelEnum):
 
 
 class Fact(Base):
-    """One change. `taken_at` is set once the notice intake has seen it; nothing else ever changes."""
+    """One change. `taken_at` is set once the notice intake has seen it; nothing else ever
+    changes.
+    """
 
     __tablename__ = "fact"
     __table_args__ = (

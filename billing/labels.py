@@ -9,8 +9,10 @@ class LabelEnum(StrEnum):
 
     label: str
 
-    def __new__(cls, code: str, label: str) -> Self:
-        """Build the member from its stored code and its label."""
+    def __new__(cls, code: str, label: str = "") -> Self:
+        """Build the member from its stored code and its label; with a code alone it is looked
+        up.
+        """
         member = str.__new__(cls, code)
         member._value_ = code
         member.label = label

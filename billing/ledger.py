@@ -1,9 +1,9 @@
 """Double entry under everything.
 
-An entry announces how many postings it has and their total; a statement-level trigger (migration 0001)
-refuses any INSERT whose postings do not complete and balance their entries to exactly that, and UPDATE,
-DELETE and TRUNCATE are refused. So postings are written by one INSERT … SELECT FROM unnest here, or by
-COPY in chunks cut at entry borders; never row by row. Corrections are reversals.
+An entry announces how many postings it has and their total; a statement-level trigger (migration
+0001) refuses any INSERT whose postings do not complete and balance their entries to exactly that,
+and UPDATE, DELETE and TRUNCATE are refused. So postings are written by one INSERT … SELECT FROM
+unnest here, or by COPY in chunks cut at entry borders; never row by row. Corrections are reversals.
 """
 
 from collections.abc import Sequence
@@ -181,8 +181,8 @@ def post(
 ) -> int:
     """Post one balanced entry and return its id.
 
-    `key` is unique per community: a second call with the same key is refused by the database, so the
-    caller decides under its own lock whether the fact was already booked.
+    `key` is unique per community: a second call with the same key is refused by the database, so
+    the caller decides under its own lock whether the fact was already booked.
 
     Raises:
         LedgerError: fewer than two legs, a leg with both or neither side, an unknown account, or
@@ -249,7 +249,9 @@ def sum_sides(legs: Sequence[Leg]) -> tuple[Money, Money]:
 def balance(session: Session, community_id: int, account: str, unit_id: int | None = None) -> Money:
     """Debits minus credits of an account, of one home if given. Positive for what is owed to us."""
     query = (
-        select(func.coalesce(func.sum(Posting.debit) - func.sum(Posting.credit), 0))
+        select(
+            func.coalesce(func.sum(Posting.debit), 0), func.coalesce(func.sum(Posting.credit), 0)
+        )
         .join(
             Account,
             (Account.community_id == Posting.community_id) & (Account.id == Posting.account_id),
@@ -258,4 +260,5 @@ def balance(session: Session, community_id: int, account: str, unit_id: int | No
     )
     if unit_id is not None:
         query = query.where(Posting.unit_id == unit_id)
-    return Money(int(session.execute(query).scalar_one()))
+    debit, credit = session.execute(query).one()
+    return debit - credit

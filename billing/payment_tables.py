@@ -1,4 +1,6 @@
-"""Tables of payments. Apart from `payments`, because bills read allocations and payments read bills."""
+"""Tables of payments. Apart from `payments`, because bills read allocations and payments read
+bills.
+"""
 
 from datetime import datetime
 from typing import Any

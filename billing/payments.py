@@ -1,8 +1,8 @@
 """Payments: prepare → call the provider → record → confirm, once.
 
-`prepare` writes our number before anybody outside hears of it; the caller then talks to the channel with
-no transaction open and records the outcome. `confirm` is the only road from a provider's word to the
-books, whether that word came by callback, by query or by statement.
+`prepare` writes our number before anybody outside hears of it; the caller then talks to the
+channel with no transaction open and records the outcome. `confirm` is the only road from a
+provider's word to the books, whether that word came by callback, by query or by statement.
 """
 
 import secrets
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
 from billing.bills import get_bills, list_lines, list_unpaid
+from billing.business_day import business_date
 from billing.channels.base import ProviderAnswer, ProviderState
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
@@ -32,7 +33,6 @@ from billing.payment_tables import (
     Receipt,
 )
 from billing.people import Follower
-from billing.business_day import business_date
 from billing.property import Community, Unit
 from billing.reconciliation import DiscrepancyKind, record_discrepancy
 
@@ -66,8 +66,8 @@ def prepare(
 ) -> Payment:
     """Write down a payment that is about to be offered to the payer. Moves nothing.
 
-    Called again with the same number and the same wishes it returns the same payment, so a double click
-    orders once.
+    Called again with the same number and the same wishes it returns the same payment, so a
+    double click orders once.
 
     Args:
         designated: bill id → amount, each above zero and at most what is owed on the bill now.
@@ -235,9 +235,9 @@ def confirm(
 ) -> Outcome:
     """Book a payment the provider says was made. Safe to call any number of times, from anywhere.
 
-    An answer about an unknown order, another merchant, amount or payer, or a second transaction for a
-    booked number becomes a Discrepancy and moves nothing. Money for a number we had closed is booked:
-    it arrived.
+    An answer about an unknown order, another merchant, amount or payer, or a second transaction
+    for a booked number becomes a Discrepancy and moves nothing. Money for a number we had closed is
+    booked: it arrived.
     """
     if answer.state is not ProviderState.PAID:
         return Outcome.NOT_PAID

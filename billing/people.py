@@ -1,7 +1,7 @@
 """Who lives there, who follows the official account, and who may see which home.
 
-A `Follower` is one openid; a `Binding` lets a follower act for a home. Bindings are made by a one-time
-code, by its QR scene, or by a request that staff approve.
+A `Follower` is one openid; a `Binding` lets a follower act for a home. Bindings are made by a
+one-time code, by its QR scene, or by a request that staff approve.
 """
 
 from datetime import date, datetime

@@ -1,7 +1,7 @@
 """Personal data: encrypted at rest, found by keyed hash, masked wherever it is shown (PIPL).
 
-The keys come from settings; the first data key encrypts, all of them decrypt, so a key is rotated by
-putting a new one in front.
+The keys come from settings; the first data key encrypts, all of them decrypt, so a key is
+rotated by putting a new one in front.
 """
 
 import hashlib

@@ -29,20 +29,21 @@ class TurnTaken(Exception):
 class Conversations:
     """State of conversations, one JSON value per follower."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, turn_wait_seconds: float = TURN_WAIT_SECONDS) -> None:
         self._redis = redis
+        self._turn_wait_seconds = turn_wait_seconds
 
     @contextmanager
     def turn(self, openid: str) -> Iterator[None]:
         """One sentence of a follower at a time, in all processes.
 
         Raises:
-            TurnTaken: the one before did not end within three seconds.
+            TurnTaken: the one before did not end in time.
         """
         lock = self._redis.lock(
             f"chat:turn:{openid}",
             timeout=TURN_SECONDS_MAX,
-            blocking_timeout=TURN_WAIT_SECONDS,
+            blocking_timeout=self._turn_wait_seconds,
             thread_local=False,
         )
         try:

@@ -1,4 +1,6 @@
-"""The one place where parts meet. Nothing else reads the clock, opens an engine or builds a client."""
+"""The one place where parts meet. Nothing else reads the clock, opens an engine or builds a
+client.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +8,6 @@ from datetime import UTC, datetime
 
 import structlog
 from notify.jobs import Notifier, wake
-from notify.wechat import WeChat
 from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.exceptions import RedisError
@@ -19,6 +20,7 @@ from billing.privacy import Vault
 from bot.settings import Settings
 from handlers.services import Services
 from notify.links import Links
+from notify.wechat import WeChat
 from notify.wording import text_environment
 
 QUEUE_NAME = "mingzhang"
@@ -43,7 +45,7 @@ def utc_now() -> datetime:
 
 def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Program:
     """Wire the program. Opens no connection yet: engines and clients connect when first used."""
-    redis: Redis[bytes] = Redis.from_url(
+    redis = Redis.from_url(
         settings.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=30
     )
     queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, default_timeout=300)

@@ -1,4 +1,6 @@
-"""Bring a database to the newest schema. Run by the owner of the tables, never by the runtime role."""
+"""Bring a database to the newest schema. Run by the owner of the tables, never by the runtime
+role.
+"""
 
 from pathlib import Path
 

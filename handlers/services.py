@@ -20,7 +20,7 @@ class Services:
     """The parts a handler answers with. `channels` is keyed by merchant account code."""
 
     database: Database
-    redis: "Redis[bytes]"
+    redis: Redis
     wechat: WeChat
     vault: Vault
     channels: Mapping[str, Channel]

@@ -1,7 +1,7 @@
 """Payments whose callback did not come: ask the provider, book what arrived, close what is stale.
 
-Run by cron. Prepare → call → record: no transaction is open while the provider is asked. Safe to run at
-once from two places: `confirm` books once and closing is repeatable.
+Run by cron. Prepare → call → record: no transaction is open while the provider is asked. Safe to
+run at once from two places: `confirm` books once and closing is repeatable.
 """
 
 from datetime import timedelta
@@ -38,7 +38,9 @@ PAYMENTS_PER_ROUND_MAX = 200
 
 
 def settle_open_payments(services: Services) -> dict[str, int]:
-    """One round over open payments; returns how many were booked, closed, still open, unreachable."""
+    """One round over open payments; returns how many were booked, closed, still open,
+    unreachable.
+    """
     now = services.clock()
     with services.database.transaction() as session:
         waiting = [

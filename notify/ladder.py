@@ -16,7 +16,7 @@ DAYS_AFTER = (1, 7, 15, 30)
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One reminder. `code` is part of the notice's key: `T-3`, `T+0`, `T+7`, `T+30+2m`."""
+    """One reminder. `code` is part of the notice's key: `T-3`, `T0`, `T+7`, `T+30+2m`."""
 
     code: str
     kind: NoticeKind
@@ -30,7 +30,7 @@ def rungs(due_on: date, today: date) -> Iterator[Rung]:
     day on there is one a month, on that day of the month or the month's last.
 
     >>> [rung.code for rung in rungs(date(2026, 11, 20), date(2026, 11, 27))]
-    ['T-3', 'T+0', 'T+1', 'T+7']
+    ['T-3', 'T0', 'T+1', 'T+7']
     """
     for rung in _all_rungs(due_on):
         if rung.on > today:
@@ -52,7 +52,7 @@ def latest_rung(due_on: date, today: date, *, issued_on: date) -> Rung | None:
 
 def _all_rungs(due_on: date) -> Iterator[Rung]:
     yield Rung(f"T-{DAYS_BEFORE}", NoticeKind.DUE_SOON, due_on - timedelta(days=DAYS_BEFORE))
-    yield Rung("T+0", NoticeKind.DUE_SOON, due_on)
+    yield Rung("T0", NoticeKind.DUE_SOON, due_on)
     for days in DAYS_AFTER:
         yield Rung(f"T+{days}", NoticeKind.OVERDUE, due_on + timedelta(days=days))
     monthly_from = due_on + timedelta(days=DAYS_AFTER[-1])

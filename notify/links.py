@@ -67,8 +67,7 @@ class Links:
         return BillRef(*ids) if ids else None
 
     def _sign(self, kind: str, community_id: int, local_id: int) -> str:
-        token = self._signer.dumps([kind, community_id, local_id])
-        return token.decode() if isinstance(token, bytes) else token
+        return str(self._signer.dumps([kind, community_id, local_id]))
 
     def _read(self, kind: str, token: str) -> tuple[int, int] | None:
         try:

@@ -134,7 +134,7 @@ def _rung(chunk: BillRunChunk, today: date) -> Rung | None:
 
 
 def _expires_at(chunk: BillRunChunk, rung: Rung, today: date, now: datetime) -> datetime:
-    """A due-soon reminder is no use after the due date; an overdue one lives as long as its kind."""
+    """A due-soon reminder is no use after the due date; an overdue one has its kind's life."""
     if rung.kind is NoticeKind.DUE_SOON and chunk.due_on is not None:
         return midnight_after(business_date(now) + (chunk.due_on - today))
     return now + NOTICES[rung.kind].life

@@ -60,8 +60,8 @@ ACTIONS: dict[int, Action] = {
     61007: Action.STOP,  # third-party permission
     40003: Action.GIVE_UP,  # openid of another account
     50002: Action.GIVE_UP,  # person frozen
-    47001: Action.GIVE_UP,  # our JSON
-    47003: Action.GIVE_UP,  # our field value
+    47001: Action.NEXT_TRANSPORT,  # our JSON: never again unchanged, but another form may do
+    47003: Action.NEXT_TRANSPORT,  # our field value
     45028: Action.GIVE_UP,  # no mass quota
     45067: Action.GIVE_UP,  # client_msg_id too long
     40036: Action.STOP_TEMPLATE,  # template id has the wrong length

@@ -34,9 +34,11 @@ class _OpenidConverter(BaseConverter):
 class Sandbox:
     """The living parts behind the app, which must be stopped."""
 
-    def __init__(self, config: SandboxConfig, answer_within_s: float = ANSWER_WITHIN_S):
+    def __init__(
+        self, config: SandboxConfig, clock: Clock, answer_within_s: float = ANSWER_WITHIN_S
+    ):
         self.config = config
-        self.clock = Clock(config.clock_rate)
+        self.clock = clock
         self.faults = Faults()
         self.store = Store(config.state_file)
         self.lines = Lines()
@@ -57,7 +59,7 @@ class Sandbox:
 
 def create_app(config: SandboxConfig) -> Flask:
     """Make the sandbox's app, with threads of its own; one per process."""
-    return make_app(Sandbox(config))
+    return make_app(Sandbox(config, Clock(config.clock_rate)))
 
 
 def make_app(sandbox: Sandbox) -> Flask:

@@ -1,8 +1,8 @@
 """Fixtures on the real engines: PostgreSQL and Valkey from their wheels, one pair per test run.
 
-The controller (not the xdist workers) starts them and prepares two template databases: an empty schema,
-and `world`, the demo community in small. A test gets its own copy of a template, so tests may commit,
-crash and run in any order.
+The controller (not the xdist workers) starts them and prepares two template databases: an empty
+schema, and `world`, the demo community in small. A test gets its own copy of a template, so
+tests may commit, crash and run in any order.
 """
 
 import os
@@ -176,9 +176,9 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def redis(redis_url: str) -> Iterator["Redis[bytes]"]:
+def redis(redis_url: str) -> Iterator[Redis]:
     """A client of it."""
-    client: Redis[bytes] = Redis.from_url(redis_url)
+    client = Redis.from_url(redis_url)
     client.flushdb()
     yield client
     client.close()

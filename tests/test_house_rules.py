@@ -86,7 +86,9 @@ def test_no_float_and_no_division_touches_money() -> None:
 
 
 def test_clock_and_environment_are_passed_in() -> None:
-    """What reads the clock or the environment by itself cannot be tested at another time or place."""
+    """What reads the clock or the environment by itself cannot be tested at another time or
+    place.
+    """
     allowed = {"bot/program.py", "bot/embedded/", "bot/cli/", "bot/demo/"}
     banned = re.compile(
         r"(^|\.)(datetime\.now|datetime\.utcnow|date\.today|datetime\.today|time\.time)$"
@@ -103,7 +105,9 @@ def test_clock_and_environment_are_passed_in() -> None:
 
 
 def test_nobody_commits_but_the_door() -> None:
-    """Returning commits, raising rolls back: `Database.transaction` is the only place that knows how."""
+    """Returning commits, raising rolls back: `Database.transaction` is the only place that knows
+    how.
+    """
     found = [
         f"{path}:{line}"
         for path, tree in modules(PRODUCT)
@@ -175,7 +179,9 @@ def in_label_enums(tree: ast.Module) -> set[int]:
 
 
 def comments_of_tables(tree: ast.Module) -> set[int]:
-    """Ids of table and column comments, which quote the trade's terms for whoever reads the schema."""
+    """Ids of table and column comments, which quote the trade's terms for whoever reads the
+    schema.
+    """
     return {
         id(inner)
         for node in ast.walk(tree)

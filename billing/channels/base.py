@@ -28,7 +28,9 @@ class ChannelError(BillingError):
 
 
 class ChannelUnreachable(ChannelError):
-    """No trustworthy answer (time-out, 5xx, bad signature): the truth is unknown, ask again later."""
+    """No trustworthy answer (time-out, 5xx, bad signature): the truth is unknown, ask again
+    later.
+    """
 
 
 class ChannelRefused(ChannelError):
@@ -40,7 +42,9 @@ class ChannelRefused(ChannelError):
 
 
 class InvalidNotification(ChannelError):
-    """A callback that is forged, stale, malformed or not for us; answered 4xx and never processed."""
+    """A callback that is forged, stale, malformed or not for us; answered 4xx and never
+    processed.
+    """
 
 
 class ProviderState(Enum):
@@ -68,8 +72,8 @@ class OrderRequest:
 class ProviderAnswer:
     """A verified statement of the provider about one order.
 
-    `amount` is the order's total in fen: coupons may lower what the payer paid, never what we are owed.
-    Everything but number and state is None unless PAID.
+    `amount` is the order's total in fen: coupons may lower what the payer paid, never what we
+    are owed. Everything but number and state is None unless PAID.
     """
 
     mchid: str

@@ -1,10 +1,11 @@
 """WeChat Pay API v3, JSAPI, in public-key mode, through `wechatpayv3`.
 
-Fences around the library (read in 2.0.4): its gateway is a private attribute; it raises bare `Exception`
-for an answer it cannot verify; its `callback()` returns None for forged, probing and tampered
-notifications alike and accepts any timestamp. Here a notification is either a typed `ProviderAnswer` or
-`InvalidNotification`, the timestamp must be within five minutes, and no plaintext is ever logged.
-Rules: pay.weixin.qq.com/doc/v3 (JSAPI order, query, close, payment notification).
+Fences around the library (read in 2.0.4): its gateway is a private attribute; it raises bare
+`Exception` for an answer it cannot verify; its `callback()` returns None for forged, probing and
+tampered notifications alike and accepts any timestamp. Here a notification is either a typed
+`ProviderAnswer` or `InvalidNotification`, the timestamp must be within five minutes, and no
+plaintext is ever logged. Rules: pay.weixin.qq.com/doc/v3 (JSAPI order, query, close, payment
+notification).
 """
 
 import json

@@ -1,8 +1,8 @@
 """Which installation a command works on.
 
-With DATABASE_URL and REDIS_URL it is the one the environment describes. Without them it is the demo kept
-under MINGZHANG_VAR: its settings file is read and its embedded engines are joined, or started for the
-length of the command.
+With DATABASE_URL and REDIS_URL it is the one the environment describes. Without them it is the
+demo kept under MINGZHANG_VAR: its settings file is read and its embedded engines are joined, or
+started for the length of the command.
 """
 
 import json
@@ -67,7 +67,7 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-class DateParameter(click.ParamType):
+class DateParameter(click.ParamType[date]):
     """`YYYY-MM-DD`."""
 
     name = "date"
@@ -82,7 +82,7 @@ class DateParameter(click.ParamType):
             self.fail(f"{value!r} is not a date like 2026-11-23", param, ctx)
 
 
-class PeriodParameter(click.ParamType):
+class PeriodParameter(click.ParamType[Period]):
     """`YYYY-MM`."""
 
     name = "period"

@@ -1,6 +1,7 @@
 """The production processes, one command each: serve, worker, cron, migrate.
 
-They refuse to start without DATABASE_URL and REDIS_URL: embedding is for demo, tests and benchmarks.
+They refuse to start without DATABASE_URL and REDIS_URL: embedding is for demo, tests and
+benchmarks.
 """
 
 import os
@@ -18,8 +19,8 @@ from bot import jobs
 from bot.app import create_app
 from bot.cli.installation import print_json, production_settings
 from bot.program import Program, build
-from bot.schema import SchemaError, migrate
 from bot.schedule import SCHEDULE
+from bot.schema import SchemaError, migrate
 from bot.settings import Settings, SettingsError
 
 THREADS = 16
@@ -84,7 +85,7 @@ class JsonCron(CronScheduler):
         """Enqueue what is due, as JSON."""
         due = [job for job in self.get_jobs() if job.should_run()]
         for job in due:
-            self._queue.enqueue(job.func, result_ttl=60, failure_ttl=7 * 24 * 3600)
+            self._queue.enqueue(job.func_name, result_ttl=60, failure_ttl=7 * 24 * 3600)
             job.set_enqueue_time(rq_now())
         return due
 
@@ -100,7 +101,7 @@ def cron() -> None:
         scheduler.register(
             planned.job, program.queue.name, interval=planned.interval_seconds, cron=planned.cron
         )
-    scheduler.start()
+    scheduler.start()  # type: ignore[no-untyped-call]
 
 
 @click.command("migrate")

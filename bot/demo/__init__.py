@@ -1,4 +1,5 @@
 """The demo: a whole installation on one machine, talking to the sandbox instead of WeChat.
 
-Only base URLs and keys differ from production: the same processes, signatures, encryption and retries.
+Only base URLs and keys differ from production: the same processes, signatures, encryption and
+retries.
 """

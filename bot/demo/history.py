@@ -114,7 +114,9 @@ STATEMENTS = [
 
 
 def pay_history(session: Session, community_id: int, today: date, chance: random.Random) -> None:
-    """Pay every bill in full on some day of its month, but for the current month and those behind."""
+    """Pay every bill in full on some day of its month, but for the current month and those
+    behind.
+    """
     behind = {character.room: character.months_behind for character in CAST}
     bill_ids: list[int] = []
     days: list[int] = []

@@ -1,4 +1,6 @@
-"""`make demo`: engines, schema, data, the other side of the wire and our own processes, in one go."""
+"""`make demo`: engines, schema, data, the other side of the wire and our own processes, in one
+go.
+"""
 
 import json
 import os
@@ -200,7 +202,7 @@ def _introduction(program: Program) -> dict[str, Any]:
 
 
 def _phone_of(session: Session, unit: Unit) -> str:
-    sealed: str = session.scalars(
+    sealed = session.scalars(
         select(Resident.phone_sealed)
         .join(
             Occupancy,
@@ -209,7 +211,7 @@ def _phone_of(session: Session, unit: Unit) -> str:
         )
         .where(Occupancy.community_id == unit.community_id, Occupancy.unit_id == unit.id)
     ).one()
-    return sealed
+    return sealed or ""
 
 
 def _announce(
@@ -228,11 +230,16 @@ def _announce(
     program.services.wechat.create_menu(menu())
     introduction = json.loads(demo_file.read_text(encoding="utf-8"))
     for home in introduction["bind"]:
-        print(f"bind {home['room']}: {home['code']}", file=sys.stderr)
+        _tell(f"bind {home['room']}: {home['code']}")
     for member in introduction["staff"]:
-        print(f"staff {member['name']} ({member['role']}): {member['code']}", file=sys.stderr)
-    print(f"phone: {addresses.sandbox}/phone/", file=sys.stderr)
-    print(f"ready: {addresses.service}", flush=True)
+        _tell(f"staff {member['name']} ({member['role']}): {member['code']}")
+    _tell(f"phone: {addresses.sandbox}/phone/")
+    sys.stdout.write(f"ready: {addresses.service}\n")
+    sys.stdout.flush()
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def _all_answer(program: Program, addresses: Addresses) -> bool:

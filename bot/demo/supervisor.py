@@ -1,7 +1,7 @@
 """Keeps the demo's processes running: starts them, starts again what dies, stops all of them.
 
-honcho, the usual tool, stops everything when one process ends; a demo in which somebody kills the worker
-to see what happens needs the opposite, as systemd would do it in production.
+honcho, the usual tool, stops everything when one process ends; a demo in which somebody kills
+the worker to see what happens needs the opposite, as systemd would do it in production.
 """
 
 import ctypes

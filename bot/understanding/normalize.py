@@ -60,7 +60,7 @@ def _to_simplified() -> OpenCC:
 
 @cache
 def _variants() -> Replacer:
-    return Replacer({
-        word: "" if standard == "_" else standard
-        for word, standard in load_table("canonical.txt").items()
-    })
+    """Variant -> standard word; standard words stay, whatever shorter variants they contain."""
+    table = load_table("canonical.txt")
+    kept = {word: word for word in table.values() if word not in table}
+    return Replacer({**table, **kept, **{w: "" for w, head in table.items() if head == "_"}})

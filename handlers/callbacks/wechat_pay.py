@@ -1,8 +1,8 @@
 """WeChat Pay's payment callback.
 
-204 once what it says is written down — booked, already booked, or recorded as a discrepancy; 4xx for
-what was not signed by WeChat Pay for this merchant (its probes expect that); 5xx when we could not write,
-so that WeChat Pay comes again.
+204 once what it says is written down — booked, already booked, or recorded as a discrepancy; 4xx
+for what was not signed by WeChat Pay for this merchant (its probes expect that); 5xx when we could
+not write, so that WeChat Pay comes again.
 """
 
 import structlog
@@ -40,7 +40,7 @@ def callbacks(services: Services, registry: CollectorRegistry) -> Blueprint:
             return _failed(413, "too large")
         now = services.clock()
         try:
-            answer = channel.parse_notification(request.headers, request.get_data(), now)
+            answer = channel.parse_notification(dict(request.headers), request.get_data(), now)
         except InvalidNotification as error:
             outcomes.labels("invalid").inc()
             log.warning("payment_callback_refused", merchant=merchant_code, reason=str(error))

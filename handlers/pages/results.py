@@ -1,5 +1,7 @@
 """`GET /o/paid/<token>`: has the money arrived? Asks the provider when the callback is late."""
 
+from datetime import timedelta
+
 import structlog
 from flask import render_template
 from flask.typing import ResponseReturnValue
@@ -15,6 +17,10 @@ from handlers.pages.viewer import require_viewer
 from handlers.services import Services
 from handlers.settlement import settle
 from notify.links import HomeRef
+
+FRESH = timedelta(minutes=2)
+RELOAD_SECONDS, RELOAD_SECONDS_LATER = 3, 15
+"""How often a waiting page reloads while the payment is fresh, and later."""
 
 ASK_SECONDS = 3
 """How often one payment may be asked about, however many pages wait for it."""
@@ -32,13 +38,16 @@ def paid(services: Services, token: str) -> ResponseReturnValue:
         _ask(services, record)
         with services.database.transaction() as session:
             record, visit = visit_payment(session, openid, ref)
+    payment = record.payment
+    fresh = services.clock() - payment.prepared_at < FRESH
     return render_template(
         "pages/paid.html",
         visit=visit,
         record=record,
         token=token,
-        open=record.payment.state in OPEN_STATES,
-        expires_at=record.payment.prepared_at + ORDER_LIFE,
+        waiting=payment.state in OPEN_STATES,
+        reload_seconds=RELOAD_SECONDS if fresh else RELOAD_SECONDS_LATER,
+        expires_at=payment.prepared_at + ORDER_LIFE,
         home_token=services.links.home_token(visit.ref),
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox.account import scenes
@@ -24,6 +24,7 @@ _PASSED_ON = (
     *("content-type", "content-disposition", "content-language", "cache-control"),
     *("referrer-policy", "x-content-type-options"),
 )
+_OWN_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'"
 # The in-app browser is a frame here, so what forbids framing or plain http has to go.
 _NOT_IN_A_FRAME = ("frame-ancestors", "upgrade-insecure-requests")
 
@@ -44,8 +45,10 @@ def page_routes(
         return redirect("/phone/")
 
     @blueprint.get("/phone/")
-    def phone() -> str:
-        return render_template("phone.html", account=config.account)
+    def phone() -> Response:
+        page = make_response(render_template("phone.html", account=config.account))
+        page.headers["Content-Security-Policy"] = _OWN_POLICY
+        return page
 
     @blueprint.get("/q/<path>")
     def scanned(path: str) -> tuple[str, int] | AnyResponse:

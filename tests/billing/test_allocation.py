@@ -1,4 +1,6 @@
-"""Where a payment goes: the payer's word first, else oldest first; nothing lost, nothing overpaid."""
+"""Where a payment goes: the payer's word first, else oldest first; nothing lost, nothing
+overpaid.
+"""
 
 from hypothesis import given
 from hypothesis import strategies as st

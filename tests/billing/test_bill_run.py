@@ -1,4 +1,6 @@
-"""A run is a difference: it adds what is missing and nothing else, however often and from wherever."""
+"""A run is a difference: it adds what is missing and nothing else, however often and from
+wherever.
+"""
 
 import threading
 from collections.abc import Callable

@@ -1,7 +1,6 @@
-"""The journal refuses everything but whole, balanced, new entries — in Python and in the database."""
-
-from collections.abc import Callable
-from typing import Any
+"""The journal refuses everything but whole, balanced, new entries — in Python and in the
+database.
+"""
 
 import pytest
 from sqlalchemy import text
@@ -144,7 +143,7 @@ def test_postings_are_read_back_as_they_were_posted(world: World) -> None:
         entry = post_legs(
             session, world, [Leg(CASH, debit=Money(7)), Leg(OWED, credit=Money(7), unit_id=1)]
         )
-        read: Callable[[], Any] = lambda: session.execute(
+        rows = session.execute(
             text(
                 "SELECT a.code, p.unit_id, p.debit, p.credit FROM posting p JOIN account a"
                 " ON a.community_id = p.community_id AND a.id = p.account_id"
@@ -152,7 +151,7 @@ def test_postings_are_read_back_as_they_were_posted(world: World) -> None:
             ),
             {"entry": entry},
         ).all()
-        assert [tuple(row) for row in read()] == [
+        assert [tuple(row) for row in rows] == [
             ("assets:cash", None, 7, 0),
             ("assets:receivable", 1, 0, 7),
         ]

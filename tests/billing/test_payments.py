@@ -1,4 +1,6 @@
-"""A payment is booked once, whoever says so and however often; what does not fit is never booked."""
+"""A payment is booked once, whoever says so and however often; what does not fit is never
+booked.
+"""
 
 import threading
 from collections.abc import Callable
@@ -163,9 +165,7 @@ def test_two_people_paying_one_bill_at_once_leave_a_prepayment(
         thread.join()
     assert books(world)["clearing"] == 2 * first.amount.fen
     with world.database.transaction() as session:
-        prepaid = -balance(
-            session, world.community.id, FixedAccount.PREPAYMENTS, first.unit_id
-        )
+        prepaid = -balance(session, world.community.id, FixedAccount.PREPAYMENTS, first.unit_id)
     assert prepaid == first.amount
 
 

@@ -128,7 +128,8 @@ export class Browser {
 
   loaded(frame, title) {
     this.bar.querySelector(".web-progress")?.remove();
-    title.textContent = frame.contentDocument?.title ?? "";
+    if (!frame.contentDocument) return; // left the sandbox: nothing of it can be read
+    title.textContent = frame.contentDocument.title;
     const view = frame.contentWindow;
     view.addEventListener("closeWindow", () => this.close());
     view.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && this.close());

@@ -70,7 +70,7 @@ def tiered_prices(draw: st.DrawFn) -> Json:
     year_to_date = draw(st.none() | decimals(900, 2))
     normal_days = draw(st.none() | st.integers(1, 40)) if year_to_date is None else None
     flats = st.just("0") if year_to_date is not None else st.just("0") | decimals(30, 2)
-    price = {
+    price: Json = {
         "method": "tiered",
         "mode": draw(st.sampled_from(["graduated", "volume"])),
         "tiers": [

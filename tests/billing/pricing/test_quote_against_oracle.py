@@ -4,11 +4,19 @@ import json
 from fractions import Fraction
 from typing import Any
 
-import quote_oracle
-from explanation_checker import Checked
 from hypothesis import given
 from hypothesis import strategies as st
-from quote_requests import (
+
+from billing.money import Money
+from billing.period import DateRange
+from billing.pricing import TariffVersion, parse_price, price_period, recompute
+from billing.pricing.basis import parse_basis, read_usage
+from billing.pricing.charge import Subject
+from billing.pricing.fields import Fields, read_range
+from billing.pricing.quote import answer
+from tests.billing.pricing import quote_oracle
+from tests.billing.pricing.explanation_checker import Checked
+from tests.billing.pricing.quote_requests import (
     Json,
     dues,
     late_fees,
@@ -21,14 +29,6 @@ from quote_requests import (
     version_requests,
     version_starts,
 )
-
-from billing.money import Money
-from billing.period import DateRange
-from billing.pricing import TariffVersion, parse_price, price_period, recompute
-from billing.pricing.basis import parse_basis, read_usage
-from billing.pricing.charge import Subject
-from billing.pricing.fields import Fields, read_range
-from billing.pricing.quote import answer
 
 
 def lines(found: Json) -> list[quote_oracle.Line]:

@@ -1,8 +1,9 @@
-"""Owners' pages on real PostgreSQL and Valkey; WeChat and WeChat Pay are played by two small objects.
+"""Owners' pages on real PostgreSQL and Valkey; two small objects play WeChat and its cashier.
 
 Their wires are tested with the sandbox; here only what the pages make of the answers matters.
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -140,9 +141,9 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
-    def forward(self, **span: float) -> None:
+    def forward(self, span: timedelta) -> None:
         """Let time pass."""
-        self.now += timedelta(**span)
+        self.now += span
 
 
 class Browser:
@@ -152,7 +153,6 @@ class Browser:
         self.client = client
         self.openid = openid
         self._headers = {"User-Agent": user_agent}
-        self._codes = 0
 
     def get(self, path: str) -> Page:
         """Open a page and go wherever it leads."""
@@ -164,8 +164,7 @@ class Browser:
 
     def code(self) -> str:
         """A fresh OAuth code that stands for this person."""
-        self._codes += 1
-        return f"{self.openid}:{self._codes}"
+        return f"{self.openid}:{secrets.token_hex(8)}"
 
     def _follow(self, answer: TestResponse) -> Page:
         while answer.status_code in {302, 303}:

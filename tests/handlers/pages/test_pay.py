@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -110,9 +111,7 @@ def test_a_stranger_pays_everything_and_learns_nothing(house: House, stranger: B
 
 
 @pytest.mark.parametrize("amount", ["1.00", "", "9999"])
-def test_a_stranger_cannot_choose_the_amount(
-    house: House, stranger: Browser, amount: str
-) -> None:
+def test_a_stranger_cannot_choose_the_amount(house: House, stranger: Browser, amount: str) -> None:
     page = stranger.post("/o/pay", home_form(house, stranger) | {"amount": amount})
     assert_refused(house, page, "账单刚刚有变化")
     assert page.hides("1-1-302")
@@ -197,7 +196,7 @@ def test_a_form_with_other_wishes_needs_a_new_order(house: House, owner: Browser
 def test_an_order_past_its_life_is_not_offered_again(house: House, owner: Browser) -> None:
     form = home_form(house, owner)
     owner.post("/o/pay", form)
-    house.clock.forward(minutes=31)
+    house.clock.forward(ORDER_LIFE + timedelta(seconds=1))
     page = owner.post("/o/pay", form)
     assert page.shows("这一笔已关闭", "没有收到付款")
     assert house.payments()[0].state is PaymentState.CLOSED
@@ -239,7 +238,7 @@ def test_a_form_without_its_csrf_token_pays_nothing(house: House, owner: Browser
 
 def test_a_form_of_an_expired_session_pays_nothing(house: House, owner: Browser) -> None:
     form = home_form(house, owner)
-    house.clock.forward(hours=13)
+    house.clock.forward(timedelta(hours=13))
     page = owner.post("/o/pay", form)
     assert page.status == 403
     assert page.shows("请重新进入", "没有扣款")
@@ -255,7 +254,7 @@ def test_when_wechat_pay_is_silent_the_same_order_is_tried_again(
     assert page.shows("微信支付暂时没有回应", "没有扣款")
     assert [payment.state for payment in house.payments()] == [PaymentState.UNKNOWN]
     house.cashier.failure = None
-    house.clock.forward(minutes=2)
+    house.clock.forward(timedelta(minutes=2))
     again = owner.post("/o/pay", page.form("/o/pay"))
     assert again.shows("立即支付")
     assert [payment.state for payment in house.payments()] == [PaymentState.WAITING]
@@ -283,7 +282,7 @@ def test_the_home_page_reminds_of_a_payment_without_result(house: House, owner: 
     owner.post("/o/pay", home_form(house, owner))
     page = owner.get(f"/o/home/{house.token}")
     assert page.shows("还没有结果")
-    house.clock.forward(minutes=31)
+    house.clock.forward(ORDER_LIFE + timedelta(seconds=1))
     assert not owner.get(f"/o/home/{house.token}").shows("还没有结果")
 
 

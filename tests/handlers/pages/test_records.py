@@ -20,9 +20,7 @@ def test_history_lists_every_bill_and_every_payment(house: House, owner: Browser
     page = owner.get(f"/o/history/{house.token}")
     with house.world.database.transaction() as session:
         bills = list_bills(session, house.world.community.id, [house.unit_id])
-        payments = list_confirmed(
-            session, house.world.community.id, [house.unit_id], limit=100
-        )
+        payments = list_confirmed(session, house.world.community.id, [house.unit_id], limit=100)
     assert len(bills) == 5
     assert len(payments) >= 2
     for bill in bills:

@@ -1,7 +1,10 @@
 """Has the money arrived? The result page asks the provider, sparingly, and books once."""
 
+from datetime import timedelta
+
 from billing.channels.base import ChannelUnreachable
 from billing.payment_tables import PaymentState
+from billing.payments import ORDER_LIFE
 from notify.wording import yuan
 from tests.handlers.pages.conftest import Browser, House
 from tests.handlers.pages.reading import Page
@@ -20,9 +23,7 @@ def receipt_of(page: Page) -> str:
     return link
 
 
-def test_a_payment_is_booked_by_asking_when_no_callback_came(
-    house: House, owner: Browser
-) -> None:
+def test_a_payment_is_booked_by_asking_when_no_callback_came(house: House, owner: Browser) -> None:
     owed = house.owed()
     path = order(house, owner)
     house.cashier.pay(house.payments()[0].out_trade_no)
@@ -38,15 +39,19 @@ def test_an_unpaid_order_waits_and_reloads(house: House, owner: Browser) -> None
     assert page.attribute(REFRESH) == "3"
 
 
+def test_a_page_left_open_reloads_less_often(house: House, owner: Browser) -> None:
+    path = order(house, owner)
+    house.clock.forward(timedelta(minutes=3))
+    assert owner.get(path).attribute(REFRESH) == "15"
+
+
 def test_a_result_no_longer_reloads(house: House, owner: Browser) -> None:
     path = order(house, owner)
     house.cashier.pay(house.payments()[0].out_trade_no)
     assert "refresh" not in owner.get(path).html
 
 
-def test_the_provider_is_asked_at_most_once_every_few_seconds(
-    house: House, owner: Browser
-) -> None:
+def test_the_provider_is_asked_at_most_once_every_few_seconds(house: House, owner: Browser) -> None:
     path = order(house, owner)
     for _ in range(5):
         owner.get(path)
@@ -64,9 +69,7 @@ def test_a_booked_payment_is_not_asked_about_again(house: House, owner: Browser)
     assert house.cashier.query_calls == 1
 
 
-def test_when_the_provider_is_silent_the_page_goes_on_waiting(
-    house: House, owner: Browser
-) -> None:
+def test_when_the_provider_is_silent_the_page_goes_on_waiting(house: House, owner: Browser) -> None:
     path = order(house, owner)
     house.cashier.failure = ChannelUnreachable("time-out")
     page = owner.get(path)
@@ -76,7 +79,7 @@ def test_when_the_provider_is_silent_the_page_goes_on_waiting(
 
 def test_an_expired_order_is_closed_and_the_bills_remain(house: House, owner: Browser) -> None:
     path = order(house, owner)
-    house.clock.forward(minutes=31)
+    house.clock.forward(ORDER_LIFE + timedelta(seconds=1))
     assert owner.get(path).shows("这一笔已关闭", "账单还在")
     assert house.unpaid()
 

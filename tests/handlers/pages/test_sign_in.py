@@ -1,5 +1,6 @@
 """Who looks: silent OAuth inside WeChat, a scanned code on a computer, and the ways to cheat."""
 
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from redis import Redis
@@ -58,9 +59,7 @@ def test_a_return_that_another_browser_began_signs_nobody_in(
 
 def test_two_pages_opened_at_once_both_come_back(house: House, owner: Browser) -> None:
     paths = [f"/o/home/{house.token}", f"/o/tariffs/{house.token}"]
-    states = [
-        parse_qs(urlsplit(first_redirect(owner, path)).query)["state"][0] for path in paths
-    ]
+    states = [parse_qs(urlsplit(first_redirect(owner, path)).query)["state"][0] for path in paths]
     for path, state in zip(paths, states, strict=True):
         assert owner.get(f"/o/enter?code={owner.code()}&state={state}").path == path
 
@@ -84,7 +83,7 @@ def test_when_wechat_is_silent_the_page_says_so(house: House, owner: Browser) ->
 def test_a_session_ends_after_twelve_hours(house: House, owner: Browser) -> None:
     owner.get(f"/o/home/{house.token}")
     assert owner.client.get(f"/o/home/{house.token}").status_code == 200
-    house.clock.forward(hours=12, seconds=1)
+    house.clock.forward(timedelta(hours=12, seconds=1))
     assert owner.client.get(f"/o/home/{house.token}").status_code == 302
 
 

@@ -1,0 +1,1 @@
+"""One module per measured promise; each returns the JSON of `mingzhang bench …`."""

@@ -1,0 +1,9 @@
+"""`make bench`: every benchmark, small sizes, one JSON line each."""
+
+import json
+import sys
+
+from benchmarks import understand
+
+for name, measure in {"understand": understand.measure}.items():
+    sys.stdout.write(json.dumps({"bench": name, **measure()}, ensure_ascii=False) + "\n")

@@ -1,0 +1,226 @@
+"""What notices are about, read set-wise when they are merged and again before they are sent.
+
+`objection` is the one place that decides whether a notice still makes sense.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from billing.alerts import Alert
+from billing.bills import Bill, BillState, issued_bills
+from billing.business_day import business_date
+from billing.money import ZERO, Money
+from billing.payment_tables import Payment, PaymentState, Receipt
+from billing.people import Binding, BindingState, Follower, Staff
+from billing.property import Community, Unit
+from notify.catalog import NOTICES, Audience, Matter, NoticeKind
+from notify.outbox import Notice, Reason
+
+Key = tuple[int, int]
+"""(community, id within it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPayment:
+    """A payment that arrived, with its receipt."""
+
+    amount: Money
+    paid_at: datetime
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matters:
+    """Everything some notices are about, as it stands now."""
+
+    people: dict[int, Follower]
+    staff: set[int]
+    bound: set[tuple[int, int, int]]
+    communities: dict[int, Community]
+    rooms: dict[Key, str]
+    bills: dict[Key, BillState]
+    payments: dict[Key, PaidPayment]
+    bindings: dict[Key, Binding]
+    alerts: dict[int, Alert]
+
+
+def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
+    """Read what these notices are about: a fixed number of queries, however many notices."""
+    refs: dict[Matter, list[Key]] = defaultdict(list)
+    for notice in notices:
+        refs[NOTICES[notice.kind].matter].append((notice.community_id, notice.ref_id))
+    followers = {notice.follower_id for notice in notices}
+    units = {(n.community_id, n.unit_id) for n in notices if n.unit_id is not None}
+    return Matters(
+        people=_people(session, followers),
+        staff=_staff(session, followers),
+        bound=_bound(session, followers),
+        communities=_communities(session, {notice.community_id for notice in notices}),
+        rooms=_rooms(session, units),
+        bills=_bills(session, refs[Matter.BILL]),
+        payments=_payments(session, refs[Matter.PAYMENT]),
+        bindings=_bindings(session, refs[Matter.BINDING]),
+        alerts=_alerts(session, [ref for _, ref in refs[Matter.ALERT]]),
+    )
+
+
+def objection(notice: Notice, matters: Matters, now: datetime) -> Reason | None:
+    """Why this notice must not be sent any more; None while it still holds."""
+    follower = matters.people.get(notice.follower_id)
+    if follower is None or follower.unfollowed_at is not None:
+        return Reason.UNFOLLOWED
+    if not _may_know(notice, matters):
+        return Reason.UNBOUND
+    settled = _settled(notice, matters)
+    if settled is not None:
+        return settled
+    return Reason.EXPIRED if notice.expires_at <= now else None
+
+
+def outstanding(notices: Iterable[Notice], matters: Matters) -> Money:
+    """What is still owed on the bills of these notices, each bill once."""
+    keys = {(notice.community_id, notice.ref_id) for notice in notices}
+    return sum((matters.bills[key].outstanding for key in keys if key in matters.bills), ZERO)
+
+
+def spoken_date(notices: Iterable[Notice], today: date) -> date:
+    """The date a message speaks of: today, or that of a reminder walk made for another date.
+
+    A walk's date moves on with every day its notices waited to be sent.
+    """
+    walks = [
+        date.fromisoformat(str(notice.data["on"])) + (today - business_date(notice.created_at))
+        for notice in notices
+        if "on" in notice.data
+    ]
+    return max(walks, default=today)
+
+
+def _may_know(notice: Notice, matters: Matters) -> bool:
+    audience = NOTICES[notice.kind].audience
+    if audience is Audience.STAFF:
+        return notice.follower_id in matters.staff
+    if audience is Audience.FOLLOWER:
+        return True
+    if audience is Audience.HOME_AND_PAYER and notice.data.get("payer_id") == notice.follower_id:
+        return True
+    unit = notice.unit_id
+    return unit is not None and (notice.community_id, unit, notice.follower_id) in matters.bound
+
+
+def _settled(notice: Notice, matters: Matters) -> Reason | None:
+    """Whether time has overtaken what the notice is about."""
+    key = (notice.community_id, notice.ref_id)
+    matter = NOTICES[notice.kind].matter
+    if matter is Matter.BILL:
+        bill = matters.bills.get(key)
+        if bill is None:
+            return Reason.GONE
+        return Reason.PAID if bill.outstanding <= ZERO else None
+    if matter is Matter.PAYMENT:
+        return None if key in matters.payments else Reason.GONE
+    if matter is Matter.BINDING:
+        binding = matters.bindings.get(key)
+        return Reason.GONE if binding is None else _binding_settled(notice.kind, binding)
+    alert = matters.alerts.get(notice.ref_id)
+    return Reason.GONE if alert is None or alert.closed_at is not None else None
+
+
+def _binding_settled(kind: NoticeKind, binding: Binding) -> Reason | None:
+    wanted = {
+        NoticeKind.BINDING_REQUESTED: BindingState.REQUESTED,
+        NoticeKind.BINDING_ADDED: BindingState.ACTIVE,
+        NoticeKind.BINDING_REFUSED: BindingState.REFUSED,
+    }[kind]
+    if binding.state is not wanted:
+        return Reason.GONE
+    # Bound by a code: the answer to the code has said so.
+    by_code = kind is NoticeKind.BINDING_ADDED and binding.requested_at == binding.decided_at
+    return Reason.TOLD_IN_CHAT if by_code else None
+
+
+def _people(session: Session, followers: Collection[int]) -> dict[int, Follower]:
+    found = session.scalars(select(Follower).where(Follower.id.in_(followers)))
+    return {follower.id: follower for follower in found}
+
+
+def _staff(session: Session, followers: Collection[int]) -> set[int]:
+    found = session.scalars(select(Staff.follower_id).where(Staff.follower_id.in_(followers)))
+    return {follower for follower in found if follower is not None}
+
+
+def _bound(session: Session, followers: Collection[int]) -> set[tuple[int, int, int]]:
+    found = session.execute(
+        select(Binding.community_id, Binding.unit_id, Binding.follower_id).where(
+            Binding.follower_id.in_(followers), Binding.state == BindingState.ACTIVE
+        )
+    )
+    return {(row.community_id, row.unit_id, row.follower_id) for row in found}
+
+
+def _communities(session: Session, ids: Collection[int]) -> dict[int, Community]:
+    found = session.scalars(select(Community).where(Community.id.in_(ids)))
+    return {community.id: community for community in found}
+
+
+def _rooms(session: Session, keys: Collection[Key]) -> dict[Key, str]:
+    found = session.execute(
+        select(Unit.community_id, Unit.id, Unit.room).where(
+            tuple_(Unit.community_id, Unit.id).in_(keys)
+        )
+    )
+    return {(row.community_id, row.id): row.room for row in found}
+
+
+def _bills(session: Session, keys: Collection[Key]) -> dict[Key, BillState]:
+    if not keys:
+        return {}
+    query = issued_bills().where(tuple_(Bill.community_id, Bill.id).in_(set(keys)))
+    states = [
+        BillState(**{**row, "paid": Money(int(row["paid"]))})
+        for row in session.execute(query).mappings()
+    ]
+    return {(state.community_id, state.id): state for state in states}
+
+
+def _payments(session: Session, keys: Collection[Key]) -> dict[Key, PaidPayment]:
+    if not keys:
+        return {}
+    found = session.execute(
+        select(Payment, Receipt)
+        .join(
+            Receipt,
+            (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
+        )
+        .where(
+            tuple_(Payment.community_id, Payment.id).in_(set(keys)),
+            Payment.state == PaymentState.CONFIRMED,
+        )
+    )
+    return {
+        (payment.community_id, payment.id): PaidPayment(
+            payment.amount, receipt.issued_at, f"{receipt.year}-{receipt.no:06d}"
+        )
+        for payment, receipt in found
+    }
+
+
+def _bindings(session: Session, keys: Collection[Key]) -> dict[Key, Binding]:
+    if not keys:
+        return {}
+    found = session.scalars(
+        select(Binding).where(tuple_(Binding.community_id, Binding.id).in_(set(keys)))
+    )
+    return {(binding.community_id, binding.id): binding for binding in found}
+
+
+def _alerts(session: Session, ids: Collection[int]) -> dict[int, Alert]:
+    if not ids:
+        return {}
+    found = session.scalars(select(Alert).where(Alert.id.in_(ids)))
+    return {alert.id: alert for alert in found}

@@ -1,0 +1,111 @@
+"""Many notices, one message (pure): who is told together, and what the words are made of."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from billing.alerts import Alert
+from billing.bills import BillState
+from billing.money import ZERO, Money
+from billing.property import Community
+from notify.catalog import NOTICES, Matter, NoticeKind
+from notify.links import BillRef, HomeRef, Links
+from notify.matters import Matters, PaidPayment, spoken_date
+from notify.outbox import Notice
+
+
+OPENING = frozenset(
+    {
+        NoticeKind.BILL_ISSUED,
+        NoticeKind.DUE_SOON,
+        NoticeKind.OVERDUE,
+        NoticeKind.PAYMENT_RECEIVED,
+        NoticeKind.BINDING_ADDED,
+    }
+)
+"""Kinds whose message leads to a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What one message says, in figures and dates. The templates turn it into words.
+
+    Attributes:
+        rooms: homes concerned, in order of their numbers.
+        bills: bills still owed, earliest due date first, each once.
+        span: first and last day of the months billed, inclusive.
+        today: the business date the message speaks of.
+        url: where it leads; None when there is nothing to open.
+    """
+
+    kind: NoticeKind
+    community: Community | None
+    rooms: tuple[str, ...]
+    bills: tuple[BillState, ...]
+    total: Money
+    span: tuple[date, date] | None
+    payment: PaidPayment | None
+    alerts: tuple[Alert, ...]
+    today: date
+    url: str | None
+
+
+def group(notices: Iterable[Notice]) -> list[list[Notice]]:
+    """Notices that become one message: same follower, community and kind, if the kind merges."""
+    groups: dict[tuple[int, int, NoticeKind, int], list[Notice]] = defaultdict(list)
+    for notice in notices:
+        alone = 0 if NOTICES[notice.kind].merges else notice.id
+        groups[notice.community_id, notice.follower_id, notice.kind, alone].append(notice)
+    return list(groups.values())
+
+
+def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date) -> Telling:
+    """What the message of one group says."""
+    first = notices[0]
+    keys = {(notice.community_id, notice.ref_id) for notice in notices}
+    bills = sorted(
+        (matters.bills[key] for key in keys if key in matters.bills),
+        key=lambda bill: (bill.due_on, bill.period, bill.id),
+    )
+    units = {(n.community_id, n.unit_id) for n in notices if n.unit_id is not None}
+    return Telling(
+        kind=first.kind,
+        community=matters.communities.get(first.community_id),
+        rooms=tuple(sorted(matters.rooms[unit] for unit in units if unit in matters.rooms)),
+        bills=tuple(bills),
+        total=sum((bill.outstanding for bill in bills), ZERO),
+        span=_span(bills),
+        payment=matters.payments.get((first.community_id, first.ref_id)),
+        alerts=_alerts(notices, matters),
+        today=spoken_date(notices, today),
+        url=_url(notices, bills, links),
+    )
+
+
+def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
+    if NOTICES[notices[0].kind].matter is not Matter.ALERT:
+        return ()
+    return tuple(matters.alerts[notice.ref_id] for notice in notices)
+
+
+def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:
+    if not bills:
+        return None
+    periods = [bill.period for bill in bills]
+    return min(periods).start, max(periods).end - timedelta(days=1)
+
+
+def _url(notices: Sequence[Notice], bills: Sequence[BillState], links: Links) -> str | None:
+    """The bill if there is one, else the home, else all of the owner's homes."""
+    first = notices[0]
+    if first.kind not in OPENING or first.unit_id is None:
+        return None
+    if len(bills) == 1:
+        return links.bill_url(BillRef(first.community_id, bills[0].id))
+    if len({notice.unit_id for notice in notices}) > 1:
+        return f"{links.base_url}/o/"
+    home = HomeRef(first.community_id, first.unit_id)
+    if first.kind is NoticeKind.PAYMENT_RECEIVED:
+        return links.history_url(home)
+    return links.home_url(home)

@@ -1,0 +1,101 @@
+"""A town of phones that talk to the real webhook, the real books and the real Redis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pytest
+from flask import Flask
+from prometheus_client import CollectorRegistry
+from redis import Redis
+from sqlalchemy import select
+
+from billing.bindings import issue_code
+from billing.people import Follower, Staff
+from billing.privacy import Vault
+from bot.webhook import webhook
+from handlers.services import Services
+from notify.links import Links
+from notify.wechat import WeChat
+from notify.wording import text_environment
+from tests.conftest import World
+from tests.phone import Phone, settings_for
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+@dataclass
+class Town:
+    """The world with its official account; `now` can be moved."""
+
+    world: World
+    services: Services
+    app: Flask
+    vault: Vault
+    now: datetime
+
+    def phone(self, openid: str) -> Phone:
+        """The phone of a follower."""
+        return Phone(self.app.test_client(), lambda: self.now, openid)
+
+    def code_for(self, room: str) -> str:
+        """A fresh binding code of a home."""
+        unit = self.world.unit(room)
+        with self.world.database.transaction() as session:
+            return issue_code(
+                session,
+                self.vault,
+                community_id=unit.community_id,
+                unit_id=unit.id,
+                now=self.now,
+            )
+
+    def staff_code(self) -> str:
+        """A fresh binding code of a member of staff."""
+        community_id = self.world.community.id
+        with self.world.database.transaction() as session:
+            staff = session.scalars(select(Staff).order_by(Staff.id).limit(1)).one()
+            return issue_code(
+                session, self.vault, community_id=community_id, staff_id=staff.id, now=self.now
+            )
+
+    def owner(self, room: str, openid: str = "") -> Phone:
+        """A phone bound to a home."""
+        phone = self.phone(openid or f"o-{room}")
+        phone.says(f"绑定 {self.code_for(room)}").shows("绑定成功", room)
+        return phone
+
+    def follower(self, phone: Phone) -> Follower:
+        """The row of a phone's follower."""
+        with self.world.database.transaction() as session:
+            return session.scalars(select(Follower).where(Follower.openid == phone.openid)).one()
+
+
+@pytest.fixture
+def town(world: World, vault: Vault, redis: Redis, redis_url: str) -> Town:
+    """The world, open for conversation; nothing listens where WeChat's servers would be."""
+    settings = settings_for(redis_url)
+    towns: list[Town] = []
+    clock: Callable[[], datetime] = lambda: towns[0].now  # noqa: E731
+    services = Services(
+        database=world.database,
+        redis=redis,
+        wechat=WeChat(
+            app_id=settings.wechat_app_id,
+            app_secret=settings.wechat_app_secret,
+            api_base=NOWHERE,
+            oauth_base=NOWHERE,
+            qr_base=NOWHERE,
+            redis=redis,
+        ),
+        vault=vault,
+        channels={},
+        links=Links(settings.base_url, settings.secret_key),
+        text=text_environment(),
+        clock=clock,
+        base_url=settings.base_url,
+    )
+    app = Flask(__name__)
+    app.register_blueprint(webhook(services, settings, CollectorRegistry()))
+    towns.append(Town(world, services, app, vault, world.now))
+    return towns[0]
