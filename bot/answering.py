@@ -1,9 +1,10 @@
 """Every push is answered once, and within WeChat's five seconds.
 
-WeChat delivers a push again when no answer came in 5 s, three times in all, and may do so while the
-first delivery is still being worked on. So the first one claims the push in Redis, works, and stores
-its answer; a repeat waits for that answer and gives the same one. Work runs in a bounded pool: what is
-not ready after two seconds gets a short word at once, and the answer follows as a service message.
+WeChat delivers a push again when no answer came in 5 s, three times in all, and may do so while
+the first delivery is still being worked on. So the first one claims the push in Redis, works, and
+stores its answer; a repeat waits for that answer and gives the same one. Work runs in a bounded
+pool: what is not ready after two seconds gets a short word at once, and the answer follows as
+a service message.
 """
 
 import threading
@@ -21,7 +22,7 @@ CLAIMED = b"claimed"
 ANSWER = b"answer:"
 STORED_SECONDS = 600
 CLAIM_SECONDS = 5
-"""Longer than an answer takes; a claim whose process died then frees the push for WeChat's retry."""
+"""Longer than an answer takes; a claim whose process died ends in time for WeChat's retry."""
 
 ANSWER_SECONDS = 2.0
 REPEAT_WAIT_SECONDS = 4.0

@@ -9,7 +9,7 @@ import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import structlog
@@ -20,7 +20,7 @@ from billing.bindings import list_homes, normalize_code, see_follower
 from billing.people import Follower, Staff
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
-from bot.understanding import understand
+from bot.understanding.understand import read_period, read_room, understand
 from handlers.chat import help
 from handlers.chat.bind import find_code
 from handlers.chat.context import Chat, Memory, Push, Refusal, Reply
@@ -172,11 +172,17 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
     if command is None and _carries_code(text):
         command = Topic.BIND
     if command is not None:
-        return Wish(command, command, understood.slots)
+        return Wish(command, command, {**understood.slots, **_read_places(text, chat.today)})
     topic = TOPICS.get(understood.intent) or NEAREST.get(understood.intent)
     if topic is None:
         return Wish(NOT_UNDERSTOOD)
     return Wish(UNSURE if understood.ask else topic, topic, understood.slots)
+
+
+def _read_places(text: str, today: date) -> dict[str, str]:
+    """Room and month behind a command, by grammar alone: the intent was not left to be understood."""
+    found = {"room": read_room(text), "period": read_period(text, today)}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _carries_code(text: str) -> bool:

@@ -1,7 +1,7 @@
 """The official account's menu as code, published by `mingzhang wechat menu`.
 
-Limits: 3 buttons, 5 sub-buttons each; names up to 16 bytes above and 60 below, of which 4 and 8 Chinese
-characters are shown (developers.weixin.qq.com, 自定义菜单).
+Limits (developers.weixin.qq.com, 自定义菜单): 3 buttons, 5 sub-buttons each; names up to 16 bytes
+above and 60 below, of which 4 and 8 Chinese characters are shown.
 """
 
 from typing import Any

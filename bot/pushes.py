@@ -1,8 +1,8 @@
 """From WeChat's XML to a `Push`, and from an answer back to XML.
 
-wechatpy's classes read and write the XML; this module fences what they stumble over (1.8.18): control
-characters and JSON bodies (ExpatError), a missing or empty MsgType (KeyError, AttributeError), nested
-elements where text belongs, numbers that are none, `]]>` in a reply, which would end its CDATA.
+wechatpy's classes read and write the XML; this module fences what they stumble over (1.8.18):
+control characters and JSON bodies (ExpatError), a missing or empty MsgType (KeyError,
+AttributeError), nested elements where text belongs, `]]>` in a reply, which would end its CDATA.
 """
 
 import hashlib

@@ -13,19 +13,14 @@ from billing.channels.base import (
     Channel,
     ChannelError,
     ChannelRefused,
+    ChannelUnreachable,
     ProviderAnswer,
     ProviderState,
 )
+from billing.confirmation import Outcome, confirm
 from billing.merchants import MerchantAccount
 from billing.payment_tables import Payment
-from billing.payments import (
-    ORDER_LIFE,
-    Outcome,
-    confirm,
-    list_unsettled,
-    record_asked,
-    record_closed,
-)
+from billing.payments import ORDER_LIFE, list_unsettled, record_asked, record_closed
 from handlers.services import Services
 
 log = structlog.get_logger(__name__)
@@ -69,9 +64,11 @@ def settle(services: Services, payment: Payment, merchant: MerchantAccount) -> s
     """Ask about one payment and write down the answer: `booked`, `closed` or `open`.
 
     Raises:
-        ChannelError: no trustworthy answer; nothing was changed.
+        ChannelError: no trustworthy answer, or no keys to ask with; nothing was changed.
     """
-    channel = services.channels[merchant.code]
+    channel = services.channels.get(merchant.code)
+    if channel is None:
+        raise ChannelUnreachable(f"no keys for merchant {merchant.code}")
     answer = channel.query(payment.out_trade_no)
     if answer.state is ProviderState.WAITING and _expired(services, payment):
         answer = _close(channel, payment)

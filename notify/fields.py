@@ -1,7 +1,7 @@
 """Values made to fit WeChat's typed template fields (pure). Cutting, never failing.
 
 Rule: developers.weixin.qq.com, template messages, table of parameter limits; a field's type is its
-name without the digits. An empty value or a control character is refused with 47003, an emoji is not
+name without the digits. An empty value or a control character is refused (47003), an emoji is not
 shown.
 """
 

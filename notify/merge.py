@@ -14,7 +14,6 @@ from notify.links import BillRef, HomeRef, Links
 from notify.matters import Matters, PaidPayment, spoken_date
 from notify.outbox import Notice
 
-
 OPENING = frozenset(
     {
         NoticeKind.BILL_ISSUED,

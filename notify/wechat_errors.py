@@ -95,7 +95,7 @@ class WeChatError(Exception):
         self.action = action_for(errcode)
 
 
-class WeChatUnreachable(Exception):  # noqa: N818  # a state of the world, not a mistake
+class WeChatUnreachable(Exception):
     """No usable answer. `maybe_done`: the call may have been carried out all the same."""
 
     def __init__(self, reason: str, *, maybe_done: bool) -> None:

@@ -86,6 +86,6 @@ def make_app(sandbox: Sandbox) -> Flask:
 
 def _refuse(error: HTTPException) -> tuple[Response, int] | HTTPException:
     """Answer what fits no route: in WeChat's words on its API, in JSON on the control API."""
-    if request.path.startswith(("/cgi-bin/", "/sns/")) and error.code in (404, 405):
+    if request.url_rule is None and request.path.startswith(("/cgi-bin/", "/sns/")):
         return jsonify(ApiError(40066).body()), 200
     return jsonify({"error": error.description or error.name}), error.code or 500

@@ -2,16 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 
 import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry
 from redis import Redis
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from billing.bindings import issue_code
+from billing.bills import BillState, list_unpaid
+from billing.bindings import issue_code, see_follower
+from billing.business_day import BEIJING, business_date
+from billing.channels.base import ProviderAnswer, ProviderState
+from billing.confirmation import Outcome, confirm
+from billing.merchants import MerchantAccount
+from billing.money import Money
+from billing.payments import new_out_trade_no, prepare
 from billing.people import Follower, Staff
+from billing.period import Period
 from billing.privacy import Vault
 from bot.webhook import webhook
 from handlers.services import Services
@@ -69,6 +78,65 @@ class Town:
         """The row of a phone's follower."""
         with self.world.database.transaction() as session:
             return session.scalars(select(Follower).where(Follower.openid == phone.openid)).one()
+
+    def count_followers(self) -> int:
+        """How many followers are known."""
+        with self.world.database.transaction() as session:
+            return session.execute(select(func.count()).select_from(Follower)).scalar_one()
+
+    def forget(self, phone: Phone) -> None:
+        """Half an hour of silence."""
+        self.services.redis.delete(f"chat:memory:{phone.openid}")
+
+    def next_month(self) -> None:
+        """Move on to the first of the next month, 09:00 in Beijing."""
+        self.now = datetime.combine(self.period().next().start, time(9), BEIJING)
+
+    def period(self) -> Period:
+        """The current month."""
+        return Period.of(business_date(self.now))
+
+    def pay_everything(self, room: str) -> None:
+        """Pay all that a home owes."""
+        with self.world.database.transaction() as session:
+            unpaid = self._unpaid(session, room)
+        self.pay(room, Money(sum(bill.outstanding.fen for bill in unpaid)))
+
+    def pay(self, room: str, amount: Money) -> None:
+        """Pay this much of what a home owes, oldest first, and book it."""
+        with self.world.database.transaction() as session:
+            designated, rest = {}, amount.fen
+            for bill in self._unpaid(session, room):
+                part = min(bill.outstanding.fen, rest)
+                rest -= part
+                if part:
+                    designated[bill.id] = Money(part)
+            unit = self.world.unit(room)
+            payer = see_follower(session, "o-payer", self.now)
+            payment = prepare(
+                session,
+                community_id=unit.community_id,
+                unit_id=unit.id,
+                payer_id=payer.id,
+                designated=designated,
+                out_trade_no=new_out_trade_no(),
+                now=self.now,
+            )
+            merchant = session.get_one(MerchantAccount, payment.merchant_id)
+            answer = ProviderAnswer(
+                mchid=merchant.mchid,
+                out_trade_no=payment.out_trade_no,
+                state=ProviderState.PAID,
+                transaction_id=f"T{payment.out_trade_no}",
+                amount=amount,
+                payer_openid="o-payer",
+                paid_at=self.now,
+            )
+            assert confirm(session, merchant, answer, self.now) is Outcome.BOOKED
+
+    def _unpaid(self, session: Session, room: str) -> list[BillState]:
+        unit = self.world.unit(room)
+        return list_unpaid(session, unit.community_id, [unit.id])
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
 """WeChat Pay API v3, JSAPI, in public-key mode, through `wechatpayv3`.
 
 Fences around the library (read in 2.0.4): its gateway is a private attribute; it raises bare
-`Exception` for an answer it cannot verify; its `callback()` returns None for forged, probing and
-tampered notifications alike and accepts any timestamp. Here a notification is either a typed
-`ProviderAnswer` or `InvalidNotification`, the timestamp must be within five minutes, and no
-plaintext is ever logged. Rules: pay.weixin.qq.com/doc/v3 (JSAPI order, query, close, payment
-notification).
+`Exception` for an answer it cannot verify, and does not verify answers other than 2xx; its
+`callback()` returns None for forged, probing and tampered notifications alike, accepts any
+timestamp, reads the signature from whichever of three spellings of its headers is there, and asks
+WeChat Pay for certificates whenever it does not know a serial. Here a notification is either a
+typed `ProviderAnswer` or `InvalidNotification`, the headers that were checked are the ones that are
+verified, the timestamp must be within five minutes, and no plaintext is ever logged. Rules:
+pay.weixin.qq.com/doc/v3 (JSAPI order, query, close, payment notification).
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from wechatpayv3 import WeChatPay, WeChatPayType
+from wechatpayv3.utils import load_private_key, load_public_key
 
 from billing.channels.base import (
     ChannelRefused,
@@ -30,7 +35,17 @@ from billing.money import Money
 
 TIMEOUT_SECONDS = (3, 5)
 NOTIFICATION_AGE_SECONDS_MAX = 300
+API_V3_KEY_BYTES = 32
+TOO_MANY_REQUESTS = 429
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
+SIGNATURE_HEADERS = (
+    "Wechatpay-Signature",
+    "Wechatpay-Signature-Type",
+    "Wechatpay-Serial",
+    "Wechatpay-Timestamp",
+    "Wechatpay-Nonce",
+)
+PROBE_MARK = "WECHATPAY/SIGNTEST/"
 STATES = {
     "SUCCESS": ProviderState.PAID,
     "REFUND": ProviderState.PAID,
@@ -59,13 +74,37 @@ class WeChatPayKeys:
         """Keep keys out of tracebacks and logs."""
         return f"WeChatPayKeys(mchid={self.mchid!r})"
 
+    def find_fault(self) -> str | None:
+        """What makes these keys unusable, naming the field but never its value; None when good."""
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value:
+                return f"{name} must be a text that is not empty"
+        if len(self.api_v3_key.encode()) != API_V3_KEY_BYTES:
+            return f"api_v3_key must be {API_V3_KEY_BYTES} bytes"
+        for name, load in (("private_key", load_private_key), ("public_key", load_public_key)):
+            try:
+                load(getattr(self, name))
+            except Exception:  # the library raises nothing more precise
+                return f"{name} is not a key in PEM"
+        return None
+
 
 class WeChatPayJsapi:
-    """JSAPI payments of one merchant account."""
+    """JSAPI payments of one merchant account.
 
-    def __init__(self, keys: WeChatPayKeys, gateway: str) -> None:
+    `timeout_seconds`: to connect, and to wait for each part of an answer.
+    """
+
+    def __init__(
+        self,
+        keys: WeChatPayKeys,
+        gateway: str,
+        timeout_seconds: tuple[float, float] = TIMEOUT_SECONDS,
+    ) -> None:
         self.mchid = keys.mchid
         self._app_id = keys.app_id
+        self._public_key_id = keys.public_key_id
         self._client = WeChatPay(
             wechatpay_type=WeChatPayType.JSAPI,
             mchid=keys.mchid,
@@ -75,7 +114,7 @@ class WeChatPayJsapi:
             appid=keys.app_id,
             public_key=keys.public_key,
             public_key_id=keys.public_key_id,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
         )
         self._client._core._gate_way = gateway
 
@@ -95,6 +134,8 @@ class WeChatPayJsapi:
             notify_url=request.notify_url,
             time_expire=request.expires_at.isoformat(timespec="seconds"),
         )
+        if not answer.get("prepay_id"):
+            raise ChannelUnreachable("WeChat Pay pay: an answer without prepay_id")
         package = f"prepay_id={answer['prepay_id']}"
         timestamp = str(int(now.timestamp()))
         nonce = request.out_trade_no
@@ -114,11 +155,14 @@ class WeChatPayJsapi:
             ChannelRefused, ChannelUnreachable: as for `order`; an unknown number is an answer.
         """
         try:
-            return self._read_order(self._ask("query", out_trade_no=out_trade_no))
+            answer = _read_order(self._ask("query", out_trade_no=out_trade_no))
         except ChannelRefused as refusal:
             if refusal.code in MISSING_CODES:
                 return ProviderAnswer(self.mchid, out_trade_no, ProviderState.MISSING)
             raise
+        if answer.out_trade_no != out_trade_no:
+            raise ChannelUnreachable("WeChat Pay query: an answer about another order")
+        return answer
 
     def close(self, out_trade_no: str) -> None:
         """Make the number unpayable; repeating is safe.
@@ -136,26 +180,45 @@ class WeChatPayJsapi:
 
         Raises:
             InvalidNotification: not signed by WeChat Pay for this account, older than five minutes,
-                a SIGNTEST probe, not a payment, or for another merchant or app.
+                a SIGNTEST probe, not a payment, or for another app. Another merchant's number is an
+                answer: `payments.confirm` writes it down as a discrepancy.
         """
-        _check_headers(headers, now)
+        signed_by = self._check_headers(headers, now)
         try:
-            notification = self._client.callback(dict(headers), body)
-        except (
-            Exception
-        ) as error:  # the library raises bare Exception, ValueError and KeyError alike
+            notification = self._client.callback(signed_by, body)
+        except Exception as error:  # the library raises Exception, ValueError and KeyError alike
             raise InvalidNotification(f"unreadable notification: {type(error).__name__}") from None
         if not isinstance(notification, dict):
             raise InvalidNotification("signature or ciphertext does not verify")
         if notification.get("event_type") != "TRANSACTION.SUCCESS":
             raise InvalidNotification(f"not a payment: {notification.get('event_type')}")
         order = notification["resource"]
-        if order.get("appid") != self._app_id:
+        if not isinstance(order, dict) or order.get("appid") != self._app_id:
             raise InvalidNotification("made for another app")
         try:
-            return self._read_order(order)
+            return _read_order(order)
         except ChannelUnreachable as error:
             raise InvalidNotification(str(error)) from None
+
+    def _check_headers(self, headers: Mapping[str, str], now: datetime) -> dict[str, str]:
+        """Refuse what the library would accept or stumble over; returns all it may look at."""
+        sent = CaseInsensitiveDict(headers)
+        signed_by = {name: sent.get(name) or "" for name in SIGNATURE_HEADERS}
+        absent = [name for name, value in signed_by.items() if not value]
+        if absent:
+            raise InvalidNotification(f"no {', '.join(absent)}")
+        if signed_by["Wechatpay-Signature-Type"] != SIGNATURE_TYPE:
+            raise InvalidNotification("unknown signature type")
+        if signed_by["Wechatpay-Signature"].startswith(PROBE_MARK):
+            raise InvalidNotification("a SIGNTEST probe")
+        if signed_by["Wechatpay-Serial"] != self._public_key_id:
+            raise InvalidNotification("signed with a key we do not know")
+        timestamp = signed_by["Wechatpay-Timestamp"]
+        if re.fullmatch(r"[0-9]{1,12}", timestamp) is None:
+            raise InvalidNotification("timestamp is not a number of seconds")
+        if abs(now.timestamp() - int(timestamp)) > NOTIFICATION_AGE_SECONDS_MAX:
+            raise InvalidNotification("timestamp outside five minutes")
+        return signed_by
 
     def _ask(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call the library; every way it can fail becomes one of our two errors."""
@@ -167,48 +230,54 @@ class WeChatPayJsapi:
             raise ChannelUnreachable(f"WeChat Pay {method}: untrusted answer") from error
         if status == 204:
             return {}
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            raise ChannelUnreachable(f"WeChat Pay {method}: HTTP {status} without JSON") from None
-        if status >= 500 or status == 429:
-            raise ChannelUnreachable(f"WeChat Pay {method}: HTTP {status} {answer.get('code')}")
-        if status >= 400:
-            raise ChannelRefused(str(answer.get("code")), str(answer.get("message")))
-        return dict(answer)
-
-    def _read_order(self, order: Mapping[str, Any]) -> ProviderAnswer:
-        try:
-            state = STATES[order["trade_state"]]
-            paid = state is ProviderState.PAID
-            return ProviderAnswer(
-                mchid=order["mchid"],
-                out_trade_no=order["out_trade_no"],
-                state=state,
-                transaction_id=order["transaction_id"] if paid else None,
-                amount=Money(order["amount"]["total"]) if paid else None,
-                payer_openid=order["payer"]["openid"] if paid else None,
-                paid_at=datetime.fromisoformat(order["success_time"]) if paid else None,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ChannelUnreachable(f"an order without a usable {error}") from None
+        answer = _read_object(text)
+        if answer is not None and 200 <= status < 300:
+            return answer
+        # Only WeChat Pay's own word is a refusal: a proxy's error page says nothing of the order.
+        said = answer or {}
+        code = said.get("code")
+        if isinstance(code, str) and 400 <= status < 500 and status != TOO_MANY_REQUESTS:
+            raise ChannelRefused(code, str(said.get("message")))
+        raise ChannelUnreachable(f"WeChat Pay {method}: HTTP {status} {code or 'without a code'}")
 
 
-def _check_headers(headers: Mapping[str, str], now: datetime) -> None:
-    """Refuse what the library would accept or stumble over."""
-    if headers.get("Wechatpay-Signature-Type", SIGNATURE_TYPE) != SIGNATURE_TYPE:
-        raise InvalidNotification("unknown signature type")
-    if headers.get("Wechatpay-Signature", "").startswith("WECHATPAY/SIGNTEST/"):
-        raise InvalidNotification("a SIGNTEST probe")
+def _read_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object in an answer, or None."""
     try:
-        age = now.timestamp() - int(headers.get("Wechatpay-Timestamp", ""))
+        value = json.loads(text)
     except ValueError:
-        raise InvalidNotification("no timestamp") from None
-    if abs(age) > NOTIFICATION_AGE_SECONDS_MAX:
-        raise InvalidNotification("timestamp outside five minutes")
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _read_order(order: Mapping[str, Any]) -> ProviderAnswer:
+    """An order as a query or a notification describes it.
+
+    Raises:
+        ChannelUnreachable: a field is missing or of the wrong kind.
+    """
+    try:
+        state = STATES[order["trade_state"]]
+        paid = state is ProviderState.PAID
+        return ProviderAnswer(
+            mchid=order["mchid"],
+            out_trade_no=order["out_trade_no"],
+            state=state,
+            transaction_id=order["transaction_id"] if paid else None,
+            amount=Money(order["amount"]["total"]) if paid else None,
+            payer_openid=order["payer"]["openid"] if paid else None,
+            paid_at=datetime.fromisoformat(order["success_time"]) if paid else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ChannelUnreachable(f"an order without a usable {error}") from None
 
 
 def valid_gateway(url: str) -> bool:
-    """True for an http(s) address without path, as the signature covers the path."""
-    parts = urlsplit(url)
-    return parts.scheme in {"http", "https"} and bool(parts.netloc) and parts.path in {"", "/"}
+    """True for an http(s) address with nothing after the host, as the signature covers the path."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port  # read here: a malformed one raises when read
+    except ValueError:
+        return False
+    rest = (parts.path.removesuffix("/"), parts.query, parts.fragment)
+    return parts.scheme in {"http", "https"} and bool(host) and not any(rest)

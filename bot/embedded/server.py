@@ -272,6 +272,6 @@ def _last_words(log: Path, begin: int) -> str:
         stream.seek(begin)
         text = stream.read().decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    fatal = [line for line in lines if "fatal" in line.lower()]
+    fatal = [line[line.index("FATAL") :] for line in lines if "FATAL" in line]
     words = fatal[:1] or lines[-1:]
     return f": {words[0].rstrip('.')}" if words else ""

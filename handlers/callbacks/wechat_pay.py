@@ -9,10 +9,11 @@ import structlog
 from flask import Blueprint, Response, jsonify, request
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import select
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from billing.channels.base import InvalidNotification
+from billing.confirmation import confirm
 from billing.merchants import MerchantAccount
-from billing.payments import confirm
 from handlers.services import Services
 
 BODY_BYTES_MAX = 64 * 1024
@@ -35,12 +36,13 @@ def callbacks(services: Services, registry: CollectorRegistry) -> Blueprint:
         if channel is None:
             outcomes.labels("unknown_merchant").inc()
             return _failed(404, "unknown merchant")
-        if (request.content_length or 0) > BODY_BYTES_MAX:
-            outcomes.labels("invalid").inc()
-            return _failed(413, "too large")
+        request.max_content_length = BODY_BYTES_MAX  # also for a body sent in chunks
         now = services.clock()
         try:
             answer = channel.parse_notification(dict(request.headers), request.get_data(), now)
+        except RequestEntityTooLarge:
+            outcomes.labels("invalid").inc()
+            return _failed(413, "too large")
         except InvalidNotification as error:
             outcomes.labels("invalid").inc()
             log.warning("payment_callback_refused", merchant=merchant_code, reason=str(error))

@@ -1,8 +1,7 @@
 """TEMPLATESENDJOBFINISH: what became of a template message. Nobody waits for an answer."""
 
-from notify.delivery import record_result
-
 from handlers.chat.context import SILENCE, Chat, Reply
+from notify.delivery import record_result
 
 
 def finished(chat: Chat) -> Reply:

@@ -1,7 +1,7 @@
 """The one table of the chat: what somebody wants → who may → which handler answers.
 
-A route's name is a topic of `Topic`, `event.<name>`, or `yes.`/`no.` and the kind of the question that
-was open. Events that are not listed are acknowledged and change nothing.
+A route's name is a topic of `Topic`, `event.<name>`, `message.<what>`, or `yes.`/`no.` and the kind
+of the question that was open. Events that are not listed are acknowledged and change nothing.
 """
 
 from collections.abc import Callable, Mapping

@@ -21,7 +21,7 @@ class Standard:
 
 
 def tariff(chat: Chat) -> Reply:
-    """Prices in force today in the community of the home meant; the page has versions and grounds."""
+    """Prices in force today in the community of the home meant; the page says on which ground."""
     home = one_home(chat) or homes_meant(chat)[0]
     return chat.say_list(
         "tariff",

@@ -28,7 +28,7 @@ def unfollowed(chat: Chat) -> Reply:
 
 
 def _answer_scene(chat: Chat, scene: str, *, greeting: bool) -> Reply | None:
-    """The answer to a scene that is ours, or None (other scenes: old posters, `last_trade_no_…`)."""
+    """The answer to a scene that is ours, or None (old posters, `last_trade_no_…`)."""
     if scene.startswith(BIND_SCENE):
         return bind.redeem(chat, scene.removeprefix(BIND_SCENE), greeting=greeting)
     nonce = read_scene(scene)

@@ -18,7 +18,7 @@ from handlers.pages.choice import total_owed
 from handlers.pages.qr import qr_image
 from handlers.pages.queries import Visit, list_payments_of_bill, list_running, visit_home
 from handlers.pages.refusals import Objection, Refusal, Refused
-from handlers.pages.tokens import PaymentRef, order_token, payment_token
+from handlers.pages.tokens import order_token, payment_token
 from handlers.pages.viewer import in_wechat, require_viewer
 from handlers.services import Services
 from notify.links import BillRef, HomeRef
@@ -109,11 +109,11 @@ def show_home(
         visit=visit,
         today=services.today(),
         home_token=services.links.home_token(visit.ref),
-        form=_pay_form(services, visit, openid, unpaid, attempt),
+        form=_pay_form(
+            services, visit, openid, unpaid, services.links.home_url(visit.ref), attempt
+        ),
         lines={bill.id: [one for one in lines if one.bill_id == bill.id] for bill in unpaid},
-        running=[
-            (one.amount, payment_token(PaymentRef(one.community_id, one.id))) for one in running
-        ],
+        running=[(payment.amount, payment_token(payment)) for payment in running],
     )
 
 
@@ -128,6 +128,8 @@ def bill(services: Services, token: str) -> ResponseReturnValue:
         unpaid = list_unpaid(session, found.community_id, [found.unit_id])
     if not visit.bound:
         return show_home(services, openid, visit.ref)
+    payable = [one for one in unpaid if one.id == found.id]
+    scan_url = services.links.bill_url(BillRef(found.community_id, found.id))
     return render_template(
         "pages/bill.html",
         visit=visit,
@@ -136,11 +138,8 @@ def bill(services: Services, token: str) -> ResponseReturnValue:
         today=services.today(),
         home_token=services.links.home_token(visit.ref),
         others=[one for one in unpaid if one.id != found.id],
-        receipts=[
-            (payment, receipt, payment_token(PaymentRef(payment.community_id, payment.id)))
-            for payment, receipt in payments
-        ],
-        form=_pay_form(services, visit, openid, [one for one in unpaid if one.id == found.id]),
+        receipts=[(payment, receipt, payment_token(payment)) for payment, receipt in payments],
+        form=_pay_form(services, visit, openid, payable, scan_url),
     )
 
 
@@ -158,9 +157,14 @@ def _pay_form(
     visit: Visit,
     openid: str,
     unpaid: Sequence[BillState],
+    scan_url: str,
     attempt: Attempt | None = None,
 ) -> PayForm | None:
-    """The form for these bills with a fresh order number; None when nothing is owed."""
+    """The form for these bills with a fresh order number; None when nothing is owed.
+
+    Args:
+        scan_url: the same page, for the phone of somebody who reads it on a computer.
+    """
     if not unpaid:
         return None
     wanted = {bill.id for bill in unpaid}
@@ -180,5 +184,5 @@ def _pay_form(
         ],
         amount=total_owed([one for one in unpaid if one.id in wanted]),
         objection=attempt.objection if attempt else None,
-        code=None if in_wechat() else qr_image(services.links.home_url(visit.ref)),
+        code=None if in_wechat() else qr_image(scan_url),
     )

@@ -32,7 +32,7 @@ from handlers.pages.homes import Attempt, show_home
 from handlers.pages.qr import qr_image
 from handlers.pages.queries import Visit, find_payment, visit_home
 from handlers.pages.refusals import Objected, Objection, Refusal, Refused
-from handlers.pages.tokens import PaymentRef, payment_token, read_order
+from handlers.pages.tokens import payment_token, read_order
 from handlers.pages.viewer import in_wechat, require_viewer
 from handlers.services import Services
 from notify.links import HomeRef
@@ -74,7 +74,7 @@ def pay(services: Services) -> ResponseReturnValue:
         attempt = Attempt(objected.objection, wish.chosen_ids)
         return show_home(services, openid, wish.home, attempt), 422
     payment = prepared.payment
-    token = payment_token(PaymentRef(payment.community_id, payment.id))
+    token = payment_token(payment)
     if _is_over(payment, now):
         return redirect(url_for("pages.paid", token=token), 303)
     try:

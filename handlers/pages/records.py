@@ -16,7 +16,7 @@ from handlers.pages.queries import (
 )
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.results import visit_payment
-from handlers.pages.tokens import PaymentRef, payment_token, read_payment
+from handlers.pages.tokens import payment_token, read_payment
 from handlers.pages.viewer import require_viewer
 from handlers.services import Services
 from notify.links import BillRef
@@ -43,10 +43,7 @@ def history(services: Services, token: str) -> ResponseReturnValue:
             (bill, services.links.bill_token(BillRef(bill.community_id, bill.id)))
             for bill in reversed(bills)
         ],
-        payments=[
-            (payment, receipt, payment_token(PaymentRef(payment.community_id, payment.id)))
-            for payment, receipt in payments
-        ],
+        payments=[(payment, receipt, payment_token(payment)) for payment, receipt in payments],
     )
 
 

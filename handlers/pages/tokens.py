@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from billing.payment_tables import Payment
 from notify.links import HomeRef
 
 
@@ -20,9 +21,9 @@ class PaymentRef:
     payment_id: int
 
 
-def payment_token(ref: PaymentRef) -> str:
+def payment_token(payment: Payment) -> str:
     """Token naming a payment."""
-    return _dump("owner-payment", [ref.community_id, ref.payment_id])
+    return _dump("owner-payment", [payment.community_id, payment.id])
 
 
 def read_payment(token: str) -> PaymentRef | None:

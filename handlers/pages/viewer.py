@@ -52,7 +52,7 @@ def require_viewer(services: Services) -> str:
         Refused: nobody is signed in and a form was sent; what it said is not carried over.
     """
     openid = signed_in(services.clock())
-    if openid is None and request.method != "GET":
+    if openid is None and request.method == "POST":
         raise Refused(Refusal.SIGN_IN_AGAIN)
     if openid is None:
         raise SignInNeeded(request.full_path.rstrip("?"))

@@ -16,6 +16,7 @@ from billing.bills import list_unpaid
 from billing.bindings import see_follower
 from billing.channels.base import ProviderAnswer, ProviderState
 from billing.checks import run_checks
+from billing.confirmation import Outcome, confirm
 from billing.db import Database
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
@@ -24,8 +25,6 @@ from billing.merchants import MerchantAccount
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentState, Receipt
 from billing.payments import (
-    Outcome,
-    confirm,
     list_confirmed,
     list_unsettled,
     new_out_trade_no,

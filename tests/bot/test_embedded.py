@@ -111,8 +111,12 @@ def run() -> Iterator[Callable[..., Any]]:
 def owner(state: Path, **options: Any) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """Another process that runs both engines until the block ends or it is killed."""
     command = [sys.executable, "-W", "error", "-c", OWNER, str(state)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=REPOSITORY, **pipes, **options) as process:
+    pipe: Any = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True, **options
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             yield process, json.loads(process.stdout.readline())
         finally:
@@ -237,9 +241,9 @@ def test_a_second_start_attaches_and_cannot_stop(used: Path) -> None:
 def test_processes_racing_for_a_new_folder_share_one_server(state: Path) -> None:
     meet = threading.Barrier(2)
 
-    def take_part(_: int) -> dict[str, Any]:
+    def take_part(_number: int) -> dict[str, Any]:
         with owner(state) as (_, answer):
-            meet.wait(60)
+            meet.wait(20)
             return answer
 
     with ThreadPoolExecutor(2) as pool:
@@ -288,8 +292,10 @@ def test_servers_killed_under_a_living_owner_start_again(
     after = [run(start_postgres, used), run(start_valkey, used)]
     assert {engine.pid for engine in after}.isdisjoint(engine.pid for engine in before)
     assert (after[0].admin_url, after[1].url) == (before[0].admin_url, before[1].url)
+    begin = time.monotonic()
     for handle in before:
-        handle.stop()  # of a server that is gone: it does not touch the new one
+        handle.stop()  # of a server that is gone: it neither touches the new one nor waits for it
+    assert time.monotonic() - begin < 5
     assert read_everywhere(after[0].admin_url, after[1].url) == ("acknowledged", "acknowledged")
 
 
@@ -305,6 +311,22 @@ def test_servers_end_with_a_killed_owner_and_start_again_at_once(used: Path) -> 
             assert after.redis_url == before["redis_url"]
             words = read_everywhere(after.database_url, after.redis_url)
     assert words == ("acknowledged", "acknowledged")
+
+
+@LINUX
+def test_nobody_attaches_to_a_server_whose_owner_is_gone(
+    used: Path, run: Callable[..., Any]
+) -> None:
+    with owner(used) as (process, before):
+        stat = Path(f"/proc/{before['valkey']}/stat").read_text()
+        keeper = int(stat.rsplit(")", 1)[1].split()[1])
+        os.kill(keeper, signal.SIGSTOP)  # so the server outlives its owner for a while
+        process.kill()
+        process.wait()
+        continued = threading.Timer(0.5, os.kill, (keeper, signal.SIGCONT))
+        continued.start()
+        assert run(start_valkey, used).pid != before["valkey"]
+        continued.join()
 
 
 def test_servers_end_with_a_killed_owner_though_nobody_starts_them_again(used: Path) -> None:
@@ -345,9 +367,10 @@ def test_a_stale_pid_file_that_names_a_living_process_is_no_obstacle(
         stale = lines.replace(str(before.pid), str(other.pid), 1)
         (data / "postmaster.pid").write_text(stale)
         (data.parent / ".s.PGSQL.5432.lock").write_text(stale)
-        after = run(start_postgres, used)
-        assert ask(after.admin_url, "SELECT 1") == 1
-        other.kill()
+        try:
+            assert ask(run(start_postgres, used).admin_url, "SELECT 1") == 1
+        finally:
+            other.kill()
 
 
 def test_a_start_killed_in_the_middle_leaves_no_half_made_data(

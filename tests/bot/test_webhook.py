@@ -16,8 +16,9 @@ from redis.retry import Retry
 from werkzeug.test import TestResponse
 
 from bot.answering import Pool, Repeats
+from bot.gate import Gate
 from bot.settings import Settings
-from bot.webhook import Desk, Gate, door
+from bot.webhook import Desk, door
 from handlers.chat.context import Push
 from tests.phone import (
     ACCOUNT,

@@ -15,7 +15,7 @@ from bot.pushes import (
     reply_xml,
 )
 from handlers.chat.context import Push
-from tests.phone import message_xml
+from tests.phone import ACCOUNT, message_xml
 
 NOW = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
 BOMB = (
@@ -130,6 +130,7 @@ def test_an_answer_cannot_leave_its_element(text: str) -> None:
     }  # fmt: skip
     assert root.findtext("Content") == text
     assert root.findtext("ToUserName") == "o-zhang"
+    assert root.findtext("FromUserName") == ACCOUNT
     assert root.findtext("CreateTime") == str(int(NOW.timestamp()))
 
 

@@ -1,6 +1,7 @@
 """A sandbox and a tiny service of the tests' own, both on real sockets."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,7 +91,8 @@ def values(service_url: str, public_url: str, folder: Path) -> dict[str, Any]:
             {
                 "template_id": RECEIPT,
                 "title": "缴费成功通知",
-                "content": "金额：{{amount1.DATA}}\n单号：{{character_string2.DATA}}\n状态：{{const3.DATA}}",
+                "content": "金额：{{amount1.DATA}}\n单号：{{character_string2.DATA}}\n"
+                "状态：{{const3.DATA}}",
                 "const": {"const3": ["已到账", "已退款"]},
             },
         ],
@@ -288,3 +290,11 @@ def html(body: str, title: str = "网页") -> Response:
         f"<!doctype html><html><head><title>{title}</title></head><body>{body}</body></html>",
         content_type="text/html; charset=utf-8",
     )
+
+
+def wait_until(holds: Callable[[], bool], within_s: float = 5) -> None:
+    """Wait for something another thread brings about."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.005)

@@ -1,13 +1,24 @@
 """Pushes on the wire: sealed by the sandbox, opened and answered by an independent library."""
 
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from sandbox_world import AES_KEY, APP_ID, TOKEN, Api, Keys, Push, Service, World, reply_text, world
+from sandbox_world import (
+    AES_KEY,
+    APP_ID,
+    TOKEN,
+    Api,
+    Keys,
+    Push,
+    Service,
+    World,
+    reply_text,
+    wait_until,
+    world,
+)
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.utils import check_signature
 
@@ -220,13 +231,6 @@ def test_message_numbers_rise_and_events_have_none(api: Api, service: Service) -
     numbers = [int(push["MsgId"]) for push in service.pushes if "MsgId" in push]
     assert len(numbers) == 3
     assert numbers == sorted(set(numbers))
-
-
-def wait_until(holds: Any, within_s: float = 5) -> None:
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.005)
 
 
 def test_only_this_machine_may_use_the_control_api(here: World) -> None:

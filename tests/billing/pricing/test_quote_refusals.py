@@ -37,8 +37,8 @@ TIERED: Json = {
 }
 VERSIONS: Json = {
     "versions": [
-        {"effective_from": "2026-01-01", "price": FLAT["price"]},
-        {"effective_from": "2026-11-16", "price": FLAT["price"]},
+        {"effective_from": "2026-01-01", "price": dict(FLAT["price"])},
+        {"effective_from": "2026-11-16", "price": dict(FLAT["price"])},
     ],
     "from": "2026-11-01",
     "to": "2026-12-01",

@@ -1,6 +1,5 @@
 """What a payer chose: pure rules about amounts and bills."""
 
-
 import pytest
 
 from billing.bills import BillState

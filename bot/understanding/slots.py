@@ -1,0 +1,92 @@
+"""Which of a sentence's rooms, periods, amounts, fees and audiences belong to the wish."""
+
+import re
+from typing import TypeVar
+
+from bot.understanding.amounts import AmountMention, choose_amount
+from bot.understanding.audience import broadcast_audience, building_scope
+from bot.understanding.context import is_denied
+from bot.understanding.fees import FeeMention, fee_codes
+from bot.understanding.intents import Decision
+from bot.understanding.periods import PeriodMention, choose_period
+from bot.understanding.rooms import RoomMention, choose_room
+from bot.understanding.scope import Clause
+from bot.understanding.sentence import Mention, Sentence
+
+M = TypeVar("M", bound=Mention)
+
+Slots = dict[str, str | int | list[str]]
+
+_NO_SLOTS = frozenset({"help", "human", "other"})
+_NO_PERIOD = frozenset({"bind", "unbind", "my_rooms", "reminders", "payments.methods", "tariff", "autopay", "balance"})
+_NO_AMOUNT = frozenset({"bind", "unbind", "my_rooms", "reminders", "tariff", "payments.methods", "staff.collection", "staff.broadcast", "staff.room"})
+_SCOPED = frozenset({"staff.collection", "staff.arrears"})
+_BACKGROUND_DATE = re.compile(
+    r"^(?:份|初|底)?[^,。]{0,4}?(?:搬|买|卖|入住|住进|装修|交房|收房|租|退租|退|出差|生病|住院|结婚|离婚|换|停水|停电|出国|回老家|过户|办|刚|退休|忘)"
+)
+
+
+def read_slots(sentence: Sentence, decision: Decision) -> Slots:
+    """The slots of the decided intent, by the rules of `../shared/devset/README.md`."""
+    intent = decision.intent
+    if intent in _NO_SLOTS:
+        return {}
+    slots: Slots = {}
+    fees = fee_codes(_near(sentence, decision, FeeMention))
+    if fees:
+        slots["fee"] = fees[0] if len(fees) == 1 else fees
+    period = None if intent in _NO_PERIOD else _period(sentence, decision)
+    if period:
+        slots["period"] = period
+    room = _room(sentence)
+    if intent.startswith("staff."):
+        slots.update(_audience(sentence, intent, room))
+    if room and intent not in ("staff.broadcast",):
+        slots["room"] = room
+    amount = None if intent in _NO_AMOUNT else _amount(sentence, decision)
+    if amount:
+        slots["amount"] = amount
+    return slots
+
+
+def _room(sentence: Sentence) -> str | None:
+    return choose_room([m for m in sentence.mentions if isinstance(m, RoomMention)], sentence.text)
+
+
+def _audience(sentence: Sentence, intent: str, room: str | None) -> Slots:
+    audience = None
+    if intent == "staff.broadcast":
+        audience = broadcast_audience(sentence.text, room)
+    elif intent in _SCOPED and not room:
+        audience = building_scope(sentence.text)
+    return {"audience": audience} if audience else {}
+
+
+def _period(sentence: Sentence, decision: Decision) -> str | None:
+    found = [m for m in _near(sentence, decision, PeriodMention) if not _is_background(sentence, m)]
+    return choose_period(found, sentence.text)
+
+
+def _amount(sentence: Sentence, decision: Decision) -> int | None:
+    found = _near(sentence, decision, AmountMention)
+    return choose_amount(found, sentence.text)
+
+
+def _is_background(sentence: Sentence, mention: PeriodMention) -> bool:
+    """我3月搬进来的: a date of one's life, not of a bill."""
+    return bool(_BACKGROUND_DATE.match(sentence.text[mention.end : mention.end + 8]))
+
+
+def _near(sentence: Sentence, decision: Decision, kind: type[M]) -> list[M]:
+    """The mentions in the clauses that carry the wish; else in any clause that counts."""
+    found = [
+        (place, mention)
+        for place, mention in zip(sentence.places, sentence.mentions, strict=True)
+        if isinstance(mention, kind) and not is_denied(sentence.text, mention.start)
+    ]
+    inside = [m for place, m in found if _holds(decision.carriers, place)]
+    return inside or [m for place, m in found if _holds(decision.counted, place)]
+
+
+def _holds(parts: tuple[Clause, ...], place: int) -> bool:
+    return any(part.start <= place < part.end for part in parts)

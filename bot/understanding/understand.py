@@ -1,0 +1,62 @@
+"""The door: one utterance in, its intent, slots and certainty out; and the three single readers."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from bot.understanding.amounts import choose_amount, find_amounts
+from bot.understanding.intents import decide
+from bot.understanding.model import load_model
+from bot.understanding.periods import choose_period, find_periods
+from bot.understanding.rooms import choose_room, find_rooms
+from bot.understanding.sentence import prepare, read_sentence
+from bot.understanding.slots import Slots, read_slots
+
+ACTING = frozenset({"pay", "bind", "unbind", "autopay", "staff.broadcast"})
+"""Intents that change something; a guess is never acted on."""
+
+CERTAIN_TO_ACT = 0.72
+CERTAIN_TO_ANSWER = 0.4
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What one utterance wants; with `ask` the bot should ask back instead of acting."""
+
+    intent: str
+    slots: Slots
+    confidence: float
+    ask: bool
+
+
+def understand(text: str, *, today: date, staff: bool) -> Understanding:
+    """The intent and slots of an utterance; `staff` is the sender's role. Pure, twice-safe."""
+    model = load_model()
+    plain = prepare(model.typed_pinyin.decode(text.lower()))
+    sentence = read_sentence(plain, today)
+    decision = decide(sentence.skeleton, model, staff=staff)
+    needed = CERTAIN_TO_ACT if decision.intent in ACTING else CERTAIN_TO_ANSWER
+    return Understanding(
+        decision.intent,
+        read_slots(sentence, decision),
+        round(decision.confidence, 3),
+        decision.confidence < needed,
+    )
+
+
+def read_room(text: str) -> str | None:
+    """The one home named in `text` as building-unit-room or building-room, or None."""
+    plain = prepare(text)
+    return choose_room(find_rooms(plain), plain)
+
+
+def read_period(text: str, today: date) -> str | None:
+    """The one period named in `text`: YYYY, YYYY-MM, YYYY-Qn or YYYY-MM/YYYY-MM, or None."""
+    plain = prepare(text)
+    return choose_period(find_periods(plain, today), plain)
+
+
+def read_amount(text: str) -> int | None:
+    """The one exact sum in `text` in fen, or None; a bare number is yuan."""
+    plain = prepare(text)
+    covered = plain
+    return choose_amount(find_amounts(covered, bare=True), plain)

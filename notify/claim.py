@@ -1,0 +1,199 @@
+"""Claiming messages: lock, look again whether they still make sense, and set out to send them.
+
+All in one transaction that ends before the first call to WeChat. From its commit on, a message may
+have arrived (`first_sent_at`), so a worker that dies is never mistaken for one that did nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from billing.people import Follower
+from notify.catalog import NOTICES, Transport
+from notify.matters import Matters, objection, outstanding, read_matters
+from notify.outbox import Delivery, Message, MessageState, Notice, NoticeState, Reason
+from notify.render import Content
+
+SAME_MESSAGE = timedelta(minutes=10) - timedelta(seconds=30)
+"""WeChat shows one message per openid and client_msg_id for ten minutes; less a call's time."""
+
+SERVICE_WINDOW = timedelta(hours=48)
+"""A person may be written to for so long after their last message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One attempt to make: all a thread without a database needs.
+
+    Attributes:
+        attempt: fences this attempt off from later ones of the same message.
+        sent_before: since when an earlier attempt may have arrived.
+        lease_until: another worker may take over from here on.
+    """
+
+    community_id: int
+    message_id: int
+    attempt: int
+    transport: Transport
+    openid: str
+    content: Content
+    client_msg_id: str
+    sent_before: datetime | None
+    lease_until: datetime
+
+    def __repr__(self) -> str:
+        """Keep the openid and the content out of logs."""
+        return f"Parcel({self.community_id}, {self.message_id}, attempt={self.attempt})"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """How many messages were looked at, and those of them that are to be sent."""
+
+    count: int
+    parcels: list[Parcel]
+
+
+def claim(session: Session, now: datetime, limit: int, lease: timedelta) -> Claimed:
+    """Take messages that are due, and what crashed workers left; two workers never take the same.
+
+    What no longer holds is suppressed, what cannot be sent fails, what may have arrived and cannot
+    be repeated safely becomes UNKNOWN: each with its reason.
+    """
+    messages = _lock(session, now, limit)
+    told = _notices_of(session, messages)
+    matters = read_matters(session, [notice for own in told.values() for notice in own])
+    parcels = []
+    for message in messages:
+        own = told[message.community_id, message.id]
+        if not _still_holds(message, own, matters, now):
+            continue
+        transport = _usable(message, matters.people[message.follower_id], now)
+        if transport is None:
+            settle(message, MessageState.FAILED, Reason.NO_TRANSPORT, now)
+            continue
+        message.transport = transport
+        parcels.append(_start(session, message, matters.people, now, lease))
+    return Claimed(len(messages), parcels)
+
+
+def settle(message: Message, state: MessageState, reason: Reason | None, now: datetime) -> None:
+    """Give a message its final state."""
+    message.state = state
+    message.reason = reason
+    message.settled_at = now
+    message.lease_until = None
+
+
+def _lock(session: Session, now: datetime, limit: int) -> list[Message]:
+    """Expired leases first: their ten minutes are running."""
+    left_behind = session.scalars(
+        select(Message)
+        .where(Message.state == MessageState.SENDING, Message.lease_until <= now)
+        .order_by(Message.lease_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    due = session.scalars(
+        select(Message)
+        .where(Message.state == MessageState.QUEUED, Message.next_attempt_at <= now)
+        .order_by(Message.next_attempt_at, Message.id)
+        .limit(limit - len(left_behind))
+        .with_for_update(skip_locked=True)
+    ).all()
+    return [*left_behind, *due]
+
+
+def _notices_of(
+    session: Session, messages: Sequence[Message]
+) -> dict[tuple[int, int], list[Notice]]:
+    told: dict[tuple[int, int], list[Notice]] = defaultdict(list)
+    keys = {(message.community_id, message.id) for message in messages}
+    if keys:
+        notices = select(Notice).where(tuple_(Notice.community_id, Notice.message_id).in_(keys))
+        for notice in session.scalars(notices.order_by(Notice.id)):
+            if notice.message_id is not None:
+                told[notice.community_id, notice.message_id].append(notice)
+    return told
+
+
+def _still_holds(
+    message: Message, notices: Sequence[Notice], matters: Matters, now: datetime
+) -> bool:
+    """Look again. Settles the message when it must not be sent any more."""
+    objections = [objection(notice, matters, now) for notice in notices]
+    reasons = [reason for reason in objections if reason is not None]
+    stated = message.content["total_fen"]
+    changed = stated is not None and stated != outstanding(notices, matters).fen
+    if not reasons and not changed:
+        if _may_be_repeated(message, now):
+            return True
+        settle(message, MessageState.UNKNOWN, Reason.NO_ANSWER, now)
+    elif message.first_sent_at is not None:
+        # An earlier attempt may have arrived; saying something else now would be a second message.
+        settle(message, MessageState.UNKNOWN, Reason.NO_ANSWER, now)
+    elif len(reasons) == len(notices):
+        settle(message, MessageState.SUPPRESSED, reasons[0], now)
+    else:
+        settle(message, MessageState.SUPPRESSED, Reason.SUPERSEDED, now)
+        for notice in notices:
+            notice.state, notice.message_id = NoticeState.QUEUED, None
+    return False
+
+
+def _may_be_repeated(message: Message, now: datetime) -> bool:
+    """Whether another attempt cannot be seen twice."""
+    if message.first_sent_at is None:
+        return True
+    repeatable = message.transport is Transport.TEMPLATE
+    return repeatable and now < message.first_sent_at + SAME_MESSAGE
+
+
+def _usable(message: Message, follower: Follower, now: datetime) -> Transport | None:
+    """The first transport, from the one in use on, that can carry the message now."""
+    transports = NOTICES[message.kind].transports
+    for transport in transports[transports.index(message.transport) :]:
+        if transport is Transport.TEMPLATE and message.content["template_id"]:
+            return transport
+        last = follower.last_message_at
+        if transport is Transport.SERVICE and last is not None and now < last + SERVICE_WINDOW:
+            return transport
+    return None
+
+
+def _start(
+    session: Session,
+    message: Message,
+    people: dict[int, Follower],
+    now: datetime,
+    lease: timedelta,
+) -> Parcel:
+    sent_before = message.first_sent_at
+    message.state = MessageState.SENDING
+    message.attempts += 1
+    message.lease_until = now + lease
+    message.first_sent_at = sent_before or now
+    session.add(
+        Delivery(
+            community_id=message.community_id,
+            message_id=message.id,
+            attempt=message.attempts,
+            transport=message.transport,
+            started_at=now,
+        )
+    )
+    return Parcel(
+        community_id=message.community_id,
+        message_id=message.id,
+        attempt=message.attempts,
+        transport=message.transport,
+        openid=people[message.follower_id].openid,
+        content=Content.from_json(message.content),
+        client_msg_id=message.client_msg_id,
+        sent_before=sent_before,
+        lease_until=now + lease,
+    )

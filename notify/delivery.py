@@ -1,0 +1,249 @@
+"""What became of messages: the result of each attempt, and what WeChat reports later.
+
+WeChat's report may come before our own send is recorded; both write one row per msgid, and whoever
+comes second applies the report. Both take locks in the order msgid, then message.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from billing.alerts import AlertKind, raise_alert
+from billing.people import Follower
+from notify.catalog import NOTICES, Transport
+from notify.claim import Parcel, settle
+from notify.outbox import (
+    DeliveredMessage,
+    Delivery,
+    Message,
+    MessageState,
+    Outcome,
+    Reason,
+)
+from notify.sending import Result
+from notify.wechat import Action
+
+log = structlog.get_logger(__name__)
+
+REFUSALS_MAX = 12
+"""Refusals of a message before we give up; hours at the pauses below. Outages do not count."""
+
+BACKOFF_FIRST = timedelta(seconds=5)
+BACKOFF_FACTOR = 3
+BACKOFF_STEPS_MAX = 10
+BACKOFF_MAX = timedelta(minutes=30)
+TOO_OFTEN_PAUSE = timedelta(hours=3)
+ERRMSG_CHARACTERS_MAX = 200
+
+DELIVERED = "success"
+FAILURES = {
+    "failed:userblock": Reason.USER_BLOCK,
+    "failed:systemfailed": Reason.SYSTEM_FAILED,
+    "failed:freqlimit": Reason.FREQ_LIMIT,
+}
+"""Reported failures without their spaces, which WeChat's own documents write differently."""
+
+ALERTING = {Action.STOP, Action.REFRESH_TOKEN, Action.STOP_TEMPLATE, Action.PAUSE_DAY}
+OPEN = {MessageState.QUEUED, MessageState.SENDING, MessageState.UNKNOWN}
+"""States in which news of an acceptance is still news."""
+
+
+def backoff(attempts: int) -> timedelta:
+    """Pause before the next attempt: 5 s, 15 s, 45 s, … up to half an hour."""
+    # Bounded before the power, which would outgrow a timedelta.
+    factor: int = BACKOFF_FACTOR ** min(attempts - 1, BACKOFF_STEPS_MAX)
+    return min(BACKOFF_FIRST * factor, BACKOFF_MAX)
+
+
+def record(session: Session, results: Sequence[Result], now: datetime) -> None:
+    """Write down how attempts ended. Safe to repeat; an acceptance counts however late it comes."""
+    if not results:
+        return
+    reports = _tie_msgids(session, results)
+    messages = _lock(session, [result.parcel for result in results])
+    session.execute(update(Delivery), [_attempt_row(result, now) for result in results])
+    for result in results:
+        parcel = result.parcel
+        message = messages[parcel.community_id, parcel.message_id]
+        if result.outcome is Outcome.ACCEPTED:
+            if message.state in OPEN:
+                message.state, message.reason, message.lease_until = MessageState.SENT, None, None
+            report = reports.get(result.msgid or "")
+            if report is not None:
+                _apply_report(message, report, now)
+        elif message.state is MessageState.SENDING and message.attempts == parcel.attempt:
+            _after_failure(session, message, result, now)
+        if result.action in ALERTING and result.line is not None:
+            _alert(session, result, now)
+
+
+def record_result(session: Session, msgid: str, status: str, now: datetime) -> None:
+    """Write down WeChat's report (TEMPLATESENDJOBFINISH). The same report twice changes nothing.
+
+    Args:
+        msgid: `MsgID` of the event; may be one we have not recorded yet.
+        status: `success`, `failed:user block`, …
+    """
+    if not msgid:
+        return
+    report = insert(DeliveredMessage).values(msgid=msgid, status=status, reported_at=now)
+    row = session.execute(
+        report.on_conflict_do_update(
+            index_elements=["msgid"],
+            set_={"status": report.excluded.status, "reported_at": report.excluded.reported_at},
+            where=DeliveredMessage.status.is_(None),
+        ).returning(DeliveredMessage.community_id, DeliveredMessage.message_id)
+    ).one_or_none()
+    if row is None or row.message_id is None:
+        return
+    message = session.get(Message, (row.community_id, row.message_id), with_for_update=True)
+    if message is not None:
+        _apply_report(message, status, now)
+
+
+def _tie_msgids(session: Session, results: Sequence[Result]) -> dict[str, str]:
+    """Note which message each msgid is; returns the reports that came before us."""
+    rows = [
+        {
+            "msgid": result.msgid,
+            "community_id": result.parcel.community_id,
+            "message_id": result.parcel.message_id,
+        }
+        for result in sorted(results, key=lambda result: result.msgid or "")
+        if result.msgid
+    ]
+    if not rows:
+        return {}
+    # A repeat that WeChat recognised may be answered with the msgid of the first send.
+    unique = list({row["msgid"]: row for row in rows}.values())
+    tie = insert(DeliveredMessage).values(unique)
+    found = session.execute(
+        tie.on_conflict_do_update(
+            index_elements=["msgid"],
+            set_={
+                "community_id": tie.excluded.community_id,
+                "message_id": tie.excluded.message_id,
+            },
+        ).returning(DeliveredMessage.msgid, DeliveredMessage.status)
+    )
+    return {row.msgid: row.status for row in found if row.status is not None}
+
+
+def _lock(session: Session, parcels: Sequence[Parcel]) -> dict[tuple[int, int], Message]:
+    keys = {(parcel.community_id, parcel.message_id) for parcel in parcels}
+    found = session.scalars(
+        select(Message)
+        .where(tuple_(Message.community_id, Message.id).in_(keys))
+        .order_by(Message.community_id, Message.id)
+        .with_for_update()
+    )
+    return {(message.community_id, message.id): message for message in found}
+
+
+def _attempt_row(result: Result, now: datetime) -> dict[str, Any]:
+    """Key and new values of the attempt's `Delivery`, for an UPDATE by primary key."""
+    parcel = result.parcel
+    return {
+        "community_id": parcel.community_id,
+        "message_id": parcel.message_id,
+        "attempt": parcel.attempt,
+        "finished_at": now,
+        "outcome": result.outcome,
+        "errcode": result.errcode,
+        "errmsg": (result.errmsg or "")[:ERRMSG_CHARACTERS_MAX] or None,
+    }
+
+
+def _after_failure(session: Session, message: Message, result: Result, now: datetime) -> None:
+    if result.outcome is Outcome.REFUSED:
+        log.warning(
+            "message_refused",
+            message=message.id,
+            kind=message.kind.value,
+            errcode=result.errcode,
+            errmsg=result.errmsg,
+        )
+    if not result.may_have_arrived:
+        message.first_sent_at = result.parcel.sent_before
+    elif message.transport is not Transport.TEMPLATE:
+        settle(message, MessageState.UNKNOWN, Reason.NO_ANSWER, now)
+        return
+    match result.action:
+        case Action.NOT_FOLLOWING:
+            _mark_unfollowed(session, message.follower_id, now)
+            settle(message, MessageState.FAILED, Reason.UNFOLLOWED, now)
+        case Action.GIVE_UP:
+            settle(message, MessageState.FAILED, Reason.REFUSED, now)
+        case Action.NEXT_TRANSPORT:
+            _next_transport(message, now)
+        case Action.RETRY if _refusals(session, message) >= REFUSALS_MAX:
+            settle(message, MessageState.FAILED, Reason.GAVE_UP, now)
+        case _:
+            _requeue(message, now + _pause(message, result))
+
+
+def _refusals(session: Session, message: Message) -> int:
+    return session.execute(
+        select(func.count()).where(
+            Delivery.community_id == message.community_id,
+            Delivery.message_id == message.id,
+            Delivery.outcome == Outcome.REFUSED,
+        )
+    ).scalar_one()
+
+
+def _pause(message: Message, result: Result) -> timedelta:
+    if result.action is Action.TOO_OFTEN:
+        return TOO_OFTEN_PAUSE
+    if result.outcome is Outcome.NOT_TRIED or result.wait_seconds:
+        return timedelta(seconds=result.wait_seconds)
+    return backoff(message.attempts)
+
+
+def _requeue(message: Message, at: datetime) -> None:
+    message.state = MessageState.QUEUED
+    message.lease_until = None
+    message.next_attempt_at = at
+
+
+def _next_transport(message: Message, now: datetime) -> None:
+    transports = NOTICES[message.kind].transports
+    following = transports.index(message.transport) + 1
+    if following == len(transports):
+        settle(message, MessageState.FAILED, Reason.REFUSED, now)
+        return
+    message.transport = transports[following]
+    _requeue(message, now)
+
+
+def _mark_unfollowed(session: Session, follower_id: int, now: datetime) -> None:
+    session.execute(
+        update(Follower)
+        .where(Follower.id == follower_id, Follower.unfollowed_at.is_(None))
+        .values(unfollowed_at=now)
+    )
+
+
+def _alert(session: Session, result: Result, now: datetime) -> None:
+    raise_alert(
+        session,
+        AlertKind.SENDING_STOPPED,
+        key=f"sending stopped: {result.line}",
+        community_id=None,
+        data={"line": result.line, "errcode": result.errcode, "errmsg": result.errmsg},
+        now=now,
+    )
+
+
+def _apply_report(message: Message, status: str, now: datetime) -> None:
+    normal = "".join(status.lower().split())
+    if normal == DELIVERED:
+        settle(message, MessageState.DELIVERED, None, now)
+    else:
+        reason = FAILURES.get(normal, Reason.NOT_DELIVERED)
+        settle(message, MessageState.FAILED, reason, now)

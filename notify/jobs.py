@@ -1,0 +1,189 @@
+"""What workers run, and how they are woken. RQ is the engine; the outbox is the guarantee.
+
+RQ calls plain functions by name; `install` hands them this process's `Notifier` before work begins.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import structlog
+from jinja2 import Environment
+from redis import Redis
+from rq import Queue
+
+from billing.business_day import business_date
+from billing.db import Database
+from notify.claim import Claimed, claim
+from notify.delivery import record
+from notify.freeze import Press
+from notify.gate import ACCOUNT, Gate
+from notify.intake import take_facts
+from notify.links import Links
+from notify.outbox import Outcome
+from notify.remind import remind
+from notify.render import Templates
+from notify.sending import Result, Sender
+from notify.wechat import WeChat
+
+log = structlog.get_logger(__name__)
+
+FACTS_PER_BATCH = 2000
+NOTICES_PER_BATCH = 500
+MESSAGES_PER_BATCH = 200
+RESULTS_PER_RECORD = 25
+"""Small, because what a dying worker sent and did not record becomes uncertain."""
+
+BATCHES_PER_JOB_MAX = 50
+"""A job ends after this many batches; the sweep goes on with the rest."""
+
+SENDING_THREADS = 8
+LEASE = timedelta(seconds=30)
+WAKE_SECONDS = 20
+"""A wake-up that got lost blocks others no longer than this; the sweep comes every 30 s anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """Everything that tells, wired. Every method is safe to run twice and from many workers."""
+
+    database: Database
+    redis: Redis
+    wechat: WeChat
+    links: Links
+    text: Environment
+    templates: Templates
+    clock: Callable[[], datetime]
+
+    def intake(self) -> dict[str, int]:
+        """Facts → notices → messages → WeChat, until nothing is left to do."""
+        # First, so that a fact recorded from here on may wake another worker.
+        self.redis.delete(_wake_key("intake"))
+        taken = self._repeat(lambda: self._take_facts(FACTS_PER_BATCH))
+        return {"facts": taken, **self.deliver()}
+
+    def deliver(self) -> dict[str, int]:
+        """Notices → messages → WeChat."""
+        self.redis.delete(_wake_key("delivery"))
+        notices = self._repeat(lambda: self._freeze(NOTICES_PER_BATCH))
+        return {"notices": notices, "messages": self._send_all()}
+
+    def sweep(self) -> dict[str, int]:
+        """The net under the wake-ups: whatever is due and was not done."""
+        return self.intake()
+
+    def remind(self, today: date) -> dict[str, Any]:
+        """Write the reminders of a business date; the next sweep sends them."""
+        with self.database.transaction() as session:
+            return remind(session, today, self.clock()).as_json()
+
+    def _take_facts(self, limit: int) -> int:
+        with self.database.transaction() as session:
+            return take_facts(session, self.clock(), limit)
+
+    def _freeze(self, limit: int) -> int:
+        press = Press(self.links, self.text, self.templates)
+        with self.database.transaction() as session:
+            return press.freeze_due(session, self.clock(), limit)
+
+    def _repeat(self, batch: Callable[[], int]) -> int:
+        done = 0
+        for _ in range(BATCHES_PER_JOB_MAX):
+            count = batch()
+            done += count
+            if not count:
+                break
+        return done
+
+    def _send_all(self) -> int:
+        """Send what is due; returns how many messages were dealt with."""
+        gate = Gate(self.redis)
+        sender = Sender(self.wechat, gate, self.clock)
+        done = 0
+        with ThreadPoolExecutor(SENDING_THREADS, thread_name_prefix="send") as threads:
+            for _ in range(BATCHES_PER_JOB_MAX):
+                if gate.seconds_closed(ACCOUNT):
+                    break
+                claimed = self._claim()
+                done += claimed.count
+                accepted = self._record(threads.map(sender.send, claimed.parcels))
+                # Nothing got through: come back with the next sweep instead of trying everybody.
+                if not claimed.count or (claimed.parcels and not accepted):
+                    break
+        return done
+
+    def _claim(self) -> Claimed:
+        with self.database.transaction() as session:
+            return claim(session, self.clock(), MESSAGES_PER_BATCH, LEASE)
+
+    def _record(self, results: Iterator[Result]) -> int:
+        """Record results as they come, a few at a time; returns how many WeChat accepted."""
+        accepted = 0
+        while some := list(islice(results, RESULTS_PER_RECORD)):
+            with self.database.transaction() as session:
+                record(session, some, self.clock())
+            accepted += sum(result.outcome is Outcome.ACCEPTED for result in some)
+        return accepted
+
+
+_installed: list[Notifier] = []
+"""The process's notifier; RQ passes a job nothing but its arguments."""
+
+
+def install(notifier: Notifier) -> None:
+    """Hand the notifier to the jobs of this process. Called once, before work begins."""
+    _installed[:] = [notifier]
+
+
+def current() -> Notifier:
+    """The installed notifier."""
+    return _installed[0]
+
+
+def run_intake() -> dict[str, int]:
+    """RQ job: facts to WeChat."""
+    return current().intake()
+
+
+def run_delivery() -> dict[str, int]:
+    """RQ job: notices to WeChat."""
+    return current().deliver()
+
+
+def run_sweep() -> dict[str, int]:
+    """RQ job: whatever is due."""
+    return current().sweep()
+
+
+def run_reminders() -> dict[str, Any]:
+    """RQ job: today's reminders, written and sent."""
+    notifier = current()
+    summary = notifier.remind(business_date(notifier.clock()))
+    notifier.deliver()
+    return summary
+
+
+JOBS: dict[str, Callable[[], dict[str, Any]]] = {
+    "intake": run_intake,
+    "delivery": run_delivery,
+}
+"""What `wake` can start; each takes its own mark away before it looks for work."""
+
+
+def wake(queue: Queue, name: str) -> bool:
+    """Have a worker run `JOBS[name]` soon; returns whether a job was queued.
+
+    A burst of wake-ups queues one job. A wake-up while it is running queues the next, so whatever
+    was committed before `wake` is seen.
+    """
+    mark = queue.connection.set(_wake_key(name), "queued", nx=True, ex=WAKE_SECONDS)
+    if mark:
+        queue.enqueue(JOBS[name], result_ttl=60, failure_ttl=7 * 24 * 3600)
+    return bool(mark)
+
+
+def _wake_key(name: str) -> str:
+    return f"wake:{name}"

@@ -1,0 +1,1 @@
+"""Payment channels on the pretend providers."""

@@ -1,0 +1,315 @@
+"""Orders at WeChat Pay: what is asked, what is believed, and what is not."""
+
+import json
+import logging
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from billing.channels.base import (
+    ChannelRefused,
+    ChannelUnreachable,
+    OrderRequest,
+    ProviderAnswer,
+    ProviderState,
+)
+from billing.channels.wechat_pay import WeChatPayJsapi, valid_gateway
+from billing.money import Money
+from sandbox.pay import crypto
+from tests.billing.channels.provider import (
+    API_V3_KEY,
+    APP_ID,
+    MCHID,
+    OWNER,
+    Answer,
+    Provider,
+    answering,
+    key_pair,
+    merchant_keys,
+    order_request,
+    real_now,
+    running_provider,
+    signed,
+    transaction,
+)
+
+ORDER = "MZ20261123A01"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    with running_provider(tmp_path_factory.mktemp("pay")) as running:
+        yield running
+
+
+@pytest.fixture
+def channel(provider: Provider) -> WeChatPayJsapi:
+    return provider.channel()
+
+
+@pytest.fixture
+def ordered(channel: WeChatPayJsapi) -> OrderRequest:
+    """An order of this test's own, known to the provider."""
+    wish = order_request(f"MZ-{secrets.token_hex(8)}")
+    channel.order(wish, real_now())
+    return wish
+
+
+def test_the_page_gets_what_the_cashier_accepts(
+    provider: Provider, channel: WeChatPayJsapi
+) -> None:
+    now = real_now()
+    call = channel.order(order_request("MZ-call-up"), now)
+    assert call["appId"] == APP_ID
+    assert call["timeStamp"] == str(int(now.timestamp()))
+    assert (call["signType"], call["package"][:10]) == ("RSA", "prepay_id=")
+    message = crypto.bridge_message(
+        call["appId"], call["timeStamp"], call["nonceStr"], call["package"]
+    )
+    merchant = crypto.load_public_key(key_pair("merchant").public)
+    assert crypto.is_signed_by(merchant, message, call["paySign"])
+    assert provider.pay(call).paid_fen == 32050
+
+
+def test_the_same_order_again_is_the_same_order(channel: WeChatPayJsapi) -> None:
+    wish = order_request("MZ-twice-00")
+    first = channel.order(wish, real_now())
+    assert channel.order(wish, real_now())["package"] == first["package"]
+
+
+def test_a_changed_order_under_the_same_number_is_refused(
+    channel: WeChatPayJsapi, ordered: OrderRequest
+) -> None:
+    with pytest.raises(ChannelRefused) as refusal:
+        channel.order(order_request(ordered.out_trade_no, amount=Money(1)), real_now())
+    assert refusal.value.code == "INVALID_REQUEST"
+
+
+def test_an_unpaid_order_is_waiting(channel: WeChatPayJsapi, ordered: OrderRequest) -> None:
+    answer = channel.query(ordered.out_trade_no)
+    assert answer == ProviderAnswer(MCHID, ordered.out_trade_no, ProviderState.WAITING)
+
+
+def test_a_paid_order_is_told_in_full(
+    provider: Provider, channel: WeChatPayJsapi, ordered: OrderRequest
+) -> None:
+    paid = provider.pay(channel.order(ordered, real_now()))
+    answer = channel.query(ordered.out_trade_no)
+    assert answer.state is ProviderState.PAID
+    assert (answer.mchid, answer.out_trade_no) == (MCHID, ordered.out_trade_no)
+    assert (answer.transaction_id, answer.payer_openid) == (paid.transaction_id, OWNER)
+    assert answer.amount == Money(32050)
+    assert answer.paid_at is not None
+    assert abs(answer.paid_at - real_now()) < timedelta(minutes=1)
+
+
+def test_a_number_the_provider_never_heard_of_is_missing(channel: WeChatPayJsapi) -> None:
+    assert channel.query("MZ-never-heard").state is ProviderState.MISSING
+
+
+def test_a_closed_order_cannot_be_paid_and_closing_again_is_safe(
+    channel: WeChatPayJsapi, ordered: OrderRequest
+) -> None:
+    channel.close(ordered.out_trade_no)
+    channel.close(ordered.out_trade_no)
+    assert channel.query(ordered.out_trade_no).state is ProviderState.CLOSED
+    with pytest.raises(ChannelRefused, match="ORDER_CLOSED"):
+        channel.order(ordered, real_now())
+
+
+def test_a_paid_order_cannot_be_closed(
+    provider: Provider, channel: WeChatPayJsapi, ordered: OrderRequest
+) -> None:
+    provider.pay(channel.order(ordered, real_now()))
+    with pytest.raises(ChannelRefused, match="ORDER_PAID"):
+        channel.close(ordered.out_trade_no)
+
+
+def test_a_merchant_with_the_wrong_key_is_refused(provider: Provider) -> None:
+    stranger = provider.channel(private_key=key_pair("stranger").private)
+    with pytest.raises(ChannelRefused, match="SIGN_ERROR"):
+        stranger.query(ORDER)
+
+
+def test_a_server_error_says_nothing_about_the_order(
+    provider: Provider, channel: WeChatPayJsapi
+) -> None:
+    for call in (
+        lambda: channel.order(order_request("MZ-busy-000"), real_now()),
+        lambda: channel.query("MZ-busy-000"),
+        lambda: channel.close("MZ-busy-000"),
+    ):
+        provider.faults.add(target="api", mode="errcode", errcode=500)
+        with pytest.raises(ChannelUnreachable, match="HTTP 500 SYSTEM_ERROR"):
+            call()
+
+
+def answer_of(
+    status: int, body: bytes, *, key: str | None = "platform", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """An answer signed by `key`, or by nobody."""
+    seal = signed(body, real_now(), key=key) if key else {}
+    return status, JSON | seal | headers, body
+
+
+def body_of(**fields: object) -> bytes:
+    return json.dumps(fields).encode()
+
+
+GOOD = body_of(prepay_id="wx1")
+UNBELIEVABLE: dict[str, Answer] = {
+    "unsigned": lambda: answer_of(200, GOOD, key=None),
+    "signed by somebody else": lambda: answer_of(200, GOOD, key="stranger"),
+    "changed after signing": lambda: (*answer_of(200, GOOD)[:2], body_of(prepay_id="wx2")),
+    "a key nobody knows": lambda: answer_of(200, GOOD, **{"Wechatpay-Serial": "ABC"}),
+    "not JSON": lambda: answer_of(200, b"<html>hello</html>"),
+    "not an object": lambda: answer_of(200, b'["prepay_id"]'),
+    "nothing in it": lambda: answer_of(200, b"{}"),
+    "no content": lambda: answer_of(204, b""),
+    "not modified, unsigned": lambda: answer_of(304, b"", key=None),
+    "choices in place of an answer, unsigned": lambda: answer_of(
+        300, json.dumps(transaction(prepay_id="wx1")).encode(), key=None
+    ),
+    "too many requests": lambda: answer_of(429, body_of(code="FREQUENCY_LIMITED", message="")),
+    "a server error with a list": lambda: answer_of(502, b"[]", key=None),
+    "a server error with nothing": lambda: answer_of(503, b"", key=None),
+    "a proxy that forbids": lambda: answer_of(403, b"<html>forbidden</html>", key=None),
+    "a proxy that forbids in JSON": lambda: answer_of(407, body_of(error="proxy"), key=None),
+}
+
+
+@pytest.mark.parametrize("case", UNBELIEVABLE)
+def test_an_answer_that_cannot_be_trusted_leaves_the_truth_unknown(case: str) -> None:
+    with answering(UNBELIEVABLE[case]) as url:
+        channel = WeChatPayJsapi(merchant_keys(), url)
+        with pytest.raises(ChannelUnreachable):
+            channel.order(order_request(), real_now())
+        with pytest.raises(ChannelUnreachable):
+            channel.query(ORDER)
+
+
+SENSELESS: dict[str, dict[str, object]] = {
+    "about another order": {"out_trade_no": "MZ-another-order"},
+    "in a state nobody knows": {"trade_state": "WHATEVER"},
+    "without a state": {"trade_state": None},
+    "paid by nobody": {"payer": None},
+    "without a transaction": {"transaction_id": None},
+    "with a broken amount": {"amount": {"total": 320.50}},
+    "with an amount in words": {"amount": {"total": "32050"}},
+    "with a list for an amount": {"amount": []},
+    "paid at no time": {"success_time": "yesterday"},
+}
+
+
+@pytest.mark.parametrize("case", SENSELESS)
+def test_an_order_that_does_not_make_sense_is_not_believed(case: str) -> None:
+    body = json.dumps(transaction(**SENSELESS[case])).encode()
+    with answering(lambda: answer_of(200, body)) as url, pytest.raises(ChannelUnreachable):
+        WeChatPayJsapi(merchant_keys(), url).query(ORDER)
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("SUCCESS", ProviderState.PAID),
+        ("REFUND", ProviderState.PAID),
+        ("NOTPAY", ProviderState.WAITING),
+        ("USERPAYING", ProviderState.WAITING),
+        ("CLOSED", ProviderState.CLOSED),
+        ("REVOKED", ProviderState.CLOSED),
+        ("PAYERROR", ProviderState.CLOSED),
+    ],
+)
+def test_every_state_of_the_provider_has_a_meaning(code: str, state: ProviderState) -> None:
+    body = json.dumps(transaction(trade_state=code)).encode()
+    with answering(lambda: answer_of(200, body)) as url:
+        assert WeChatPayJsapi(merchant_keys(), url).query(ORDER).state is state
+
+
+@pytest.mark.parametrize("code", ["ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"])
+def test_every_spelling_of_not_there_is_missing(code: str) -> None:
+    body = body_of(code=code, message="订单不存在")
+    with answering(lambda: answer_of(404, body, key=None)) as url:
+        assert WeChatPayJsapi(merchant_keys(), url).query(ORDER).state is ProviderState.MISSING
+
+
+def test_coupons_lower_what_the_payer_paid_never_what_we_are_owed() -> None:
+    body = json.dumps(transaction(amount={"total": 32050, "payer_total": 30000})).encode()
+    with answering(lambda: answer_of(200, body)) as url:
+        assert WeChatPayJsapi(merchant_keys(), url).query(ORDER).amount == Money(32050)
+
+
+def test_nobody_at_the_address_is_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with pytest.raises(ChannelUnreachable, match="ConnectionError"):
+        WeChatPayJsapi(merchant_keys(), url).query(ORDER)
+
+
+def test_an_answer_that_does_not_come_is_unreachable() -> None:
+    done = threading.Event()
+
+    def silence() -> tuple[int, dict[str, str], bytes]:
+        done.wait(10)
+        return answer_of(200, b"{}")
+
+    with answering(silence) as url:
+        channel = WeChatPayJsapi(merchant_keys(), url, timeout_seconds=(1, 0.1))
+        with pytest.raises(ChannelUnreachable, match="ReadTimeout"):
+            channel.query(ORDER)
+        done.set()
+
+
+def test_no_key_is_in_a_repr_an_error_or_a_log(
+    provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    keys = merchant_keys()
+    channel = provider.channel()
+    wish = order_request("MZ-secrets-0")
+    channel.order(wish, real_now())
+    with pytest.raises(ChannelRefused) as refusal:
+        channel.order(order_request("MZ-secrets-0", amount=Money(1)), real_now())
+    told = f"{keys!r} {keys} {channel!r} {refusal.value!r} {caplog.text}"
+    assert MCHID in repr(keys)
+    for secret in (API_V3_KEY, "PRIVATE KEY", keys.private_key.splitlines()[1], OWNER):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, None),
+        ({"api_v3_key": "short"}, "api_v3_key must be 32 bytes"),
+        ({"mchid": ""}, "mchid must be a text that is not empty"),
+        ({"serial_no": 5}, "serial_no must be a text that is not empty"),
+        ({"private_key": "secret rubbish"}, "private_key is not a key in PEM"),
+        ({"public_key": "secret rubbish"}, "public_key is not a key in PEM"),
+    ],
+)
+def test_keys_say_what_is_wrong_with_them(change: dict[str, str], fault: str | None) -> None:
+    assert merchant_keys(**change).find_fault() == fault
+
+
+@pytest.mark.parametrize(
+    ("url", "valid"),
+    [
+        ("https://api.mch.weixin.qq.com", True),
+        ("http://127.0.0.1:8100/", True),
+        ("https://api.mch.weixin.qq.com/v3", False),
+        ("https://api.mch.weixin.qq.com?a=b", False),
+        ("https://api.mch.weixin.qq.com#top", False),
+        ("https://", False),
+        ("https://[", False),
+        ("http://host:port", False),
+        ("ftp://api.mch.weixin.qq.com", False),
+        ("api.mch.weixin.qq.com", False),
+    ],
+)
+def test_a_gateway_is_a_scheme_and_a_host(url: str, valid: bool) -> None:
+    assert valid_gateway(url) is valid
