@@ -127,7 +127,7 @@ class Pool:
         self._places = threading.BoundedSemaphore(workers + waiting_max)
 
     def run(self, work: Callable[[], None]) -> None:
-        """Run the work when a thread is free.
+        """Run the work when a thread is free; what it raises is logged.
 
         Raises:
             Overloaded: too much is waiting already.
@@ -139,6 +139,8 @@ class Pool:
     def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
+        except Exception:
+            log.exception("work_failed")
         finally:
             self._places.release()
 

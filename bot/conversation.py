@@ -69,7 +69,11 @@ class Conversations:
         except RedisError as error:
             log.warning("memory_not_read", reason=type(error).__name__)
             return Memory()
-        return _from_json(stored) if stored else Memory()
+        try:
+            return _from_json(stored) if stored else Memory()
+        except (LookupError, TypeError, ValueError):
+            log.warning("memory_not_understood")  # written by another version of the program
+            return Memory()
 
     def remember(self, openid: str, memory: Memory) -> None:
         """Keep this for half an hour, instead of what was remembered before."""

@@ -180,7 +180,7 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
 
 
 def _read_places(text: str, today: date) -> dict[str, str]:
-    """Room and month behind a command, by grammar alone: the intent was not left to be understood."""
+    """Room and months behind a command, by grammar alone."""
     found = {"room": read_room(text), "period": read_period(text, today)}
     return {name: value for name, value in found.items() if value is not None}
 

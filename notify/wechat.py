@@ -86,6 +86,10 @@ class WeChat:
         self._client = _Client(app_id, app_secret, api_base)
         self._token = AccessToken(redis, app_id, self._fetch_token)
 
+    def close(self) -> None:
+        """Close idle connections; the next call opens new ones."""
+        self._client._http.close()
+
     def send_template(
         self,
         openid: str,

@@ -7,12 +7,9 @@ tests may commit, crash and run in any order.
 
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -25,7 +22,7 @@ from billing.db import Database, connect
 from billing.privacy import Vault
 from billing.property import Community, Unit
 from bot.demo.seed import COMMUNITY, Plan, seed_demo
-from bot.embedded import embedded
+from bot.embedded import scratch
 from bot.schema import migrate
 
 TODAY = date(2026, 11, 23)
@@ -45,19 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the engines once per run, in the controller; workers find them in the environment."""
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    folder = Path(tempfile.mkdtemp(prefix="mz-test-"))
-    engines = embedded(folder, fast=True)
+    engines = scratch()
     running = engines.__enter__()
+    config.add_cleanup(lambda: engines.__exit__(None, None, None))
     os.environ[_KEY] = DATA_KEY
     os.environ[_ADMIN] = running.postgres.url("{}")
     os.environ[_REDIS] = running.redis_url
     _prepare_templates(running.postgres.url("{}"))
-
-    def stop() -> None:
-        engines.__exit__(None, None, None)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    config.add_cleanup(stop)
 
 
 def _prepare_templates(url: str) -> None:

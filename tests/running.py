@@ -18,6 +18,8 @@ from typing import Any
 
 import requests
 
+from bot.embedded import erase
+
 READY_SECONDS_MAX = 90
 
 
@@ -115,6 +117,10 @@ class Phone:
         """Any act of the control API."""
         return self.demo.post(f"/phone/{self.openid}/{act}", body)
 
+    def tries(self, act: str, body: dict[str, Any]) -> None:
+        """Any act, whatever comes of it: the service may be going down meanwhile."""
+        requests.post(f"{self.demo.sandbox}/phone/{self.openid}/{act}", json=body, timeout=60)
+
     def follows(self, scene: str | None = None) -> str:
         """Follow the account; the text of the answer."""
         return self._text(self.does("follow", {"scene": scene} if scene else {}))
@@ -204,3 +210,4 @@ def running_demo(var: Path, *, households: int = 24, months: int = 4) -> Iterato
         for stream in (process.stdout, process.stderr):
             if stream:
                 stream.close()
+        erase(var)

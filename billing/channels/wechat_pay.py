@@ -269,7 +269,8 @@ def _read_order(order: Mapping[str, Any]) -> ProviderAnswer:
             paid_at=datetime.fromisoformat(order["success_time"]) if paid else None,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ChannelUnreachable(f"an order without a usable {error}") from None
+        # The kind of error only: its text may quote what was sealed.
+        raise ChannelUnreachable(f"an order we cannot use: {type(error).__name__}") from None
 
 
 def valid_gateway(url: str) -> bool:

@@ -47,16 +47,26 @@ def make_control_folder(state: Path, name: str) -> Path:
     """Make the folder of one engine in the state folder: passable for all, readable for us only.
 
     It appears with its final permissions, whatever the umask says and whoever else makes it now.
+
+    Raises:
+        EmbeddedError: nothing can be made there.
     """
-    state.mkdir(parents=True, exist_ok=True)
     folder = state.resolve() / name
-    if not folder.exists():
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            return folder
         fresh = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-        fresh.chmod(0o711)
-        try:
-            fresh.rename(folder)
-        except OSError:  # somebody else's is there and in use already
-            fresh.rmdir()
+    except OSError as error:
+        raise EmbeddedError(
+            f"{state} cannot hold the engines' state ({error.strerror}); "
+            "choose another MINGZHANG_VAR."
+        ) from error
+    fresh.chmod(0o711)
+    try:
+        fresh.rename(folder)
+    except OSError:  # somebody else's is there and in use already
+        fresh.rmdir()
     return folder
 
 

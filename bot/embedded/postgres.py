@@ -130,7 +130,7 @@ def start_postgres(state: Path, *, fast: bool = False) -> Postgres:
 
     Args:
         state: made when missing; holds everything that outlives the server.
-        fast: for tests: a crash of the machine may lose or destroy the data.
+        fast: for tests: a crash of the machine, not of the server, may lose or destroy the data.
 
     Raises:
         EmbeddedError: with one sentence that says what to do.

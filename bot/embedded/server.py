@@ -97,11 +97,12 @@ class Running:
 
     def stop(self) -> None:
         """Stop the server if this handle started it, and wait for its end. Safe to repeat."""
-        if self.keeper is None or self.owned is None:
+        keeper, owned = self.keeper, self.owned
+        if keeper is None or owned is None:
             return
-        os.close(self.owned)  # from here on nobody attaches to it
-        killed = _end_keeper(self.keeper) != 0
         self.keeper, self.owned = None, None
+        os.close(owned)  # from here on nobody attaches to it
+        killed = _end_keeper(keeper) != 0
         if killed and last_facts(self.control).get("pid") == self.pid:
             hold = _seize(self.control, self.facts)
             if hold is not None:

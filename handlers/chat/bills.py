@@ -61,7 +61,7 @@ def due(chat: Chat) -> Reply:
         elsewhere=outstanding([bill for bill in unpaid if bill not in asked]),
         months=months,
         parts=_owed_by_item(chat, home, [bill for bill in asked if bill.outstanding > ZERO]),
-        last_payment=_last_payment(chat, home),
+        last_payment=None if unpaid or months else _last_payment(chat, home),
         url=chat.services.links.home_url(ref_of(home)),
         today=chat.today,
     )

@@ -1,7 +1,7 @@
 """What a chat handler is given and what it answers. Knows nothing of the wire.
 
 A handler is a function `Chat -> Reply`. It runs inside the transaction the dispatcher opened, says
-what it has to say through a template, and never waits for another server.
+what it has to say through a template, and never calls WeChat or a payment provider.
 """
 
 from collections.abc import Mapping, Sequence

@@ -21,7 +21,7 @@ class Refusal(Enum):
         self.status = status
 
 
-class Refused(Exception):  # noqa: N818  # an answer, not a mistake
+class Refused(Exception):
     """Shown as a kind page instead of the one asked for; `back` is where the person can go on."""
 
     def __init__(self, refusal: Refusal, back: str | None = None) -> None:
@@ -42,7 +42,7 @@ class Objection(Enum):
     ORDERED_OTHERWISE = "ordered_otherwise"
 
 
-class Objected(Exception):  # noqa: N818  # an answer, not a mistake
+class Objected(Exception):
     """The payment form cannot be accepted as it is; nothing was written."""
 
     def __init__(self, objection: Objection) -> None:

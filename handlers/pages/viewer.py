@@ -22,7 +22,7 @@ OAUTH_STATES_MAX = 4
 OPENID, SINCE, STATES, BACK = "openid", "since", "oauth", "back"
 
 
-class SignInNeeded(Exception):  # noqa: N818  # a state, not a mistake
+class SignInNeeded(Exception):
     """Nobody is signed in; after signing in the viewer goes on to `back`, a path of ours."""
 
     def __init__(self, back: str) -> None:

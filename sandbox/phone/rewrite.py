@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from html import escape
 from html.parser import HTMLParser
+from itertools import accumulate
 
 BRIDGE = '<script src="/static/bridge.js"></script>'
 
@@ -13,19 +14,32 @@ def rewrite_page(page: str, rewrite: Callable[[str], str]) -> str:
     Whatever needs no change stays as it was written, to the letter. A page without a head gets
     the bridge in front.
     """
-    writer = _Rewriter(rewrite)
-    writer.feed(page)
-    writer.close()
-    text = "".join(writer.written)
-    return text if writer.has_bridge else BRIDGE + text
+    reader = _Reader(page, rewrite)
+    reader.feed(page)
+    reader.close()
+    if reader.head_end is None:
+        return BRIDGE + _splice(page, reader.edits)
+    return _splice(page, sorted([*reader.edits, (reader.head_end, 0, BRIDGE)]))
 
 
-class _Rewriter(HTMLParser):
-    def __init__(self, rewrite: Callable[[str], str]):
-        super().__init__(convert_charrefs=False)
+def _splice(page: str, edits: list[tuple[int, int, str]]) -> str:
+    """Replace (start, length, by) parts of a page, given in order."""
+    written, end = [], 0
+    for start, length, text in edits:
+        written += [page[end:start], text]
+        end = start + length
+    return "".join([*written, page[end:]])
+
+
+class _Reader(HTMLParser):
+    """Finds the tags to change; `edits` are (start, length, by) and `head_end` a place."""
+
+    def __init__(self, page: str, rewrite: Callable[[str], str]):
+        super().__init__(convert_charrefs=True)
         self._rewrite = rewrite
-        self.written: list[str] = []
-        self.has_bridge = False
+        self._line_starts = [0, *accumulate(len(line) + 1 for line in page.split("\n"))]
+        self.edits: list[tuple[int, int, str]] = []
+        self.head_end: int | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._tag(tag, attrs, "")
@@ -34,32 +48,19 @@ class _Rewriter(HTMLParser):
         self._tag(tag, attrs, "/")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "head" and not self.has_bridge:
-            self.written.append(BRIDGE)
-            self.has_bridge = True
-        self.written.append(f"</{tag}>")
-
-    def handle_data(self, data: str) -> None:
-        self.written.append(data)
-
-    def handle_entityref(self, name: str) -> None:
-        self.written.append(f"&{name};")
-
-    def handle_charref(self, name: str) -> None:
-        self.written.append(f"&#{name};")
-
-    def handle_comment(self, data: str) -> None:
-        self.written.append(f"<!--{data}-->")
-
-    def handle_decl(self, decl: str) -> None:
-        self.written.append(f"<!{decl}>")
+        if tag == "head" and self.head_end is None:
+            self.head_end = self._place()
 
     def _tag(self, tag: str, attrs: list[tuple[str, str | None]], end: str) -> None:
         changed = [(name, value and self._rewrite(value)) for name, value in attrs]
-        if changed == attrs:
-            self.written.append(self.get_starttag_text() or "")
-            return
-        written = "".join(
-            f" {name}" if value is None else f' {name}="{escape(value)}"' for name, value in changed
-        )
-        self.written.append(f"<{tag}{written}{end}>")
+        if changed != attrs:
+            written = "".join(
+                f" {name}" if value is None else f' {name}="{escape(value)}"'
+                for name, value in changed
+            )
+            length = len(self.get_starttag_text() or "")
+            self.edits.append((self._place(), length, f"<{tag}{written}{end}>"))
+
+    def _place(self) -> int:
+        line, column = self.getpos()
+        return self._line_starts[line - 1] + column

@@ -30,6 +30,12 @@ def test_memory_fades_after_half_an_hour(redis: Redis) -> None:
     assert 1790 < redis.ttl("chat:memory:o-zhang") <= 1800
 
 
+@pytest.mark.parametrize("stored", ["", "{", "[]", "{}", '{"home": null, "question": ["X", {}]}'])
+def test_memory_of_another_version_is_no_memory(redis: Redis, stored: str) -> None:
+    redis.set("chat:memory:o-zhang", stored)
+    assert Conversations(redis).recall("o-zhang") == Memory()
+
+
 def test_remembering_nothing_leaves_nothing_behind(redis: Redis) -> None:
     conversations = Conversations(redis)
     conversations.remember("o-zhang", MEMORIES[1])

@@ -500,6 +500,14 @@ def test_a_server_that_refuses_names_its_reason_and_its_log(
         run(start_valkey, state)
 
 
+def test_a_state_folder_that_cannot_be_made_is_named(place: Path) -> None:
+    (place / "file").touch()
+    with pytest.raises(
+        EmbeddedError, match=r"file/var cannot hold .* choose another MINGZHANG_VAR"
+    ):
+        start_postgres(place / "file" / "var")
+
+
 def test_data_of_another_major_version_is_left_alone(used: Path, run: Callable[..., Any]) -> None:
     postgres = run(start_postgres, used)
     version = Path(ask(postgres.admin_url, "SHOW data_directory")) / "PG_VERSION"

@@ -41,4 +41,4 @@ def test_every_button_is_answered(town: Town) -> None:
         heard = phone.taps(button["key"])
         assert heard.status == 200
         assert heard.text, button["name"]
-        heard.hides("编号", "没看懂")
+        heard.hides("编号", "答不上来")

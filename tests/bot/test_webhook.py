@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -320,7 +321,9 @@ def test_a_repeat_while_the_first_is_at_work_waits_for_its_answer(the_door: Door
 def test_what_takes_long_is_promised_now_and_delivered_later(the_door: Door) -> None:
     phone = the_door.phone()
     sentence = phone.xml("text", Content="slow", MsgId=9)
+    asked = time.monotonic()
     phone.pushes(sentence).shows("<patience>")
+    assert 2 <= time.monotonic() - asked < 4, "WeChat waits five seconds"
     assert the_door.late == []
     the_door.echo.go.set()
     assert the_door.delivered.wait(SOON)

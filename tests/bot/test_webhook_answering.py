@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from structlog.testing import capture_logs
 
 from bot.answering import Handover, Overloaded, Pool, Repeats, answer_in_time
 
@@ -34,6 +35,24 @@ def test_an_answer_too_late_is_delivered_once() -> None:
     gate.set()
     assert delivered.wait(SOON)
     assert late == ["answer"]
+
+
+def test_an_answer_that_cannot_be_delivered_is_logged() -> None:
+    pool, gate, tried = Pool(workers=1), threading.Event(), threading.Event()
+
+    def work() -> str:
+        gate.wait(SOON)
+        return "answer"
+
+    def deliver(text: str) -> None:
+        raise ConnectionError("WeChat is away")
+
+    with capture_logs() as logs:
+        assert answer_in_time(pool, work, deliver, seconds=0) is None
+        gate.set()
+        pool.run(tried.set)  # the one thread comes to this after the delivery
+        assert tried.wait(SOON)
+    assert [entry["event"] for entry in logs] == ["work_failed"]
 
 
 def test_an_error_in_time_is_raised_to_the_one_who_waits() -> None:

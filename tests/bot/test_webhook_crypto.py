@@ -62,15 +62,15 @@ def test_the_previous_key_still_opens_and_says_so() -> None:
 @pytest.mark.parametrize(
     "ciphertext",
     [
-        "",
-        "not base64!",
-        "密文",
-        "QUJD",
-        encrypt("hello")[:-4],
-        encrypt("hello", aes_key=PREVIOUS_AES_KEY),
-        encrypt("hello", app_id="wx0000000000000000"),
-        encrypt("hello", app_id=APP_ID + "0"),
-        "A" * 64,
+        pytest.param("", id="empty"),
+        pytest.param("not base64!", id="not base64"),
+        pytest.param("密文", id="not ascii"),
+        pytest.param("QUJD", id="part of a block"),
+        pytest.param("A" * 64, id="random blocks"),
+        pytest.param(encrypt("hello")[:-4], id="cut"),
+        pytest.param(encrypt("hello", aes_key=PREVIOUS_AES_KEY), id="another key"),
+        pytest.param(encrypt("hello", app_id="wx0000000000000000"), id="another app id"),
+        pytest.param(encrypt("hello", app_id=APP_ID + "0"), id="longer app id"),
     ],
 )
 def test_what_no_key_opens_for_us_is_refused(ciphertext: str) -> None:

@@ -113,7 +113,7 @@ class Provider:
 
 @contextmanager
 def running_provider(folder: Path, clock_rate: float = 1.0) -> Iterator[Provider]:
-    """A provider with a state file in `folder`, on a loopback port, for as long as the block runs."""
+    """A provider with its state file in `folder`, on a loopback port, while the block runs."""
     faults = Faults()
     book = PayBook(_sandbox(folder), Clock(clock_rate), faults, folder / "pay.sqlite3")
     app = Flask("provider")

@@ -1,0 +1,133 @@
+"""The words: exact, polite, lawful, and short enough for WeChat."""
+
+import re
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from billing.alerts import Alert, AlertKind
+from billing.bills import BillState
+from billing.money import ZERO, Money
+from billing.period import Period
+from billing.property import Community
+from bot.demo.templates import PRODUCT_TEMPLATES
+from notify.catalog import NOTICES, NoticeKind, Transport
+from notify.matters import PaidPayment
+from notify.merge import Telling
+from notify.render import Content, render
+from notify.wording import text_environment
+from sandbox.account.fields import refusal
+from tests.conftest import NOW
+
+TODAY = date(2026, 11, 23)
+THREATS = re.compile("停水|停电|停气|停暖|断水|断电|起诉|法院|律师|黑名单|征信|后果自负|强制|否则")
+"""Civil Code 944: pressing for payment by cutting supplies is unlawful; the rest is bad manners."""
+
+
+def bill(room: str, months_ago: int, fen: int) -> BillState:
+    period = Period("2026-11")
+    for _ in range(months_ago):
+        period = period.previous()
+    return BillState(
+        community_id=1,
+        id=100 + months_ago,
+        unit_id=7,
+        room=room,
+        period=period,
+        issued_on=period.start,
+        due_on=period.end - timedelta(days=1),
+        amount=Money(fen),
+        paid=ZERO,
+    )
+
+
+def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) -> Telling:
+    return Telling(
+        kind=kind,
+        community=Community(name="花园小区", service_phone="010-5550 0100"),
+        rooms=rooms,
+        bills=tuple(bills),
+        total=sum((one.outstanding for one in bills), ZERO),
+        span=(bills[0].period.start, bills[-1].period.end - timedelta(days=1)) if bills else None,
+        payment=PaidPayment(Money(123450), NOW, "2026-000017"),
+        alerts=(Alert(kind=AlertKind.DISCREPANCY, raised_at=NOW),),
+        today=TODAY,
+        url="http://pay.example/o/bill/x",
+    )
+
+
+def words(kind: NoticeKind, bills: list[BillState] | None = None, **changed: Any) -> Content:
+    owed = [bill("3-2-501", 0, 27580)] if bills is None else bills
+    told = replace(telling(kind, owed, ("3-2-501",)), **changed)
+    return render(told, text_environment(), PRODUCT_TEMPLATES)
+
+
+@pytest.mark.parametrize("kind", NOTICES)
+def test_every_kind_has_words_without_threats(kind: NoticeKind) -> None:
+    content = words(kind)
+    assert content.text
+    assert not THREATS.search(content.text + str(content.fields))
+    assert len(content.text.encode()) <= 2048
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind, rule in NOTICES.items() if Transport.TEMPLATE in rule.transports]
+)
+def test_wechat_takes_every_field_even_of_many_homes_and_months(kind: NoticeKind) -> None:
+    many = [bill("3-2-501", months, 99_999_999) for months in range(30, -1, -1)]
+    for bills, rooms in (([bill("3-2-501", 0, 1)], ("3-2-501",)), (many, ("10-2-1501",) * 12)):
+        content = words(kind, bills, rooms=rooms)
+        refused = [refusal(name, value) for name, value in content.fields.items()]
+        assert content.fields
+        assert refused == [None] * len(refused)
+        assert len(content.text.encode()) <= 2048
+
+
+def test_a_bill_says_what_is_owed_until_when_and_where_to_pay() -> None:
+    content = words(NoticeKind.BILL_ISSUED)
+    assert content.fields == {
+        "thing1": "3-2-501",
+        "time2": "2026年11月1日~2026年11月30日",
+        "amount3": "275.80元",
+        "time4": "2026年11月30日",
+    }
+    assert content.text.splitlines() == [
+        "花园小区 3-2-501",
+        "账单已出：应缴 275.80 元，缴费期限 2026年11月30日。",
+        "· 3-2-501 2026年11月 275.80 元",
+        "",
+        "查看明细、缴费：",
+        "http://pay.example/o/bill/x",
+    ]
+
+
+def test_a_receipt_contains_the_paid_amount_and_its_number() -> None:
+    content = words(NoticeKind.PAYMENT_RECEIVED)
+    assert content.fields["amount2"] == "1234.50元"
+    assert content.fields["character_string4"] == "2026-000017"
+    assert "1,234.50 元" in content.text
+
+
+def test_an_overdue_reminder_says_how_long() -> None:
+    content = words(NoticeKind.OVERDUE, [bill("3-2-501", 1, 27580)])
+    assert content.fields["thing4"] == "已逾期23天，如已缴费请忽略"
+    assert "已逾期 23 天" in content.text
+
+
+def test_a_kind_without_an_approved_template_has_no_fields() -> None:
+    told = telling(NoticeKind.OVERDUE, [bill("3-2-501", 1, 27580)], ("3-2-501",))
+    content = render(told, text_environment(), {})
+    assert (content.template_id, content.fields) == (None, {})
+
+
+def test_a_template_that_wants_a_word_we_do_not_offer_is_not_used() -> None:
+    told = telling(NoticeKind.OVERDUE, [bill("3-2-501", 1, 27580)], ("3-2-501",))
+    wrong = {"overdue": {"template_id": "TM9", "fields": {"thing1": "roomm"}}}
+    assert render(told, text_environment(), wrong).template_id is None
+
+
+def test_what_is_frozen_reads_back_the_same() -> None:
+    content = words(NoticeKind.DUE_SOON)
+    assert Content.from_json(content.as_json()) == content
