@@ -14,13 +14,15 @@ from notify.quiet_hours import next_allowed
 
 TAKE_FACTS = text(
     """
-    WITH taken AS (
+    WITH waiting AS MATERIALIZED (  -- once: a subquery with LIMIT may be run again by a join
+        SELECT community_id, id FROM fact WHERE taken_at IS NULL
+        ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ),
+    taken AS (
         UPDATE fact SET taken_at = :now
-        WHERE (community_id, id) IN (
-            SELECT community_id, id FROM fact WHERE taken_at IS NULL
-            ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-        )
-        RETURNING community_id, id, kind, unit_id, ref_id, data
+        FROM waiting
+        WHERE fact.community_id = waiting.community_id AND fact.id = waiting.id
+        RETURNING fact.community_id, fact.id, kind, unit_id, ref_id, data
     ),
     rule AS (
         SELECT * FROM unnest(

@@ -42,6 +42,7 @@ BATCHES_PER_JOB_MAX = 50
 
 SENDING_THREADS = 8
 LEASE = timedelta(seconds=30)
+ANSWERED = {Outcome.ACCEPTED, Outcome.REFUSED}
 WAKE_SECONDS = 20
 """A wake-up that got lost blocks others no longer than this; the sweep comes every 30 s anyway."""
 
@@ -109,9 +110,9 @@ class Notifier:
                     break
                 claimed = self._claim()
                 done += claimed.count
-                accepted = self._record(threads.map(sender.send, claimed.parcels))
-                # Nothing got through: come back with the next sweep instead of trying everybody.
-                if not claimed.count or (claimed.parcels and not accepted):
+                answered = self._record(threads.map(sender.send, claimed.parcels))
+                # WeChat answers nobody: come back with the next sweep, not with everybody else.
+                if not claimed.count or (claimed.parcels and not answered):
                     break
         return done
 
@@ -120,13 +121,13 @@ class Notifier:
             return claim(session, self.clock(), MESSAGES_PER_BATCH, LEASE)
 
     def _record(self, results: Iterator[Result]) -> int:
-        """Record results as they come, a few at a time; returns how many WeChat accepted."""
-        accepted = 0
+        """Record results as they come, a few at a time; returns how many WeChat answered."""
+        answered = 0
         while some := list(islice(results, RESULTS_PER_RECORD)):
             with self.database.transaction() as session:
                 record(session, some, self.clock())
-            accepted += sum(result.outcome is Outcome.ACCEPTED for result in some)
-        return accepted
+            answered += sum(result.outcome in ANSWERED for result in some)
+        return answered
 
 
 _installed: list[Notifier] = []

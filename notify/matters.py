@@ -181,10 +181,7 @@ def _bills(session: Session, keys: Collection[Key]) -> dict[Key, BillState]:
     if not keys:
         return {}
     query = issued_bills().where(tuple_(Bill.community_id, Bill.id).in_(set(keys)))
-    states = [
-        BillState(**{**row, "paid": Money(int(row["paid"]))})
-        for row in session.execute(query).mappings()
-    ]
+    states = [BillState(**row) for row in session.execute(query).mappings()]
     return {(state.community_id, state.id): state for state in states}
 
 

@@ -15,9 +15,8 @@ from notify.wechat import Action, WeChat, WeChatError, WeChatUnreachable
 LEASE_RESERVE = timedelta(seconds=10)
 """No attempt begins this shortly before the lease ends."""
 
-PAUSE_SECONDS = 60
-STOP_SECONDS = 600
-"""How long a stopped line rests before one call tries whether it was repaired."""
+CLOSED_SECONDS = 60
+"""How long a line rests before a call tries whether it works again; WeChat's quota of the minute."""
 
 BUSY = -1
 """WeChat's "system error": the one refusal after which the message may have arrived."""
@@ -98,15 +97,13 @@ class Sender:
 
     def _closure(self, parcel: Parcel, action: Action) -> tuple[str | None, int]:
         """Which line an action closes, and for how many seconds."""
-        if action is Action.PAUSE:
-            return ACCOUNT, PAUSE_SECONDS
         if action is Action.PAUSE_DAY:
             now = self._clock()
             return ACCOUNT, int((midnight_after(business_date(now)) - now).total_seconds()) + 1
-        if action in {Action.STOP, Action.REFRESH_TOKEN}:
-            return ACCOUNT, STOP_SECONDS
+        if action in {Action.PAUSE, Action.STOP, Action.REFRESH_TOKEN}:
+            return ACCOUNT, CLOSED_SECONDS
         if action is Action.STOP_TEMPLATE:
-            return _lines(parcel)[-1], STOP_SECONDS
+            return _lines(parcel)[-1], CLOSED_SECONDS
         return None, 0
 
 

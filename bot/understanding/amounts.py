@@ -59,7 +59,9 @@ _BARE_BEFORE = re.compile(
     r"(?:费|账|单|额|款|钱|金|摊|交|付|充值|充|存|转|打|扣|收|欠|退|补|花|要|是|了|我|才|到|成|共|给|还|冲|预存|抵|剩|用|超过|大于|满|过"
     r"|先|电|水|气|暖|这|那|个|显示|写|变|怎么|为什么|就|结清|合计|总|叫|催|出|起|者)\s*:?$"
 )
-_PAST_THRESHOLD = re.compile(r"\s*(?:以上|起|往上|及以上)")
+_BARE_AFTER = re.compile(
+    r"\s*(?:这个?数|的?(?:物业|停车|水费|电费|燃气费|暖气费|公摊|垃圾费|账单|费用)|是(?:哪|什么|怎么)|怎么(?:来|算)|哪来|以上)"
+)
 _CUE = re.compile(r"怎么|为什么|收|扣|账单|显示|这次|这个月|这回|涨|变成")
 
 
@@ -101,7 +103,7 @@ def choose_amount(mentions: list[AmountMention], text: str) -> int | None:
 def _is_money(match: re.Match[str], text: str, *, bare: bool) -> bool:
     """Whether a number is a sum at all: it has a unit, or stands where only money can."""
     groups = match.groupdict()
-    before, start, end = text[: match.start()], match.start(), match.end()
+    before, end = text[: match.start()], match.end()
     if before.endswith(("第", "/", ":", "-")) or _RHETORIC.match(text, end):
         return False
     if "yuan" not in groups:
@@ -119,7 +121,10 @@ def _is_money(match: re.Match[str], text: str, *, bare: bool) -> bool:
     if bare:
         return written or text.strip() == raw
     big = raw[0].isdigit() or any(ch in raw for ch in "十百千万佰仟拾")
-    return written and big and bool(_BARE_BEFORE.search(before)) and start > 0
+    plain = len(raw) > 1 and not before.endswith(("个", "楼", "栋"))
+    return written and big and bool(
+        (before and _BARE_BEFORE.search(before)) or (plain and _BARE_AFTER.match(text, end))
+    )
 
 
 def _fen(match: re.Match[str], text: str) -> int | None:

@@ -12,6 +12,7 @@ from bot.understanding.pinyin import TypedPinyin
 
 _HERE = Path(__file__).parent
 MODEL_FILE = _HERE / "model.json"
+LEXICON = _HERE / "lexicon"
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ _M = r"(?:1[0-2]|0?[1-9]|十[一二]?|[元一二三四五六七八九])"
 _YEAR_WORD = r"大前年|前年|去年|今年|明年|后年|上年度|上一年度?|上年"
 _YEAR_NUMBER = rf"(?:20\d\d|[{CN_DIGIT}]{{4}}|[12]\d|[一二][{CN_DIGIT}]|两千[零〇]?二十[一二三四五六七八九]?)年度?"
 _YEAR = rf"(?:(?P<year>{_YEAR_WORD}|{_YEAR_NUMBER})的?\s*)?"
-_NOT_MONTH = rf"(?<![\d{CN_NUMERAL}第几.历])"
+_NOT_MONTH = rf"(?<![\d{CN_NUMERAL}第几历])(?<!\d\.)"
 _PER_MONTH = (
     r"(?!一月(?:多少|几|要|得|收|是多|交一|一交|一付|\d|[一两三四五六七八九]百))"
     r"(?!1月(?:多少|几块|一交))"
@@ -118,7 +118,7 @@ _NOW = re.compile(
 )
 _JOIN = re.compile(r"\s*(?:份|的)?\s*(?P<word>一直到|到|至|-|~|、|和|与|跟|及|还有|以及|,|)\s*(?:从)?")
 _LUNAR = re.compile(r"(?:农历|阴历|旧历)\S{1,3}月|腊月|正月|冬月|闰\S月")
-_COMPARED_BEFORE = re.compile(r"(?:比|较|比起|相比|对比|高于|低于|超过|不如|多过|过)(?:我家|起|照|于|之|了)?$")
+_COMPARED_BEFORE = re.compile(r"(?:比|较|比起|相比|对比|高于|低于|超过|不如|多过|过)(?:我自己家|我自己|我家|自己家?|起|照|于|之|了)?$")
 _WITH_BEFORE = re.compile(r"(?:和|跟|与|同|对照|拿)(?:我家)?$")
 _COMPARED_AFTER = re.compile(r"\S{0,8}?(?:比|差|一样|对不上|不同|相同|持平|对照)")
 _MULTIPLE_AFTER = re.compile(r"(?:份|的)*\S{0,2}(?:[两二三四五\d]|好几)倍")

@@ -7,11 +7,9 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
-from pypinyin import Style, pinyin
-
-from bot.understanding.lexicon import load_groups
+from bot.understanding.lexicon import load_groups, load_table
 
 _TYPED = re.compile(r"[a-z][a-z' ]*[a-z]")
 _SHORTEST_TYPED = 3
@@ -19,10 +17,15 @@ _LONGEST_HOMOPHONE = 4
 _UNFUZZY = (("zh", "z"), ("ch", "c"), ("sh", "s"))
 
 
-@lru_cache(maxsize=8192)
 def sound(ch: str) -> str:
     """The toneless pinyin of one Chinese character (its commonest reading), or the character."""
-    return str(pinyin(ch, style=Style.NORMAL, errors="default")[0][0])
+    return _sounds().get(ch, ch)
+
+
+@cache
+def _sounds() -> dict[str, str]:
+    """Character -> syllable, from `lexicon/sounds.txt` (made by `training` with pypinyin)."""
+    return {ch: syllable for group, syllable in load_table("sounds.txt").items() for ch in group}
 
 
 def loose(syllable: str) -> str:

@@ -50,7 +50,7 @@ _REVERSED = re.compile(
 _MORE = re.compile(
     rf"\s*(?:和|与|跟|及|、|,|/|或者?|还是|以及|还有|到|至|~)\s*(?:{_N})(?=\s*(?:室|房|$|[,。的两都也这]))"
 )
-_PARKING_AFTER = re.compile(r"\s*号?的?(?:车位|车库|泊位|停车)")
+_PARKING_AFTER = re.compile(r"\s*号?的?(?:车位|车库|泊位)(?!费|管理|月租|租)")
 _PARKING_BEFORE = re.compile(r"(?:车位|车库|地库|泊位|负[一二三]层)号?[是为:]?\s*$")
 _DATE = re.compile(r"\d{2}-(?:0\d|1[0-2])-[0-3]\d|\d{1,2}-[0-3]?\d")
 _DENIED_BEFORE = re.compile(r"(?:不是|并非|不在|不叫|而非|别是)(?:我家|在|什么)?\s*$")

@@ -14,15 +14,17 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from pypinyin import Style, lazy_pinyin
+
 from bot.understanding import phrasebook
 from bot.understanding.features import features
-from bot.understanding.model import MODEL_FILE, sources_digest
-from bot.understanding.pinyin import sound
+from bot.understanding.model import LEXICON, MODEL_FILE, sources_digest
+from bot.understanding.normalize import clean
 from bot.understanding.sentence import prepare, read_sentence
 
 SEED = 20261123
 TODAY = date(2026, 11, 23)
-VARIANTS = 24
+VARIANTS = 30
 EPOCHS = 8
 STEP = 0.9
 DECAY = 2e-6
@@ -34,11 +36,21 @@ LONGEST_SPELLING = 6
 _LEADS = ("请问", "你好", "麻烦", "那个", "我想问", "帮我", "我想", "你好请问", "急", "师傅", "我", "就是", "然后")
 _TAILS = ("谢谢", "急", "啊", "吧", "呢", "吗", "了", "可以吗", "麻烦了", "行不行", "呀", "好吗", "快点", "一下")
 
+_TIME_WORDS = (
+    *(f"{n}月" for n in "一二三四五六七八九十"), "十一月", "十二月", "一月份", "二月份", "三月份", "四月份",
+    "五月份", "六月份", "七月份", "八月份", "九月份", "十月份", "一季度", "二季度", "三季度", "四季度",
+    "上上个月", "前年", "今年", "去年", "明年", "本月", "一百", "两百", "三百", "五百", "一千", "块钱", "号楼", "单元",
+)  # fmt: skip
+"""Words every typist of pinyin uses and phrases show too seldom."""
+
+OFTEN = 60
+
 Sample = tuple[list[str], int]
 
 
 def main() -> None:
     """Reads the phrases, trains, writes the model beside this module."""
+    write_sounds(LEXICON / "sounds.txt")
     chance = random.Random(SEED)  # noqa: S311 - a seed, not a secret
     names = phrasebook.intents()
     texts = [
@@ -58,7 +70,7 @@ def main() -> None:
         "bias": [round(b, 3) for b in bias],
         "weights": {f: _sparse(row) for f, row in sorted(weights.items()) if _sparse(row)},
         "phrases": _skeletons(prepared),
-        "spellings": _spellings(prepared),
+        "spellings": _spellings([clean(text) for text, _ in texts]),
     }
     write_model(MODEL_FILE, model)
     sys.stderr.write(f"{len(texts)} phrasings, {len(samples)} samples, {len(weights)} features\n")
@@ -146,18 +158,35 @@ def _skeletons(prepared: list[tuple[str, str]]) -> dict[str, list[str]]:
     return {name: sorted(skeletons) for name, skeletons in found.items()}
 
 
-def _spellings(prepared: list[tuple[str, str]]) -> dict[str, list[str | int]]:
-    """Pinyin (syllables joined by ') -> the commonest word with it and its count."""
-    words: Counter[str] = Counter()
-    for text, _ in prepared:
+def _spellings(texts: list[str]) -> dict[str, list[str | int]]:
+    """Pinyin (syllables joined by ') -> the commonest word with it and how often it occurs."""
+    words: Counter[str] = Counter(dict.fromkeys(_TIME_WORDS, OFTEN))
+    for text in texts:
         for size in range(1, LONGEST_SPELLING + 1):
             words.update(text[i : i + size] for i in range(len(text) - size + 1))
     best: dict[str, list[str | int]] = {}
     for word, count in words.most_common():
-        if count < RAREST_SPELLING or not all("\u4e00" <= ch <= "\u9fff" for ch in word):
-            continue
-        best.setdefault("'".join(map(sound, word)), [word, count])
+        if count >= RAREST_SPELLING and _is_chinese(word):
+            best.setdefault("'".join(lazy_pinyin(word, style=Style.NORMAL)), [word, count])
     return dict(sorted(best.items()))
+
+
+def _is_chinese(text: str) -> bool:
+    return all("\u4e00" <= ch <= "\u9fff" for ch in text)
+
+
+def write_sounds(path: Path) -> None:
+    """Every character of GB 2312 under its commonest toneless syllable."""
+    groups: dict[str, str] = {}
+    for high in range(0xB0, 0xF8):
+        for low in range(0xA1, 0xFF):
+            ch = bytes((high, low)).decode("gb2312", "ignore")
+            if ch:
+                syllable = lazy_pinyin(ch, style=Style.NORMAL)[0]
+                groups[syllable] = groups.get(syllable, "") + ch
+    lines = [f"{syllable} = {groups[syllable]}" for syllable in sorted(groups)]
+    head = "# Made by `python -m bot.understanding.training` with pypinyin: syllable = characters."
+    path.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import date
 
 _HAN = r"\u4e00-\u9fff"
-_DATE = r"(?P<y>\d{4})(?:年|-|/)(?P<m>\d{1,2})(?:月|-|/)(?P<d>\d{1,2})日?"
+_YEAR, _MONTH, _DAY, _YUAN = "\u5e74", "\u6708", "\u65e5", "\u5143"
+_DATE = rf"(?P<y>\d{{4}})[{_YEAR}/-](?P<m>\d{{1,2}})[{_MONTH}/-](?P<d>\d{{1,2}}){_DAY}?"
 _TIME = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?"
 _INSTANT = re.compile(rf"(?:{_DATE}(?:\s*{_TIME})?|{_TIME})")
 _EMOJI = re.compile("[\u2460-\u24ff\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]")
@@ -39,7 +40,7 @@ def _is_instant(value: str) -> bool:
 
 
 def _is_amount(value: str) -> bool:
-    found = re.fullmatch(r"[¥￥$€£]?(\d+(?:\.\d+)?)元?", value, re.ASCII)
+    found = re.fullmatch(rf"[\u00a5\uffe5$€£]?\d+(?:\.\d+)?{_YUAN}?", value, re.ASCII)
     return bool(found) and sum(c.isdigit() for c in value) <= 12
 
 

@@ -57,5 +57,5 @@ def _rows(template: Template, values: Mapping[str, str]) -> tuple[tuple[str, str
         label, _, rest = line.partition("{{")
         name = rest.partition(".DATA}}")[0]
         if name in values:
-            rows.append((label.rstrip(":： "), values[name]))
+            rows.append((label.rstrip(":\uff1a "), values[name]))
     return tuple(rows)

@@ -147,7 +147,7 @@
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M6.5 12.4l3.8 3.8 7.2-7.6"/></svg>',
         "image/svg+xml",
       ).documentElement;
-      const back = this.button("完成", { class: "back", "data-focus": "" }, () => this.finish("ok"));
+      const back = this.button("返回商家", { class: "back", "data-focus": "" }, () => this.finish("ok"));
       const page = this.h(
         "div",
         { class: "done" },

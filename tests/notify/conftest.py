@@ -1,7 +1,7 @@
-"""Telling, on the real engines: a world with bound owners, a clock in the hand, WeChat on the loopback."""
+"""Telling, on the real engines: bound owners, a clock in the hand, WeChat on the loopback."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -49,7 +49,6 @@ class Town:
     notifier: Notifier
     wechat: PretendWeChat
     clock: Clock
-    openids: dict[str, str] = field(default_factory=dict)
 
     def bind(self, room: str, name: str, *, wrote: bool = True) -> Follower:
         """An owner who follows and is bound to a home since yesterday."""
@@ -163,9 +162,7 @@ def wechat(pretend: PretendWeChat, redis: Redis) -> Iterator[WeChat]:
 
 
 @pytest.fixture
-def town(
-    world: World, redis: Redis, wechat: WeChat, pretend: PretendWeChat, clock: Clock
-) -> Town:
+def town(world: World, redis: Redis, wechat: WeChat, pretend: PretendWeChat, clock: Clock) -> Town:
     notifier = Notifier(
         database=world.database,
         redis=redis,

@@ -18,7 +18,9 @@ def send(wechat: WeChat, client_msg_id: str = "m1") -> str:
     return wechat.send_template("oReader", "TM1", "http://u", {"thing1": "3-2-501"}, client_msg_id)
 
 
-def test_all_processes_share_one_token(wechat: WeChat, pretend: PretendWeChat, redis: Redis) -> None:
+def test_all_processes_share_one_token(
+    wechat: WeChat, pretend: PretendWeChat, redis: Redis
+) -> None:
     other = WeChat(APP_ID, APP_SECRET, pretend.base, pretend.base, pretend.base, redis)
     send(wechat, "m1")
     send(other, "m2")

@@ -1,5 +1,6 @@
 """A sandbox and a tiny service of the tests' own, both on real sockets."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -117,6 +118,11 @@ def running(app: Flask) -> Iterator[BaseWSGIServer]:
 
 def address(server: BaseWSGIServer) -> str:
     return f"http://127.0.0.1:{server.server_port}"
+
+
+def new_openid() -> str:
+    """A phone nobody used before."""
+    return f"o{secrets.token_hex(8)}"
 
 
 def reply_text(push: Push, content: str) -> str:

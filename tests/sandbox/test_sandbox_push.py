@@ -15,6 +15,7 @@ from sandbox_world import (
     Push,
     Service,
     World,
+    new_openid,
     reply_text,
     wait_until,
     world,
@@ -55,10 +56,11 @@ def test_a_compatible_service_may_seal_its_reply(tmp_path: Path, platform: Keys)
 
 
 @pytest.mark.parametrize("answer", ["", "success"])
-def test_success_and_nothing_mean_no_reply(answer: str, api: Api, service: Service) -> None:
-    service.answer = lambda push: answer
-    assert api.act(ANN, "follow")["reply"] is None
-    assert api.inbox(ANN) == []
+def test_success_and_nothing_mean_no_reply(answer: str, shared: World) -> None:
+    openid = new_openid()
+    shared.service.answer = lambda push: answer
+    assert shared.api.act(openid, "follow")["reply"] is None
+    assert shared.api.inbox(openid) == []
 
 
 def test_a_silent_service_is_asked_three_times_with_the_same_request(
@@ -118,14 +120,15 @@ def test_an_absent_service_is_tried_three_times(tmp_path: Path, platform: Keys) 
     ],
 )
 def test_a_broken_reply_shows_that_the_service_is_out_of_order(
-    answer: Any, why: str, api: Api, service: Service
+    answer: Any, why: str, shared: World
 ) -> None:
-    service.answer = answer
-    outcome = api.act(ANN, "follow")
+    openid = new_openid()
+    shared.service.answer = answer
+    outcome = shared.api.act(openid, "follow")
     assert outcome["reply"] is None
     assert outcome["attempts"] == 1
     assert why in outcome["fault"]
-    assert api.texts(ANN) == [BROKEN]
+    assert shared.api.texts(openid) == [BROKEN]
 
 
 def test_a_bare_reply_is_broken_in_secure_mode(api: Api, service: Service) -> None:

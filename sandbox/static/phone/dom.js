@@ -31,10 +31,9 @@ export const find = (name) => document.querySelector(`[data-${name}]`);
 // The place over the whole screen where sheets go.
 export const stage = () => find("stage");
 
-// A square with a person's initial, always in the same colour for the same openid.
+// A square with a person's initial; `tone` is the colour of the person's place on the desk.
 export function avatar(person, size = "") {
-  let sum = 0;
-  for (const letter of person.openid) sum = (sum * 31 + letter.charCodeAt(0)) % 997;
   const initial = [...person.name.trim()][0] ?? "?";
-  return h("span", { class: `avatar ${size} tone-${sum % 6}`, "aria-hidden": "true" }, initial);
+  const shape = `avatar ${size} tone-${person.tone}`;
+  return h("span", { class: shape, "aria-hidden": "true" }, initial);
 }

@@ -25,7 +25,7 @@ export class Feed {
     this.person = person;
     this.last = null;
     this.pill.hidden = true;
-    this.element.replaceChildren();
+    this.element.replaceChildren(h("p", { class: "when" }, "沙箱环境，请勿输入真实信息"));
   }
 
   // Draw messages in order; those after the first load slide in.
@@ -78,12 +78,15 @@ export class Feed {
   }
 
   template({ seq, data, url }) {
-    const rows = data.rows.map(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]);
+    const rows = data.rows.map(([label, value]) => [
+      h("span", { class: "label" }, label),
+      h("span", { class: "value" }, value),
+    ]);
     const body = h(
       "span",
       { class: "card-body" },
       h("span", { class: "card-title" }, data.title),
-      h("dl", { class: "fields" }, rows.flat()),
+      h("span", { class: "fields" }, rows.flat()),
     );
     if (!url) return h("div", { class: "card", "data-seq": seq }, body);
     const open = () => this.doing.open(url);

@@ -1,5 +1,6 @@
 // The phones somebody has on this desk: the demo's, and those made here (kept by the browser).
 
+const TONES = 6;
 const KEY = "sandbox.phones";
 const OPENID = /^[A-Za-z0-9_-]{1,64}$/;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -25,9 +26,12 @@ export class People {
     if (!this.all.length) this.make();
   }
 
+  // Everybody, each with a `tone`: the colour of the avatar.
   get all() {
     const known = new Set(this.demo.map((person) => person.openid));
-    return [...this.demo, ...this.own.filter((person) => !known.has(person.openid))];
+    const all = [...this.demo, ...this.own.filter((person) => !known.has(person.openid))];
+    all.forEach((person, place) => (person.tone = place % TONES));
+    return all;
   }
 
   find(openid) {
@@ -40,7 +44,7 @@ export class People {
     const person = { openid, name: count ? `手机 ${count + 1}` : "我的手机" };
     this.own.push(person);
     localStorage.setItem(KEY, JSON.stringify(this.own));
-    return person;
+    return this.find(openid);
   }
 
   // Take a phone that is named in a link, also one nobody made here.

@@ -1,0 +1,1 @@
+"""Callbacks of payment providers, from the wire to the books."""

@@ -1,0 +1,131 @@
+"""The walk up the ladder, on real bills: who is reminded, merged, passed over, and when."""
+
+import threading
+from datetime import date, datetime, timedelta
+
+from billing.money import Money
+from tests.notify.conftest import Town
+
+ZHANG = "3-2-501"
+LI = "1-1-302"  # three months behind
+DUE = date(2026, 11, 30)
+
+
+def beijing(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}+08:00")
+
+
+def test_three_days_before_it_is_due_the_owner_is_reminded(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    owed = town.owed(ZHANG)
+    assert owed > Money(0)
+    day = DUE - timedelta(days=3)
+    town.clock.now = beijing("2026-11-27T09:05")
+    summary = town.remind(day)
+    assert (summary["due"], summary["overdue"], summary["merged_into"]) == (1, 0, 1)
+    town.notifier.deliver()
+    (shown,) = town.wechat.shown
+    assert shown.data == {"thing1": ZHANG, "amount2": f"{owed.yuan}元", "time3": "2026年11月30日"}
+
+
+def test_homes_nobody_is_bound_to_are_counted(town: Town) -> None:
+    summary = town.remind(DUE)
+    assert (summary["due"], summary["overdue"]) == (0, 0)
+    assert summary["suppressed"]["nobody_bound"] > 0
+
+
+def test_the_walk_twice_reminds_once(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    town.remind(DUE)
+    again = town.remind(DUE)
+    assert (again["due"], again["merged_into"]) == (0, 0)
+    assert again["suppressed"]["already_told"] == 1
+
+
+def test_two_walks_at_once_remind_once(town: Town) -> None:
+    town.bind(LI, "Li")
+    gate = threading.Barrier(2)
+    written: list[int] = []
+
+    def walk() -> None:
+        gate.wait(5)
+        summary = town.remind(date(2026, 11, 23))
+        written.append(summary["due"] + summary["overdue"])
+
+    threads = [threading.Thread(target=walk) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(written) == len(town.notices()) == 3
+
+
+def test_months_behind_are_one_message_with_the_sum(town: Town) -> None:
+    town.bind(LI, "Li")
+    town.clock.now = beijing("2026-12-01T10:00")
+    summary = town.remind(date(2026, 12, 1))
+    assert (summary["overdue"], summary["merged_into"]) == (4, 1)
+    town.notifier.deliver()
+    (shown,) = town.wechat.shown
+    assert shown.data["amount2"] == f"{town.owed(LI).yuan}元"
+    assert shown.data["thing4"] == "已逾期92天，如已缴费请忽略"
+    assert shown.data["time3"] == "2026年8月31日"
+
+
+def test_a_missed_day_is_made_up_for_by_the_latest_rung_only(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-12-10T09:05")  # T+1 and T+7 were missed
+    summary = town.remind(date(2026, 12, 10))
+    assert (summary["due"], summary["overdue"]) == (0, 1)
+
+
+def test_a_paid_home_is_left_alone(town: Town) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    town.pay(ZHANG, zhang)
+    summary = town.remind(DUE)
+    assert (summary["due"], summary["overdue"]) == (0, 0)
+
+
+def test_paid_between_the_walk_and_the_sending_is_not_reminded(town: Town) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    town.remind(DUE)
+    town.pay(ZHANG, zhang)
+    town.notifier.intake()
+    assert ("due_soon", "suppressed", "paid") in town.notices()
+    assert [shown.data["time3"] for shown in town.wechat.shown] == ["2026-11-23 10:30"]  # receipt
+
+
+def test_unbound_between_the_walk_and_the_sending_is_not_reminded(town: Town) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    town.remind(DUE)
+    town.unbind(zhang)
+    town.notifier.deliver()
+    assert town.notices() == [("due_soon", "suppressed", "unbound")]
+
+
+def test_a_reminder_waits_for_the_morning(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-11-27T21:00")
+    town.remind(date(2026, 11, 27))
+    town.notifier.deliver()
+    assert town.wechat.shown == []
+    town.clock.now = beijing("2026-11-28T09:00")
+    town.notifier.deliver()
+    assert len(town.wechat.shown) == 1
+
+
+def test_a_due_soon_reminder_is_useless_once_the_day_is_over(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-11-30T22:00")
+    town.remind(DUE)
+    town.clock.now = beijing("2026-12-01T09:00")
+    town.notifier.deliver()
+    assert town.notices() == [("due_soon", "suppressed", "expired")]
+
+
+def test_a_walk_for_another_date_speaks_of_that_date(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    town.remind(date(2026, 12, 7))  # the clock says 23 November
+    town.notifier.deliver()
+    (shown,) = town.wechat.shown
+    assert shown.data["thing4"] == "已逾期7天，如已缴费请忽略"
