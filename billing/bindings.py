@@ -278,6 +278,32 @@ def decide_binding(
     return binding
 
 
+def end_binding(session: Session, community_id: int, binding_id: int, now: datetime) -> bool:
+    """End a binding at its follower's wish; False when it was not active any more.
+
+    Twice-safe. No fact: nobody is told but the one who asked, and he is answered at once.
+
+    Raises:
+        NotFound: no such binding in the community.
+    """
+    binding = session.get(Binding, (community_id, binding_id), with_for_update=True)
+    if binding is None:
+        raise NotFound(f"no binding {binding_id} in community {community_id}")
+    if binding.state is not BindingState.ACTIVE:
+        return False
+    binding.state = BindingState.ENDED
+    binding.ended_at = now
+    return True
+
+
+def count_requests(session: Session, follower_id: int) -> int:
+    """Requests of this follower that staff have not decided yet, in all communities."""
+    query = select(func.count()).where(
+        Binding.follower_id == follower_id, Binding.state == BindingState.REQUESTED
+    )
+    return session.execute(query).scalar_one()
+
+
 def _record(session: Session, kind: FactKind, binding: Binding, now: datetime) -> None:
     record(
         session,

@@ -1,13 +1,15 @@
 """What is charged and at which price: charge items and the dated versions of their tariffs."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, LocalId
 from billing.labels import LabelEnum
+from billing.pricing.prices import Price, parse_price
 from billing.property import SubjectKind
 
 
@@ -74,3 +76,53 @@ class Tariff(Base):
     price: Mapped[dict[str, Any]]
     basis_document: Mapped[str] = mapped_column(comment="contract clause or filing shown to owners")
     created_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a price, read."""
+
+    effective_from: date
+    method: str
+    price: Price
+    basis_document: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTariffs:
+    """A charge item with the versions of its price, the newest first."""
+
+    item: ChargeItem
+    versions: list[Version]
+
+    def current(self, today: date) -> Version | None:
+        """The version in force today; None before the item or its first version begins."""
+        if self.item.active_from > today:
+            return None
+        return next((one for one in self.versions if one.effective_from <= today), None)
+
+
+def list_tariffs(session: Session, community_id: int, today: date) -> list[ItemTariffs]:
+    """Items charged today or from a later day on, by id, each with every version of its price."""
+    items = session.scalars(
+        select(ChargeItem)
+        .where(
+            ChargeItem.community_id == community_id,
+            or_(ChargeItem.active_to.is_(None), ChargeItem.active_to > today),
+        )
+        .order_by(ChargeItem.id)
+    ).all()
+    tariffs = session.scalars(
+        select(Tariff)
+        .where(Tariff.community_id == community_id)
+        .order_by(Tariff.effective_from.desc())
+    ).all()
+    return [
+        ItemTariffs(item, [_read(tariff) for tariff in tariffs if tariff.item_id == item.id])
+        for item in items
+    ]
+
+
+def _read(tariff: Tariff) -> Version:
+    price = parse_price(tariff.price)
+    return Version(tariff.effective_from, tariff.price["method"], price, tariff.basis_document)

@@ -66,6 +66,9 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
+IS_MEMBER = text("SELECT pg_has_role(CURRENT_USER, :name, 'MEMBER')")
+
+
 def _ensure_runtime_role(engine: Engine) -> None:
     with engine.begin() as connection:
         exists = connection.execute(
@@ -74,7 +77,9 @@ def _ensure_runtime_role(engine: Engine) -> None:
         try:
             if not exists:
                 connection.execute(text(f"CREATE ROLE {RUNTIME_ROLE} NOLOGIN"))
-            connection.execute(text(f"GRANT {RUNTIME_ROLE} TO CURRENT_USER"))
+            # Asked first: who was let in by the administrator may not let himself in again.
+            if not connection.execute(IS_MEMBER, {"name": RUNTIME_ROLE}).scalar():
+                connection.execute(text(f"GRANT {RUNTIME_ROLE} TO CURRENT_USER"))
         except ProgrammingError as error:
             raise SchemaError(
                 f"the database user may not create or join the role {RUNTIME_ROLE}; ask the"

@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 
 from billing.channels.wechat_pay import WeChatPayKeys, valid_gateway
+from notify.catalog import NOTICES
 
 WEBHOOK_MODES = ("secure", "compatible", "plain")
+POSTGRESQL = ("postgresql", "postgresql+psycopg")
 
 
 class SettingsError(Exception):
@@ -57,9 +59,9 @@ class Settings:
         """
         env = _Environment(environ)
         settings = cls(
-            database_url=env.url("DATABASE_URL", "postgresql", "postgresql+psycopg", "postgres"),
+            database_url=env.url("DATABASE_URL", *POSTGRESQL),
             redis_url=env.url("REDIS_URL", "redis", "rediss", "unix"),
-            base_url=env.url("MINGZHANG_BASE_URL", "http", "https").rstrip("/"),
+            base_url=env.base("MINGZHANG_BASE_URL"),
             port=env.port("MINGZHANG_PORT", 8000),
             var=Path(env.optional("MINGZHANG_VAR") or "var").resolve(),
             secret_key=env.secret("MINGZHANG_SECRET_KEY", minimum=32),
@@ -78,9 +80,37 @@ class Settings:
             wechat_templates=_templates(env.json("WECHAT_TEMPLATES", {})),
             merchants=_merchants(env.json("WECHAT_PAY_MERCHANTS", {})),
         )
-        if env.optional("WECHAT_AES_KEY_PREVIOUS") == settings.wechat_aes_key:
-            raise SettingsError("WECHAT_AES_KEY_PREVIOUS must differ from WECHAT_AES_KEY")
+        settings._check_consistency()
         return settings
+
+    def _check_consistency(self) -> None:
+        """Refuse values that are good by themselves but not together."""
+        if self.wechat_aes_key_previous == self.wechat_aes_key:
+            raise SettingsError("WECHAT_AES_KEY_PREVIOUS must differ from WECHAT_AES_KEY")
+        seen: dict[str, str] = {}
+        for code, keys in self.merchants.items():
+            if keys.app_id != self.wechat_app_id:
+                # JSAPI: the payer is named by the openid our official account knows him by.
+                raise SettingsError(f"WECHAT_PAY_MERCHANTS: {code}.app_id must be WECHAT_APP_ID")
+            if keys.mchid in seen:
+                raise SettingsError(
+                    f"WECHAT_PAY_MERCHANTS: {seen[keys.mchid]} and {code} have the same mchid"
+                )
+            seen[keys.mchid] = code
+
+
+def database_url(environ: Mapping[str, str]) -> str:
+    """DATABASE_URL alone, for whoever needs no other setting.
+
+    Raises:
+        SettingsError: as `Settings.from_env`.
+    """
+    return _Environment(environ).url("DATABASE_URL", *POSTGRESQL)
+
+
+def is_given(environ: Mapping[str, str], name: str) -> bool:
+    """True when the variable, or the file that holds it, is set."""
+    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
 
 
 class _Environment:
@@ -95,10 +125,12 @@ class _Environment:
             raise SettingsError(f"{name} and {name}_FILE are both set; keep one")
         if path:
             try:
-                return Path(path).read_text(encoding="utf-8").strip()
+                direct = Path(path).read_text(encoding="utf-8")
             except OSError as error:
                 raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}") from None
-        return direct or None
+            except UnicodeDecodeError:
+                raise SettingsError(f"{name}_FILE is not a text in UTF-8") from None
+        return (direct or "").strip() or None
 
     def required(self, name: str) -> str:
         value = self.optional(name)
@@ -114,19 +146,24 @@ class _Environment:
 
     def url(self, name: str, *schemes: str) -> str:
         value = self.required(name)
-        if urlsplit(value).scheme not in schemes:
+        try:
+            parts = urlsplit(value)
+            scheme, _port = parts.scheme, parts.port  # a malformed port raises when it is read
+        except ValueError:
+            raise SettingsError(f"{name} is not a URL") from None
+        if scheme not in schemes:
             raise SettingsError(f"{name} must be a URL beginning with {' or '.join(schemes)}")
         return value
 
-    def base(self, name: str, default: str) -> str:
-        value = self.optional(name) or default
+    def base(self, name: str, default: str | None = None) -> str:
+        value = self.optional(name) or default or self.required(name)
         if not valid_gateway(value):
             raise SettingsError(f"{name} must be http(s)://host[:port] without a path")
         return value.rstrip("/")
 
     def port(self, name: str, default: int) -> int:
         value = self.optional(name) or str(default)
-        if not value.isdigit() or not 0 < int(value) < 65536:
+        if re.fullmatch(r"[0-9]{1,5}", value) is None or not 0 < int(value) < 65536:
             raise SettingsError(f"{name} must be a port number, not {value!r}")
         return int(value)
 
@@ -156,7 +193,7 @@ class _Environment:
 
 
 def _data_keys(value: str) -> tuple[str, ...]:
-    keys = tuple(key.strip() for key in value.split(",") if key.strip())
+    keys = tuple(key.strip() for key in value.split(","))
     for key in keys:
         try:
             Fernet(key)
@@ -177,9 +214,10 @@ def _merchants(value: Any) -> dict[str, WeChatPayKeys]:
     for code, keys in value.items():
         if not isinstance(keys, dict) or set(keys) != wanted:
             raise SettingsError(f"{name}: {code} must have exactly {', '.join(sorted(wanted))}")
-        if len(keys["api_v3_key"].encode()) != 32:
-            raise SettingsError(f"{name}: {code}.api_v3_key must be 32 bytes")
         merchants[code] = WeChatPayKeys(**keys)
+        fault = merchants[code].find_fault()
+        if fault is not None:
+            raise SettingsError(f"{name}: {code}.{fault}")
     return merchants
 
 
@@ -189,6 +227,12 @@ def _templates(value: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(value, dict):
         raise SettingsError(f"{name} must be a JSON object: notice kind → template")
     for kind, template in value.items():
+        if kind not in NOTICES:
+            raise SettingsError(f"{name}: {kind} is no kind of notice: {', '.join(NOTICES)}")
         if not isinstance(template, dict) or set(template) != {"template_id", "fields"}:
             raise SettingsError(f"{name}: {kind} must have exactly template_id and fields")
+        names = template["fields"]
+        words = [template["template_id"], *(names.values() if isinstance(names, dict) else [None])]
+        if not all(isinstance(word, str) and word for word in words):
+            raise SettingsError(f"{name}: {kind} must map template fields to words, all texts")
     return value

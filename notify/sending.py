@@ -16,7 +16,7 @@ LEASE_RESERVE = timedelta(seconds=10)
 """No attempt begins this shortly before the lease ends."""
 
 CLOSED_SECONDS = 60
-"""How long a line rests before a call tries whether it works again; WeChat's quota of the minute."""
+"""How long a line rests before a call tries whether it works again."""
 
 BUSY = -1
 """WeChat's "system error": the one refusal after which the message may have arrived."""

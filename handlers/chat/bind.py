@@ -3,18 +3,17 @@
 import re
 import unicodedata
 
-from sqlalchemy import func, select
-
 from billing.bindings import (
     CODE_LENGTH,
     Home,
+    count_requests,
+    end_binding,
     list_homes,
     normalize_code,
     redeem_code,
     request_binding,
 )
-from billing.people import Binding, BindingState
-from billing.property import Community, Unit
+from billing.property import find_units
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
 from handlers.chat.scope import homes_meant
 
@@ -73,32 +72,19 @@ def redeem(chat: Chat, typed: str, *, greeting: bool = False) -> Reply:
 
 def _request(chat: Chat, room: str) -> Reply:
     """Ask staff to bind a room; the room must be in exactly one community, or the text names it."""
-    places = chat.session.execute(
-        select(Unit, Community)
-        .join(Community, Community.id == Unit.community_id)
-        .where(Unit.room == room)
-        .order_by(Community.id)
-    ).all()
-    named = [place for place in places if place[1].name in chat.push.text]
-    found = named or places
+    places = find_units(chat.session, room)
+    found = [place for place in places if place[1].name in chat.push.text] or places
     if len(found) != 1:
         communities = [community.name for _unit, community in found]
         return chat.say("bind/which_room", wanted=room, communities=communities)
     unit, community = found[0]
-    if _open_requests(chat) >= REQUESTS_OPEN_MAX:
+    if count_requests(chat.session, chat.follower.id) >= REQUESTS_OPEN_MAX:
         return chat.say("bind/too_many_requests", community=community)
     binding = request_binding(chat.session, chat.follower, unit, chat.now)
     bound = any(ref_of(home).unit_id == unit.id for home in chat.homes)
     return chat.say(
         "bind/requested", community=community, wanted=room, fresh=binding is not None, bound=bound
     )
-
-
-def _open_requests(chat: Chat) -> int:
-    query = select(func.count()).where(
-        Binding.follower_id == chat.follower.id, Binding.state == BindingState.REQUESTED
-    )
-    return chat.session.execute(query).scalar_one()
 
 
 def my_rooms(chat: Chat) -> Reply:
@@ -121,9 +107,8 @@ def unbind(chat: Chat) -> Reply:
 def unbind_confirmed(chat: Chat) -> Reply:
     """确认解绑: end the binding that was asked about, if it still is one of the follower's."""
     home = _home_in_question(chat)
-    if home is None:
+    if home is None or not end_binding(chat.session, home.community_id, home.binding_id, chat.now):
         return chat.say("unbind/gone")
-    _end(chat, home)
     return chat.say("unbind/done", room=home)
 
 
@@ -136,12 +121,3 @@ def _home_in_question(chat: Chat) -> Home | None:
     question = chat.memory.question
     wanted = question.data["binding_id"] if question else None
     return next((home for home in chat.homes if home.binding_id == wanted), None)
-
-
-def _end(chat: Chat, home: Home) -> None:
-    binding = chat.session.get_one(
-        Binding, (home.community_id, home.binding_id), with_for_update=True
-    )
-    if binding.state is BindingState.ACTIVE:
-        binding.state = BindingState.ENDED
-        binding.ended_at = chat.now

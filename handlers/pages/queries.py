@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.bills import Bill, BillLine
@@ -14,10 +14,9 @@ from billing.payment_tables import OPEN_STATES, Payment, PaymentAllocation, Rece
 from billing.payments import ORDER_LIFE
 from billing.people import Follower
 from billing.period import Period
-from billing.pricing.prices import Price, parse_price
 from billing.privacy import mask_room
 from billing.property import Community, Subject, SubjectKind, Unit
-from billing.tariffs import ChargeItem, Tariff
+from billing.tariffs import ChargeItem
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.tokens import PaymentRef
 from notify.links import HomeRef
@@ -63,28 +62,6 @@ class PaidLine:
     period_from: date
     period_to: date
     amount: Money
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version of a price, read."""
-
-    effective_from: date
-    method: str
-    price: Price
-    basis_document: str
-
-
-@dataclass(frozen=True, slots=True)
-class ItemTariffs:
-    """A charge item with the versions of its price, the newest first."""
-
-    item: ChargeItem
-    versions: list[Version]
-
-    def current(self, today: date) -> Version | None:
-        """The version in force today."""
-        return next((one for one in self.versions if one.effective_from <= today), None)
 
 
 def visit_home(session: Session, openid: str, ref: HomeRef | None) -> Visit:
@@ -213,32 +190,6 @@ def list_payments_of_bill(
         .order_by(Receipt.year, Receipt.no)
     )
     return [(payment, receipt) for payment, receipt in rows]
-
-
-def list_tariffs(session: Session, community_id: int, today: date) -> list[ItemTariffs]:
-    """Items still charged, in the order of their ids, each with every version of its price."""
-    items = session.scalars(
-        select(ChargeItem)
-        .where(
-            ChargeItem.community_id == community_id,
-            or_(ChargeItem.active_to.is_(None), ChargeItem.active_to > today),
-        )
-        .order_by(ChargeItem.id)
-    ).all()
-    tariffs = session.scalars(
-        select(Tariff)
-        .where(Tariff.community_id == community_id)
-        .order_by(Tariff.effective_from.desc())
-    ).all()
-    return [
-        ItemTariffs(item, [_read(tariff) for tariff in tariffs if tariff.item_id == item.id])
-        for item in items
-    ]
-
-
-def _read(tariff: Tariff) -> Version:
-    price = parse_price(tariff.price)
-    return Version(tariff.effective_from, tariff.price["method"], price, tariff.basis_document)
 
 
 def sum_paid(lines: list[PaidLine]) -> Money:

@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 from billing.bills import list_bills
 from billing.money import Money
 from billing.payments import list_confirmed
+from billing.tariffs import list_tariffs
 from handlers.pages.queries import (
     list_paid_lines,
-    list_tariffs,
     require_bound,
     sum_paid,
     visit_home,
