@@ -16,7 +16,7 @@ demo: install ## start everything with demo data; prints "ready: <url>"
 	@$(BIN)/mingzhang demo
 
 test: install ## the whole suite, parallel, on the embedded engines
-	$(BIN)/pytest -n 4 --dist loadgroup -q -m 'not soak and (not browser or journey)'
+	$(BIN)/pytest -n 4 -q -m 'not soak and (not browser or journey)'
 
 check: install ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
@@ -36,4 +36,4 @@ browser: install ## every Chromium test
 	$(BIN)/pytest -q -m browser
 
 soak: install ## fault, race and state-machine tests with full counts
-	MINGZHANG_TEST_PROFILE=soak $(BIN)/pytest -n 2 --dist loadgroup -q -m 'not browser'
+	MINGZHANG_TEST_PROFILE=soak $(BIN)/pytest -n 2 -q -m 'not browser'

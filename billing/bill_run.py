@@ -1,7 +1,8 @@
 """Bill runs: what should be charged for a period minus what already is, drafted, then published.
 
 A run is a difference (design.md decision 4): a second run adds nothing, a crashed one is
-finished by the next, and two at once wait for each other on an advisory lock. Drafting prices in
+finished by the next, and two at once wait for each other on an advisory lock. A charge belongs to
+the month of its first day, also where that is a later month of its quarter. Drafting prices in
 Python and writes by COPY, chunk by chunk; publishing is set-based SQL, one transaction per
 chunk, and rewrites no line.
 """
@@ -17,7 +18,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Copy
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
 from billing.bill_issue import issue_chunk
@@ -25,7 +26,7 @@ from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState
 from billing.bills import BillLine, LineKind
 from billing.db import Database
 from billing.money import ZERO, Money
-from billing.period import DateRange, Period, due_on
+from billing.period import DateRange, Period, add_months, due_on
 from billing.pricing import PricedLine, PricingError, TariffVersion, parse_price, price_period
 from billing.pricing import Subject as PricedSubject
 from billing.property import Community, Subject, Unit
@@ -68,7 +69,7 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class ItemPlan:
-    """A charge item that falls into the period, with its priced versions."""
+    """A charge item with its cycle that contains the period, and its priced versions."""
 
     item: ChargeItem
     span: DateRange
@@ -140,12 +141,13 @@ def _draft(database: Database, community_id: int, period: Period, now: datetime)
     after_unit = 0
     while True:
         with database.transaction() as session:
-            rows = _next_subjects(session, community_id, plans, after_unit)
-            if not rows:
+            unit_ids = _next_accounts(session, community_id, after_unit)
+            if not unit_ids:
                 break
-            lines = [line for row in rows for line in _price(row, plans, summary)]
+            rows = _read_subjects(session, community_id, plans, unit_ids)
+            lines = [line for row in rows for line in _price(row, plans, period, summary)]
             _write_chunk(session, community_id, period, lines, summary, now)
-        after_unit = rows[-1].subject.unit_id
+        after_unit = unit_ids[-1]
     if summary.run_id is not None:
         with database.transaction() as session:
             session.execute(
@@ -157,23 +159,16 @@ def _draft(database: Database, community_id: int, period: Period, now: datetime)
 
 
 def plan_items(session: Session, community_id: int, period: Period) -> list[ItemPlan]:
-    """Charge items that fall into the period, in the order of their ids, with their versions."""
-    month = period.start.month
+    """Charge items in the order of their ids, with their cycles of the period and versions."""
     items = session.scalars(
-        select(ChargeItem)
-        .where(
-            ChargeItem.community_id == community_id,
-            func.mod(month - 1, ChargeItem.cycle_months) == 0,
-        )
-        .order_by(ChargeItem.id)
+        select(ChargeItem).where(ChargeItem.community_id == community_id).order_by(ChargeItem.id)
     ).all()
     return [_plan(session, item, period) for item in items]
 
 
 def _plan(session: Session, item: ChargeItem, period: Period) -> ItemPlan:
-    end = period
-    for _ in range(item.cycle_months - 1):
-        end = end.next()
+    months_begun = (period.start.month - 1) % item.cycle_months
+    begin = add_months(period.start, -months_begun)
     tariffs = session.scalars(
         select(Tariff)
         .where(Tariff.community_id == item.community_id, Tariff.item_id == item.id)
@@ -181,7 +176,7 @@ def _plan(session: Session, item: ChargeItem, period: Period) -> ItemPlan:
     ).all()
     return ItemPlan(
         item=item,
-        span=DateRange(period.start, end.end),
+        span=DateRange(begin, add_months(begin, item.cycle_months)),
         versions=tuple(
             TariffVersion(tariff.effective_from, parse_price(tariff.price)) for tariff in tariffs
         ),
@@ -191,25 +186,28 @@ def _plan(session: Session, item: ChargeItem, period: Period) -> ItemPlan:
 
 @dataclass(frozen=True, slots=True)
 class SubjectRow:
-    """A subject with its account, its measurements and the spans its items are already billed
-    for.
+    """A subject with its account, its own area if it has one, and the spans its items are
+    already billed for.
     """
 
     subject: Subject
-    area_m2: Decimal
+    area_m2: Decimal | None
     billed: dict[int, list[DateRange]]
 
 
-def _next_subjects(
-    session: Session, community_id: int, plans: Sequence[ItemPlan], after_unit: int
-) -> list[SubjectRow]:
-    """Subjects of the next accounts, whole accounts at a time, in the order of their accounts."""
-    unit_ids = session.scalars(
+def _next_accounts(session: Session, community_id: int, after_unit: int) -> Sequence[int]:
+    return session.scalars(
         select(Unit.id)
         .where(Unit.community_id == community_id, Unit.id > after_unit)
         .order_by(Unit.id)
         .limit(UNITS_PER_CHUNK)
     ).all()
+
+
+def _read_subjects(
+    session: Session, community_id: int, plans: Sequence[ItemPlan], unit_ids: Sequence[int]
+) -> list[SubjectRow]:
+    """Subjects of these accounts, in the order of their accounts."""
     billed: dict[int, dict[int, list[DateRange]]] = defaultdict(lambda: defaultdict(list))
     spans = select(
         BillLine.subject_id, BillLine.item_id, BillLine.period_from, BillLine.period_to
@@ -232,23 +230,32 @@ def _next_subjects(
         billed[line.subject_id][line.item_id].append(DateRange(line.period_from, line.period_to))
     rows = session.execute(
         select(Subject, Unit.billable_area_m2)
-        .join(Unit, (Unit.community_id == Subject.community_id) & (Unit.id == Subject.unit_id))
+        # Its own area, also when another home's account is billed; a parking space has none.
+        .outerjoin(Unit, (Unit.community_id == Subject.community_id) & (Unit.id == Subject.id))
         .where(Subject.community_id == community_id, Subject.unit_id.in_(unit_ids))
         .order_by(Subject.unit_id, Subject.id)
     )
     return [SubjectRow(subject, area, billed[subject.id]) for subject, area in rows]
 
 
-def _price(row: SubjectRow, plans: Sequence[ItemPlan], summary: RunSummary) -> Iterator[DraftLine]:
+def _price(
+    row: SubjectRow, plans: Sequence[ItemPlan], period: Period, summary: RunSummary
+) -> Iterator[DraftLine]:
     """Lines still missing for one subject; everything else is counted with its reason."""
     for plan in plans:
         if plan.item.subject_kind is not row.subject.kind:
             continue
         span = _charged_span(row.subject, plan)
-        if span is None:
-            summary.skipped["not_billable"] += 1
-        elif any(_overlaps(span, done) for done in row.billed[plan.item.id]):
+        if span is None or not period.start <= span.start < period.end:
+            if plan.span.start == period.start:  # later months call only for what begins then
+                summary.skipped["not_billable"] += 1
+            continue
+        billed_days = _days_within(span, row.billed[plan.item.id])
+        if billed_days == span.days:
             summary.existing += 1
+        elif billed_days:
+            # What the other days cost depends on those billed: somebody has to decide.
+            summary.parked["partly_billed"] += 1
         elif not plan.versions or plan.versions[0].effective_from > span.start:
             summary.skipped["no_tariff"] += 1
         else:
@@ -275,8 +282,10 @@ def _charged_span(subject: Subject, plan: ItemPlan) -> DateRange | None:
     return DateRange(start, end) if start < end else None
 
 
-def _overlaps(one: DateRange, other: DateRange) -> bool:
-    return one.start < other.end and other.start < one.end
+def _days_within(span: DateRange, billed: Sequence[DateRange]) -> int:
+    """How many days of the span are billed; no day is billed twice for one item."""
+    parts = (span.intersection(done) for done in billed)
+    return sum(part.days for part in parts if part is not None)
 
 
 def _write_chunk(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -165,6 +165,10 @@ def redeem_code(
     found.used_at = now
     found.used_by = follower.id
     if found.staff_id is not None:
+        # One phone speaks for one member of staff: the one of its newest code.
+        session.execute(
+            update(Staff).where(Staff.follower_id == follower.id).values(follower_id=None)
+        )
         session.get_one(Staff, found.staff_id).follower_id = follower.id
         return Redeemed.STAFF_BOUND
     if found.unit_id is None:
@@ -217,12 +221,12 @@ def _bind(
             community_id=community_id,
             unit_id=unit_id,
             follower_id=follower.id,
-            role=role,
             requested_at=now,
         )
         session.add(binding)
     elif binding.state is BindingState.ACTIVE:
         return
+    binding.role = role
     binding.state = BindingState.ACTIVE
     binding.decided_at = now
     session.flush()  # the fact names the binding's id

@@ -78,7 +78,7 @@ def confirm(
     payment.transaction_id = answer.transaction_id
     payment.confirmed_at = now
     session.flush()  # the receipt and allocations below refer to the confirmed row
-    _book(session, payment, now)
+    _book(session, payment, answer.paid_at or now, now)
     return Outcome.BOOKED
 
 
@@ -100,8 +100,12 @@ def _objection(
     return None
 
 
-def _book(session: Session, payment: Payment, now: datetime) -> None:
-    """Allocate, post, number the receipt and record the fact, all in the caller's transaction."""
+def _book(session: Session, payment: Payment, paid_at: datetime, now: datetime) -> None:
+    """Allocate, post, number the receipt and record the fact, all in the caller's transaction.
+
+    The money belongs to the day it was paid, as on the provider's statement, however late its word
+    came; the receipt is of today.
+    """
     # One payment of a home at a time: what is owed must not change between reading and allocating.
     session.execute(
         select(Unit.id)
@@ -129,7 +133,7 @@ def _book(session: Session, payment: Payment, now: datetime) -> None:
         kind=EntryKind.PAYMENT,
         key=f"payment:{payment.out_trade_no}",
         source_id=payment.id,
-        effective_on=business_date(now),
+        effective_on=business_date(paid_at),
         now=now,
         legs=_payment_legs(payment, allocation),
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from billing.bills import get_bills
@@ -24,7 +24,7 @@ from billing.payment_tables import (
     PaymentTarget,
     Receipt,
 )
-from billing.property import Community
+from billing.property import Community, Unit
 
 ORDER_LIFE = timedelta(hours=2)
 """How long a prepared payment may be paid; afterwards it is closed at the provider."""
@@ -48,7 +48,8 @@ def prepare(
     """Write down a payment that is about to be offered to the payer. Moves nothing.
 
     Called again with the same number and the same wishes it returns the same payment, so a
-    double click orders once.
+    double click orders once, also when both clicks come at once: the home's row is locked until
+    the caller commits.
 
     Args:
         designated: bill id → amount, each above zero and at most what is owed on the bill now.
@@ -59,6 +60,11 @@ def prepare(
         Conflict: the number was already used for something else, or is closed or paid.
     """
     community = session.get_one(Community, community_id)
+    session.execute(
+        select(Unit.id)
+        .where(Unit.community_id == community_id, Unit.id == unit_id)
+        .with_for_update(key_share=True)
+    )
     known = session.scalar(
         select(Payment).where(
             Payment.community_id == community_id, Payment.out_trade_no == out_trade_no
@@ -191,7 +197,8 @@ def record_closed(session: Session, payment: Payment, now: datetime) -> None:
 def list_unsettled(
     session: Session, *, now: datetime, older_than: timedelta, ask_again: timedelta, limit: int
 ) -> list[Payment]:
-    """Open payments the provider should be asked about, oldest first.
+    """Open payments the provider should be asked about, those unattended longest first, so that
+    many that nobody pays do not hide one that was paid.
 
     Args:
         older_than: leave alone what was prepared more recently; its callback is on the way.
@@ -205,7 +212,7 @@ def list_unsettled(
                 Payment.prepared_at < now - older_than,
                 or_(Payment.asked_at.is_(None), Payment.asked_at < now - ask_again),
             )
-            .order_by(Payment.prepared_at)
+            .order_by(func.coalesce(Payment.asked_at, Payment.prepared_at), Payment.id)
             .limit(limit)
         )
     )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Numeric,
     UniqueConstraint,
     select,
@@ -100,6 +101,8 @@ class Subject(Base):
             use_alter=True,
         ),
         UniqueConstraint("community_id", "kind", "code"),
+        # Read by bill_run: what is charged to the next accounts.
+        Index("ix_subject_unit", "community_id", "unit_id"),
         {"comment": "What a charge can attach to: homes, shops, parking spaces"},
     )
 

@@ -1,19 +1,24 @@
 """The web application: blueprints, security headers, error pages, health and metrics."""
 
 import secrets
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Blueprint, Flask, Response, abort, g, jsonify, render_template, request
 from flask_compress import Compress
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
 from flask_talisman import Talisman
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot.program import Program
 from bot.webhook import webhook
@@ -22,6 +27,17 @@ from handlers.pages import pages
 from notify.wording import FILTERS, TEMPLATES
 
 REQUEST_BYTES_MAX = 64 * 1024
+PAGES_RATE = "300/minute"
+"""Of one address, all owners' pages together; many phones share the address of a carrier."""
+
+SIGN_IN_RATE = "20/minute"
+"""Of one address: every fresh code to scan costs a call to WeChat."""
+
+PAGES_AT_ONCE_MAX = 12
+"""Of the 16 threads of `serve`. A page may wait for WeChat or for the payment provider; when those
+are slow on the day of the bills, pushes and payment callbacks still find a thread.
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -70,10 +86,50 @@ def create_app(program: Program) -> Flask:
         csrf.exempt(machine_door)
     app.register_blueprint(door)
     app.register_blueprint(money_in, url_prefix="/callbacks")
-    app.register_blueprint(pages(program.services), url_prefix="/o")
+    owner_pages = pages(program.services)
+    _bound_pages_at_once(owner_pages)
+    app.register_blueprint(owner_pages, url_prefix="/o")
+    _limit_rates(app, owner_pages, program.services.redis)
     _add_operations(app, program)
     _add_error_pages(app)
+    if settings.proxies:
+        # Each proxy appends to X-Forwarded-For; of the scheme only the last one's word counts.
+        proxied = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=1)
+        app.wsgi_app = proxied  # type: ignore[method-assign]
     return app
+
+
+def _limit_rates(app: Flask, owner_pages: Blueprint, redis: Redis) -> None:
+    """Limit what one address may ask for; counted in Redis, or here while Redis is down."""
+    limiter = Limiter(
+        get_remote_address,
+        app=app,
+        storage_uri="redis://",  # only says what kind of store; the pool knows where it is
+        storage_options={"connection_pool": redis.connection_pool},  # type: ignore[dict-item]
+        key_prefix="rate",
+        in_memory_fallback_enabled=True,
+    )
+    limiter.shared_limit(PAGES_RATE, scope="pages")(owner_pages)
+    limited = limiter.limit(SIGN_IN_RATE, override_defaults=False)
+    app.view_functions["pages.sign_in"] = limited(  # type: ignore[assignment]
+        app.view_functions["pages.sign_in"]
+    )
+
+
+def _bound_pages_at_once(owner_pages: Blueprint) -> None:
+    """Turn a page away when too many are being made already; its visitor is told to come back."""
+    places = BoundedSemaphore(PAGES_AT_ONCE_MAX)
+
+    @owner_pages.before_request
+    def take_place() -> None:
+        if not places.acquire(blocking=False):
+            abort(503)
+        g.has_place = True
+
+    @owner_pages.teardown_request
+    def give_place_back(_error: BaseException | None) -> None:
+        if g.pop("has_place", False):
+            places.release()
 
 
 def _origin(url: str) -> str:

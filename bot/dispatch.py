@@ -20,7 +20,7 @@ from billing.bindings import list_homes, normalize_code, see_follower
 from billing.people import Follower, Staff
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
-from bot.understanding.understand import read_period, read_room, understand
+from bot.understanding import read_period, read_room, understand
 from handlers.chat import help
 from handlers.chat.bind import find_code
 from handlers.chat.context import Chat, Memory, Push, Refusal, Reply

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from notify.jobs import Notifier, wake
 from prometheus_client import CollectorRegistry
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -19,17 +20,24 @@ from billing.db import Database, connect
 from billing.privacy import Vault
 from bot.settings import Settings
 from handlers.services import Services
+from notify.jobs import Notifier, wake
 from notify.links import Links
 from notify.wechat import WeChat
 from notify.wording import text_environment
 
 QUEUE_NAME = "mingzhang"
+REDIS_SECONDS_MAX = 1
+"""Somebody waits for whatever we ask Redis: better soon without it than late."""
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Everything that runs, wired."""
+    """Everything that runs, wired.
+
+    `queue` is for those who run jobs: its connection waits for them as long as RQ likes.
+    """
 
     settings: Settings
     services: Services
@@ -46,10 +54,13 @@ def utc_now() -> datetime:
 def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Program:
     """Wire the program. Opens no connection yet: engines and clients connect when first used."""
     redis = Redis.from_url(
-        settings.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=30
+        settings.redis_url,
+        socket_timeout=REDIS_SECONDS_MAX,
+        socket_connect_timeout=REDIS_SECONDS_MAX,
+        retry=Retry(NoBackoff(), 0),
     )
-    queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, default_timeout=300)
-    database = Database(connect(settings.database_url), after_facts=lambda: _wake(queue))
+    bell = _queue(redis)
+    database = Database(connect(settings.database_url), after_facts=lambda: _wake(bell))
     wechat = WeChat(
         app_id=settings.wechat_app_id,
         app_secret=settings.wechat_app_secret,
@@ -83,7 +94,12 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Progra
         templates=settings.wechat_templates,
         clock=clock,
     )
+    queue = _queue(Redis.from_url(settings.redis_url))
     return Program(settings, services, notifier, queue, CollectorRegistry())
+
+
+def _queue(redis: Redis) -> Queue:
+    return Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, default_timeout=300)
 
 
 def _wake(queue: Queue) -> None:

@@ -9,8 +9,21 @@ from alembic.config import Config
 from sqlalchemy import Engine, MetaData, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
-import notify.outbox  # noqa: F401  # modules with tables must be imported before metadata is read
+from billing import (  # noqa: F401  # a table is known once its module was imported
+    alerts,
+    bill_run_tables,
+    bills,
+    facts,
+    ledger,
+    merchants,
+    payment_tables,
+    people,
+    property,
+    reconciliation,
+    tariffs,
+)
 from billing.db import RUNTIME_ROLE, Base
+from notify import outbox  # noqa: F401
 
 
 class SchemaError(Exception):

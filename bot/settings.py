@@ -18,6 +18,7 @@ from billing.channels.wechat_pay import WeChatPayKeys, valid_gateway
 from notify.catalog import NOTICES
 
 WEBHOOK_MODES = ("secure", "compatible", "plain")
+COUNT_MAX = 9
 POSTGRESQL = ("postgresql", "postgresql+psycopg")
 
 
@@ -33,6 +34,7 @@ class Settings:
     redis_url: str
     base_url: str
     port: int
+    proxies: int
     var: Path
     secret_key: str
     data_keys: tuple[str, ...]
@@ -63,6 +65,7 @@ class Settings:
             redis_url=env.url("REDIS_URL", "redis", "rediss", "unix"),
             base_url=env.base("MINGZHANG_BASE_URL"),
             port=env.port("MINGZHANG_PORT", 8000),
+            proxies=env.count("MINGZHANG_PROXIES", 0),
             var=Path(env.optional("MINGZHANG_VAR") or "var").resolve(),
             secret_key=env.secret("MINGZHANG_SECRET_KEY", minimum=32),
             data_keys=_data_keys(env.secret("MINGZHANG_DATA_KEYS", minimum=44)),
@@ -165,6 +168,12 @@ class _Environment:
         value = self.optional(name) or str(default)
         if re.fullmatch(r"[0-9]{1,5}", value) is None or not 0 < int(value) < 65536:
             raise SettingsError(f"{name} must be a port number, not {value!r}")
+        return int(value)
+
+    def count(self, name: str, default: int) -> int:
+        value = self.optional(name) or str(default)
+        if not (value.isascii() and value.isdigit() and int(value) <= COUNT_MAX):
+            raise SettingsError(f"{name} must be a number from 0 to {COUNT_MAX}, not {value!r}")
         return int(value)
 
     def choice(self, name: str, values: tuple[str, ...]) -> str:

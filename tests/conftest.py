@@ -8,6 +8,7 @@ tests may commit, crash and run in any order.
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -17,6 +18,8 @@ from cryptography.fernet import Fernet
 from psycopg import sql
 from redis import Redis
 from sqlalchemy import Engine, select
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from billing.db import Database, connect
 from billing.privacy import Vault
@@ -42,9 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the engines once per run, in the controller; workers find them in the environment."""
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    engines = scratch()
-    running = engines.__enter__()
-    config.add_cleanup(lambda: engines.__exit__(None, None, None))
+    engines = ExitStack()
+    config.add_cleanup(engines.close)
+    running = engines.enter_context(scratch())
     os.environ[_KEY] = DATA_KEY
     os.environ[_ADMIN] = running.postgres.url("{}")
     os.environ[_REDIS] = running.redis_url
@@ -173,3 +176,20 @@ def redis(redis_url: str) -> Iterator[Redis]:
     client.flushdb()
     yield client
     client.close()
+
+
+class DemosStayTogether(LoadScopeScheduling):
+    """Spread tests one by one, but keep the files that start a whole demo on one worker each.
+
+    xdist's own groups need `--dist loadgroup`, which does nothing under pytest 9.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        starts_a_demo = file.startswith(("tests/faults/", "tests/browser/"))
+        return file if starts_a_demo else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> DemosStayTogether:
+    """Use it; the files with the most tests of one scope, the demos, are started first."""
+    return DemosStayTogether(config, log)

@@ -98,4 +98,4 @@ def make_code(code: str, room: str, role: str) -> None:
             role=ResidentRole(role),
             now=program.services.clock(),
         )
-        print_json({"community": code, "room": room, "role": role, "code": made})
+    print_json({"community": code, "room": room, "role": role, "code": made})

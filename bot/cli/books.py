@@ -47,6 +47,8 @@ def remind(today: date) -> None:
 def check(context: click.Context) -> None:
     """Prove the books; exit 1 when a check finds something."""
     with open_program() as program, program.services.database.transaction() as session:
+        # One snapshot: payments that come while we look must not look like faults.
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         results: list[dict[str, Any]] = [
             {"name": result.name, "rows": result.rows, "violations": result.violations}
             for result in run_checks(session)

@@ -7,7 +7,7 @@ import click
 
 from billing.business_day import business_date
 from bot.cli.installation import var_folder
-from bot.demo.run import DemoOptions, run_demo
+from bot.demo.run import DemoError, DemoOptions, run_demo
 from bot.demo.seed import Plan
 from bot.embedded import EmbeddedError
 from bot.program import utc_now
@@ -44,5 +44,5 @@ def demo(clock_rate: float, **size: Any) -> None:
     )
     try:
         run_demo(options)
-    except (EmbeddedError, SchemaError, SettingsError) as error:
+    except (DemoError, EmbeddedError, SchemaError, SettingsError) as error:
         raise click.ClickException(str(error)) from error

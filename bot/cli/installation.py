@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psycopg.errors import InvalidParameterValue, UndefinedColumn, UndefinedTable
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from billing.business_day import business_date
 from billing.errors import BillingError, InvalidInput
 from billing.period import Period
 from bot.embedded import EmbeddedError, embedded
 from bot.program import Program, build, utc_now
-from bot.settings import Settings, SettingsError
+from bot.schema import SchemaError
+from bot.settings import Settings, SettingsError, is_given
 
 DEMO_ENVIRONMENT = "demo-environment.json"
 """Under MINGZHANG_VAR: the settings `mingzhang demo` made for itself."""
@@ -32,33 +35,72 @@ def var_folder() -> Path:
     return Path(os.environ.get("MINGZHANG_VAR") or "var").resolve()
 
 
+class Refused(click.ClickException):
+    """The command cannot be done as asked. Exit code 2, as 1 is `check` having found something."""
+
+    exit_code = 2
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What an operator can mend becomes one line on stderr; a defect keeps its traceback."""
+    try:
+        yield
+    except (SettingsError, SchemaError, EmbeddedError, BillingError) as error:
+        raise Refused(str(error)) from error
+    except DBAPIError as error:
+        sentence = _explain(error)
+        if sentence is None:
+            raise
+        raise Refused(sentence) from error
+
+
+def _explain(error: DBAPIError) -> str | None:
+    """Why the database does not serve us, when that is not a defect of ours."""
+    reason = str(error.orig).partition("\n")[0]
+    if isinstance(error, OperationalError):
+        return f"DATABASE_URL: the database does not serve us: {reason}"
+    if isinstance(error.orig, UndefinedTable | UndefinedColumn | InvalidParameterValue):
+        return f"DATABASE_URL: run `mingzhang migrate` first: {reason}"
+    return None
+
+
 @contextmanager
 def open_program() -> Iterator[Program]:
-    """The program of this installation; refusals become one line on stderr and exit code 2."""
-    try:
-        if os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL"):
-            yield build(Settings.from_env(os.environ))
+    """The program of this installation, until the block ends; refusals as in `refusals`."""
+    with refusals():
+        if is_given(os.environ, "DATABASE_URL") or is_given(os.environ, "REDIS_URL"):
+            with _closing(build(Settings.from_env(os.environ))) as program:
+                yield program
             return
         kept = var_folder() / DEMO_ENVIRONMENT
         if not kept.exists():
-            raise click.ClickException(
+            raise Refused(
                 "DATABASE_URL and REDIS_URL are not set and there is no demo under"
                 f" {var_folder()}; set them, or run `mingzhang demo` first"
             )
         with embedded(var_folder()) as engines:
             urls = {"DATABASE_URL": engines.database_url, "REDIS_URL": engines.redis_url}
             kept_settings = json.loads(kept.read_text(encoding="utf-8"))
-            yield build(Settings.from_env({**kept_settings, **os.environ, **urls}))
-    except (SettingsError, EmbeddedError, BillingError) as error:
-        raise click.ClickException(str(error)) from error
+            settings = Settings.from_env({**kept_settings, **os.environ, **urls})
+            with _closing(build(settings)) as program:
+                yield program
+
+
+@contextmanager
+def _closing(program: Program) -> Iterator[Program]:
+    try:
+        yield program
+    finally:
+        program.services.database.engine.dispose()
+        program.services.redis.close()
+        program.queue.connection.close()
 
 
 def production_settings() -> Settings:
     """Settings of a production process, which never embeds anything (design.md decision 14)."""
-    try:
+    with refusals():
         return Settings.from_env(os.environ)
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def print_json(value: Any) -> None:

@@ -4,7 +4,7 @@ import click
 from sqlalchemy import select
 
 from billing.alerts import Alert
-from bot.cli.installation import open_program, print_json
+from bot.cli.installation import Refused, open_program, print_json
 from bot.menu import menu
 from notify.wechat import WeChatError, WeChatUnreachable
 
@@ -45,5 +45,5 @@ def publish_menu() -> None:
         try:
             program.services.wechat.create_menu(menu())
         except (WeChatError, WeChatUnreachable) as error:
-            raise click.ClickException(f"WeChat did not take the menu: {error}") from error
+            raise Refused(f"WeChat did not take the menu: {error}") from error
         print_json({"published": True, "menu": menu()})

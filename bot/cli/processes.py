@@ -17,13 +17,20 @@ from rq.utils import now as rq_now
 
 from bot import jobs
 from bot.app import create_app
-from bot.cli.installation import print_json, production_settings
+from bot.cli.installation import print_json, production_settings, refusals
 from bot.program import Program, build
 from bot.schedule import SCHEDULE
-from bot.schema import SchemaError, migrate
-from bot.settings import Settings, SettingsError
+from bot.schema import migrate
+from bot.settings import Settings, database_url
+from bot.understanding import understand
+from handlers.chat.topics import Topic
 
 THREADS = 16
+ROUNDS_WAITING_MAX = 4
+"""A repeated job no worker took for so many rounds is dropped: cron brings it again anyway."""
+
+DAILY_WAITS_SECONDS_MAX = 6 * 3600
+FAILURE_KEPT_SECONDS = 7 * 24 * 3600
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -53,7 +60,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> Any:
         """Build the application in the serving process, after the fork."""
-        return create_app(build(self._settings))
+        program = build(self._settings)
+        # The language model is read now, so that the first sentence does not wait for it.
+        understand(Topic.DUE.label, today=program.services.today(), staff=False)
+        return create_app(program)
 
 
 @click.command()
@@ -85,7 +95,10 @@ class JsonCron(CronScheduler):
         """Enqueue what is due, as JSON."""
         due = [job for job in self.get_jobs() if job.should_run()]
         for job in due:
-            self._queue.enqueue(job.func_name, result_ttl=60, failure_ttl=7 * 24 * 3600)
+            waits = job.interval * ROUNDS_WAITING_MAX if job.interval else DAILY_WAITS_SECONDS_MAX
+            self._queue.enqueue(
+                job.func_name, ttl=waits, result_ttl=60, failure_ttl=FAILURE_KEPT_SECONDS
+            )
             job.set_enqueue_time(rq_now())
         return due
 
@@ -93,9 +106,9 @@ class JsonCron(CronScheduler):
 @click.command()
 def cron() -> None:
     """Enqueue what is due: the sweep, reminders, settling. Two at once do no harm."""
+    program = build(production_settings())
     os.environ["TZ"] = "Asia/Shanghai"  # RQ reads cron expressions in local time
     time.tzset()
-    program = build(production_settings())
     scheduler = JsonCron(program)
     for planned in SCHEDULE:
         scheduler.register(
@@ -107,11 +120,6 @@ def cron() -> None:
 @click.command("migrate")
 def migrate_command() -> None:
     """Bring the database of DATABASE_URL to the newest schema; safe to repeat."""
-    url = os.environ.get("DATABASE_URL")
-    if not url:
-        raise click.ClickException("DATABASE_URL is not set")
-    try:
-        migrate(url)
-    except (SchemaError, SettingsError) as error:
-        raise click.ClickException(str(error)) from error
+    with refusals():
+        migrate(database_url(os.environ))
     print_json({"migrated": True})

@@ -4,7 +4,6 @@ Every statement keeps the books whole, so `mingzhang check` holds over history a
 """
 
 import random
-from datetime import date
 from typing import Any
 
 from sqlalchemy import text
@@ -113,7 +112,7 @@ STATEMENTS = [
 ]
 
 
-def pay_history(session: Session, community_id: int, today: date, chance: random.Random) -> None:
+def pay_history(session: Session, community_id: int, chance: random.Random) -> None:
     """Pay every bill in full on some day of its month, but for the current month and those
     behind.
     """

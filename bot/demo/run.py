@@ -36,6 +36,7 @@ from bot.demo.keys import (
 from bot.demo.seed import COMMUNITY, Plan, seed_demo
 from bot.demo.supervisor import Child, Supervisor
 from bot.embedded import start_postgres, start_valkey
+from bot.embedded.locks import try_lock
 from bot.menu import menu
 from bot.program import Program, build
 from bot.schema import migrate
@@ -44,6 +45,11 @@ from bot.settings import Settings
 log = structlog.get_logger(__name__)
 
 READY_SECONDS_MAX = 90
+LOCK_FILE = "demo.lock"
+
+
+class DemoError(Exception):
+    """The demo cannot run; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,29 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions) -> None:
-    """Run the demo in the foreground until SIGINT or SIGTERM; prints `ready: <url>` on stdout."""
+    """Run the demo in the foreground until SIGINT or SIGTERM; prints `ready: <url>` on stdout.
+
+    Raises:
+        DemoError: another demo runs on the same folder, or not everything came up.
+    """
+    options.var.mkdir(parents=True, exist_ok=True)
+    lock = try_lock(options.var / LOCK_FILE)
+    if lock is None:
+        raise DemoError(
+            f"another demo runs on {options.var}; stop it, or set MINGZHANG_VAR, MINGZHANG_PORT"
+            " and MINGZHANG_SANDBOX_PORT to others"
+        )
+    try:
+        _run(options)
+    finally:
+        os.close(lock)
+
+
+def _run(options: DemoOptions) -> None:
     stopping = threading.Event()
+    gave_up = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    options.var.mkdir(parents=True, exist_ok=True)
     addresses = Addresses(
         service=f"http://127.0.0.1:{options.port}",
         sandbox=f"http://127.0.0.1:{options.sandbox_port}",
@@ -90,10 +114,12 @@ def run_demo(options: DemoOptions) -> None:
         supervisor = Supervisor(_children(full, config_file, options), heal, stopping)
         supervisor.start()
         ready = threading.Thread(
-            target=_announce, args=(program, addresses, stopping, demo_file), daemon=True
+            target=_announce, args=(program, addresses, stopping, gave_up, demo_file), daemon=True
         )
         ready.start()
         supervisor.watch()
+    if gave_up.is_set():
+        raise DemoError(f"not everything answered within {READY_SECONDS_MAX} s; see the log above")
 
 
 @contextmanager
@@ -215,7 +241,11 @@ def _phone_of(session: Session, unit: Unit) -> str:
 
 
 def _announce(
-    program: Program, addresses: Addresses, stopping: threading.Event, demo_file: Path
+    program: Program,
+    addresses: Addresses,
+    stopping: threading.Event,
+    gave_up: threading.Event,
+    demo_file: Path,
 ) -> None:
     """Wait until everything answers, publish the menu, then say so."""
     deadline = time.monotonic() + READY_SECONDS_MAX
@@ -224,6 +254,7 @@ def _announce(
             break
         if time.monotonic() > deadline:
             log.error("not_ready", seconds=READY_SECONDS_MAX)
+            gave_up.set()
             stopping.set()
             return
         stopping.wait(0.2)

@@ -2,6 +2,7 @@
 
 Deterministic for a seed and a date. Everything goes through the core's own functions except past
 payments, which are written set-wise (`history`), as an import from an older system would be.
+Every step finds what an earlier start left, so a start that was killed is finished by the next.
 """
 
 import random
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.bill_run import run_bills
+from billing.bill_run_tables import BillRun
 from billing.business_day import BEIJING
 from billing.db import Database
 from billing.ledger import ensure_accounts
@@ -45,26 +47,49 @@ def first_day_at_nine(period: Period) -> datetime:
 
 
 def seed_demo(database: Database, vault: Vault, plan: Plan, merchant: tuple[str, str]) -> bool:
-    """Fill an empty installation; False when the demo community is already there.
+    """Fill an empty installation, or issue the bills of the months since the last start.
+
+    Safe to repeat. Returns True when the installation was filled, or filling it was finished.
 
     Args:
         merchant: code and mchid of the merchant account that collects.
     """
-    chance = random.Random(plan.seed)  # noqa: S311  # demo data, not secrets
     with database.transaction() as session:
-        if session.scalar(select(Community.id).where(Community.code == COMMUNITY)):
-            return False
-        community = _community(session, merchant)
-        _items(session, community, plan)
-        add_homes(session, vault, community.id, plan.households, chance)
-        for login, name, role in STAFF:
-            session.add(Staff(login=login, name=name, role=role, community_id=community.id))
-    for period in past_periods(plan):
+        community = session.scalar(select(Community).where(Community.code == COMMUNITY))
+        if community is None:
+            community = _community(session, merchant)
+            _items(session, community, plan)
+            add_homes(session, vault, community.id, plan.households, _chance(plan, "homes"))
+    for period in _periods_to_bill(database, community, plan):
         issued_at = first_day_at_nine(period)
         run_bills(database, community, period, today=period.start, now=issued_at, publish=True)
     with database.transaction() as session:
-        pay_history(session, community.id, plan.today, chance)
+        # Staff come last: where they are, everything else is.
+        if session.scalar(select(func.count(Staff.id)).where(Staff.community_id == community.id)):
+            return False
+        pay_history(session, community.id, _chance(plan, "history"))
+        for login, name, role in STAFF:
+            session.add(Staff(login=login, name=name, role=role, community_id=community.id))
     return True
+
+
+def _chance(plan: Plan, purpose: str) -> random.Random:
+    """A sequence of its own for each step, so that a step done earlier does not shift the next."""
+    return random.Random(f"{plan.seed} {purpose}")  # noqa: S311  # demo data, not secrets
+
+
+def _periods_to_bill(database: Database, community: Community, plan: Plan) -> list[Period]:
+    """From the last month a run was begun for, which may have been killed, to the current one."""
+    with database.transaction() as session:
+        last: Period | None = session.scalar(
+            select(func.max(BillRun.period)).where(BillRun.community_id == community.id)
+        )
+    period, current = last or past_periods(plan)[0], Period.of(plan.today)
+    periods = []
+    while period <= current:
+        periods.append(period)
+        period = period.next()
+    return periods
 
 
 def past_periods(plan: Plan) -> list[Period]:

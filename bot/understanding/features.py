@@ -1,4 +1,4 @@
-"""What a skeleton shows to the classifier: its characters in twos and threes, and its meanings."""
+"""What a skeleton shows to the classifier: its characters, their pairs, and its meanings."""
 
 import re
 from functools import cache
@@ -13,8 +13,7 @@ def features(skeleton: str, *, staff: bool) -> list[str]:
     """The features of one skeleton, each once; `staff` tells who is speaking."""
     text = f"^{_NOISE.sub('', skeleton)}$"
     found = dict.fromkeys(text[1:-1])
-    for size in (2, 3):
-        found.update(dict.fromkeys(text[i : i + size] for i in range(len(text) - size + 1)))
+    found.update(dict.fromkeys(text[i : i + 2] for i in range(len(text) - 1)))
     meanings = meanings_of(text)[:_MOST_MEANINGS]
     found.update(dict.fromkeys(f"{name}:" for name in meanings))
     for i, first in enumerate(meanings):

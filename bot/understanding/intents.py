@@ -11,6 +11,12 @@ STAFF = "staff."
 _WEAK = {OTHER: 0.35, BACKGROUND: 0.05, "help": 0.3}
 """How much a clause of small talk counts beside one that wishes something."""
 
+SURE = 0.85
+"""Share of the votes above which no second opinion is asked."""
+
+SECOND = 0.4
+"""Votes of a phrase that is the very sentence, in shares of all other votes."""
+
 _WHOLE = 0.9
 """Weight of the sentence read as one, beside its clauses (which have 1 and a bit each)."""
 
@@ -36,6 +42,7 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
         whole = model.likelihoods(" ".join(part.text for part in parts), staff=staff)
         for name, share in whole.items():
             votes[name] += _WHOLE * share * _WEAK.get(name, 1.0)
+    votes = _second_opinion(votes, parts, model)
     total = sum(votes.values())
     votes[OTHER] += votes.pop(BACKGROUND)
     if not staff:
@@ -46,6 +53,17 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
         part for part, share in zip(parts, shares, strict=True) if share[best] >= 0.2
     ) if best in shares[0] else ()
     return Decision(best, votes[best] / total, ranked[1], carriers or tuple(parts), tuple(parts))
+
+
+def _second_opinion(votes: dict[str, float], parts: list[Clause], model: Model) -> dict[str, float]:
+    """The votes of an unsure sentence with those of the phrases it resembles; a sure one's as is."""
+    total = sum(votes.values())
+    if max(votes.values()) >= SURE * total:
+        return votes
+    text = " ".join(part.text for part in parts)
+    for name, likeness in model.second_look.resemblance(text).items():
+        votes[name] += SECOND * total * likeness
+    return votes
 
 
 def _votes(parts: list[Clause], shares: list[dict[str, float]]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot.understanding.features import features
 from bot.understanding.pinyin import TypedPinyin
+from bot.understanding.second_look import SecondLook
 
 _HERE = Path(__file__).parent
 MODEL_FILE = _HERE / "model.json"
@@ -22,7 +23,7 @@ class Model:
     intents: tuple[str, ...]
     bias: tuple[float, ...]
     weights: dict[str, tuple[tuple[int, float], ...]]
-    phrases: dict[str, list[str]]
+    second_look: SecondLook
     typed_pinyin: TypedPinyin
 
     def likelihoods(self, skeleton: str, *, staff: bool) -> dict[str, float]:
@@ -60,7 +61,7 @@ def load_model() -> Model:
         tuple(data["intents"]),
         tuple(data["bias"]),
         pairs,
-        data["phrases"],
+        SecondLook(data["phrases"]),
         TypedPinyin(spellings),
     )
 

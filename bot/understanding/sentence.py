@@ -5,6 +5,7 @@ The skeleton is the text with each of those replaced by one capital letter, so t
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -44,16 +45,16 @@ def prepare(text: str) -> str:
 def read_sentence(plain: str, today: date) -> Sentence:
     """The mentions and the skeleton of prepared text."""
     rooms = find_rooms(plain)
-    covered = _cover(plain, rooms)
+    covered = cover(plain, rooms)
     periods = find_periods(covered, today)
-    covered = _cover(covered, periods)
+    covered = cover(covered, periods)
     amounts = find_amounts(covered, bare=False)
-    covered = _cover(covered, amounts)
+    covered = cover(covered, amounts)
     mentions: list[Mention] = [*rooms, *periods, *amounts, *find_fees(covered)]
     return _skeleton(plain, sorted(mentions, key=lambda m: m.start), today)
 
 
-def _cover(text: str, mentions: list[RoomMention] | list[PeriodMention] | list[AmountMention]) -> str:
+def cover(text: str, mentions: Sequence[Mention]) -> str:
     """`text` with the mentions made unreadable, positions unchanged."""
     for mention in mentions:
         length = mention.end - mention.start

@@ -11,7 +11,9 @@ from bot.understanding.intents import Decision
 from bot.understanding.periods import PeriodMention, choose_period
 from bot.understanding.rooms import RoomMention, choose_room
 from bot.understanding.scope import Clause
-from bot.understanding.sentence import Mention, Sentence
+from bot.understanding.sentence import FEE, Mention, Sentence
+
+_BARE_CLAUSE = 6
 
 M = TypeVar("M", bound=Mention)
 
@@ -20,6 +22,13 @@ Slots = dict[str, str | int | list[str]]
 _NO_SLOTS = frozenset({"help", "human", "other"})
 _NO_PERIOD = frozenset({"bind", "unbind", "my_rooms", "reminders", "payments.methods", "tariff", "autopay", "balance"})
 _NO_AMOUNT = frozenset({"bind", "unbind", "my_rooms", "reminders", "tariff", "payments.methods", "staff.collection", "staff.broadcast", "staff.room"})
+_NOTHING_DUE = frozenset({"autopay", "reminders", "bind", "unbind", "my_rooms"})
+"""Intents where a late fee can only be part of the story told before the wish."""
+
+_CHARGE = re.compile("费|金|水电")
+_CHARGED = re.compile("[交欠催缴收]$")
+_ABOUT_BILLS = re.compile(f"[{FEE}费账单交付缴欠收扣用钱票款]")
+_DIFFERENCE = re.compile(r"(?:多了|多出来?|涨了|贵了|高了|少了|便宜了|多|涨|贵|高|少)$")
 _SCOPED = frozenset({"staff.collection", "staff.arrears"})
 _BACKGROUND_DATE = re.compile(
     r"^(?:份|初|底)?[^,。]{0,4}?(?:搬|买|卖|入住|住进|装修|交房|收房|租|退租|退|出差|生病|住院|结婚|离婚|换|停水|停电|出国|回老家|过户|办|刚|退休|忘)"
@@ -32,7 +41,7 @@ def read_slots(sentence: Sentence, decision: Decision) -> Slots:
     if intent in _NO_SLOTS:
         return {}
     slots: Slots = {}
-    fees = fee_codes(_near(sentence, decision, FeeMention))
+    fees = _fees(sentence, decision)
     if fees:
         slots["fee"] = fees[0] if len(fees) == 1 else fees
     period = None if intent in _NO_PERIOD else _period(sentence, decision)
@@ -47,6 +56,24 @@ def read_slots(sentence: Sentence, decision: Decision) -> Slots:
     if amount:
         slots["amount"] = amount
     return slots
+
+
+def _fees(sentence: Sentence, decision: Decision) -> list[str]:
+    """The fees the wish is about; who has a parking space is an audience, not a fee."""
+    found = _near(sentence, decision, FeeMention)
+    if decision.intent == "staff.broadcast":
+        found = [m for m in found if _is_charge(sentence.text, m)]
+    codes = fee_codes(found)
+    if decision.intent in _NOTHING_DUE:
+        codes = [code for code in codes if code != "late_fee"]
+    return codes
+
+
+def _is_charge(text: str, mention: FeeMention) -> bool:
+    return bool(
+        _CHARGE.search(text[mention.start : mention.end])
+        or _CHARGED.search(text[: mention.start])
+    )
 
 
 def _room(sentence: Sentence) -> str | None:
@@ -69,6 +96,8 @@ def _period(sentence: Sentence, decision: Decision) -> str | None:
 
 def _amount(sentence: Sentence, decision: Decision) -> int | None:
     found = _near(sentence, decision, AmountMention)
+    if decision.intent == "bills.explain_change":
+        found = [m for m in found if not _DIFFERENCE.search(sentence.text[: m.start])]
     return choose_amount(found, sentence.text)
 
 
@@ -85,7 +114,13 @@ def _near(sentence: Sentence, decision: Decision, kind: type[M]) -> list[M]:
         if isinstance(mention, kind) and not is_denied(sentence.text, mention.start)
     ]
     inside = [m for place, m in found if _holds(decision.carriers, place)]
-    return inside or [m for place, m in found if _holds(decision.counted, place)]
+    telling = tuple(part for part in decision.counted if _tells_of_bills(part))
+    return inside or [m for place, m in found if _holds(telling, place)]
+
+
+def _tells_of_bills(part: Clause) -> bool:
+    """Whether a clause beside the wish is about bills too, or nothing but its period or room."""
+    return bool(_ABOUT_BILLS.search(part.text)) or len(part.text) <= _BARE_CLAUSE
 
 
 def _holds(parts: tuple[Clause, ...], place: int) -> bool:

@@ -28,9 +28,9 @@ VARIANTS = 30
 EPOCHS = 8
 STEP = 0.9
 DECAY = 2e-6
-RAREST_FEATURE = 4
+RAREST_FEATURE = 6
 RAREST_SPELLING = 12
-SMALLEST_WEIGHT = 0.06
+SMALLEST_WEIGHT = 0.15
 LONGEST_SPELLING = 6
 
 _LEADS = ("请问", "你好", "麻烦", "那个", "我想问", "帮我", "我想", "你好请问", "急", "师傅", "我", "就是", "然后")

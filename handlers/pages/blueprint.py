@@ -20,6 +20,7 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/home/<token>", homes.home),
     ("GET", "/bill/<token>", homes.bill),
     ("POST", "/pay", pay.pay),
+    ("GET", "/pay", pay.pay_reopened),
     ("GET", "/paid/<token>", results.paid),
     ("GET", "/history/<token>", records.history),
     ("GET", "/tariffs/<token>", records.tariffs),

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.bills import list_unpaid
@@ -26,7 +25,6 @@ from billing.payments import (
     record_unknown,
 )
 from billing.privacy import mask_room
-from billing.property import Unit
 from handlers.pages.choice import choose, designate, designate_whole, read_amount
 from handlers.pages.homes import Attempt, show_home
 from handlers.pages.qr import qr_image
@@ -94,6 +92,11 @@ def pay(services: Services) -> ResponseReturnValue:
     )
 
 
+def pay_reopened(services: Services) -> ResponseReturnValue:
+    """`GET /o/pay`: a phone that restored its browser asks for the cashier without its form."""
+    return redirect(url_for("pages.index"))
+
+
 def _read_wish(services: Services, openid: str) -> Wish:
     home = services.links.read_home(request.form.get("home", ""))
     if home is None:
@@ -122,12 +125,6 @@ def _prepare(
     if merchant.code not in services.channels:
         raise Refused(Refusal.NOT_COLLECTING, url_for("pages.index"))
     payer = see_follower(session, openid, now)
-    # A second click waits here until the first is written, and then finds its payment.
-    session.execute(
-        select(Unit.id)
-        .where(Unit.community_id == wish.home.community_id, Unit.id == wish.home.unit_id)
-        .with_for_update(key_share=True)
-    )
     known = find_payment(session, wish.home.community_id, wish.out_trade_no)
     if known is not None and _is_over(known, now):
         return Prepared(visit, known, merchant)

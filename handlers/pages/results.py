@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 from flask import render_template
 from flask.typing import ResponseReturnValue
+from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
 
 from billing.channels.base import ChannelError
@@ -70,9 +71,14 @@ def visit_payment(
 
 
 def _may_ask(services: Services, record: PaymentRecord) -> bool:
+    """Whether it is time to ask again. Without Redis it is: then nobody else asks either."""
     payment = record.payment
     key = f"asked:{payment.community_id}:{payment.id}"
-    return bool(services.redis.set(key, b"1", nx=True, ex=ASK_SECONDS))
+    try:
+        return bool(services.redis.set(key, b"1", nx=True, ex=ASK_SECONDS))
+    except RedisError as error:
+        log.warning("asking_not_limited", reason=type(error).__name__)
+        return True
 
 
 def _ask(services: Services, record: PaymentRecord) -> None:

@@ -7,6 +7,7 @@ is the path we were asked for, kept in the session.
 
 import secrets
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from flask import redirect, request, session, url_for
 from werkzeug.wrappers import Response
@@ -55,7 +56,7 @@ def require_viewer(services: Services) -> str:
     if openid is None and request.method == "POST":
         raise Refused(Refusal.SIGN_IN_AGAIN)
     if openid is None:
-        raise SignInNeeded(request.full_path.rstrip("?"))
+        raise SignInNeeded(quote(request.path))  # what a messenger added to the link stays behind
     return openid
 
 

@@ -7,7 +7,7 @@ PayRefused   one Chinese sentence shown on the phone
 from sandbox.pay.texts import say
 
 
-class PayRefused(Exception):  # noqa: N818 - a refusal, not a fault
+class PayRefused(Exception):
     """The cashier does not take this payment; `message` is what the person reads."""
 
     def __init__(self, message: str):
@@ -15,7 +15,7 @@ class PayRefused(Exception):  # noqa: N818 - a refusal, not a fault
         self.message = message
 
 
-class ApiRefused(Exception):  # noqa: N818 - a refusal, not a fault
+class ApiRefused(Exception):
     """An API call answered by an error, as documented per endpoint."""
 
     def __init__(self, http: int, code: str, message: str, detail: dict[str, object] | None = None):

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
+from billing import bill_run
 from billing.bill_run import RunSummary, one_run_at_a_time, run_bills
 from billing.bills import list_bills, list_lines
 from billing.checks import run_checks
@@ -22,15 +23,42 @@ from tests.conftest import NOW, World
 DECEMBER = Period("2026-12")
 
 
-def run(world: World, *, publish: bool = True, database: Database | None = None) -> RunSummary:
+def run(
+    world: World,
+    period: Period = DECEMBER,
+    *,
+    publish: bool = True,
+    database: Database | None = None,
+) -> RunSummary:
     return run_bills(
         database or world.database,
         world.community,
-        DECEMBER,
-        today=date(2026, 12, 1),
+        period,
+        today=period.start,
         now=NOW,
         publish=publish,
     )
+
+
+def change(world: World, *statements: str) -> None:
+    with world.database.transaction() as session:
+        for statement in statements:
+            session.execute(text(statement))
+
+
+def charged(world: World, code: str, item: str) -> list[tuple[str, str, int]]:
+    """What was ever charged to a subject for an item: first day, first day not charged, fen."""
+    with world.database.transaction() as session:
+        rows = session.execute(
+            text(
+                "SELECT period_from::text, period_to::text, line.amount FROM bill_line line"
+                " JOIN subject ON subject.id = line.subject_id"
+                " JOIN charge_item item ON item.id = line.item_id"
+                " WHERE subject.code = :code AND item.code = :item ORDER BY period_from"
+            ),
+            {"code": code, "item": item},
+        )
+        return [tuple(row) for row in rows]
 
 
 def count(world: World, query: str) -> int:
@@ -198,3 +226,106 @@ def test_a_subject_that_cannot_be_priced_is_parked_and_the_rest_goes_on(world: W
     assert summary.parked.total() == 24
     assert summary.created > 24
     assert violations(world) == []
+
+
+QUARTERLY_FROM_2027 = """
+    UPDATE charge_item SET cycle_months = 3, active_from = '2027-01-01' WHERE code = 'garbage'
+"""
+
+
+def test_a_charge_that_begins_within_its_quarter_is_billed_in_the_month_it_begins(
+    world: World,
+) -> None:
+    handed_over = "UPDATE subject SET billable_from = '2027-02-15' WHERE code = '3-2-501'"
+    change(world, QUARTERLY_FROM_2027, handed_over)
+    run(world, Period("2027-01"))
+    assert charged(world, "3-2-501", "garbage")[5:] == []
+    assert charged(world, "3-2-502", "garbage")[5:] == [("2027-01-01", "2027-04-01", 1800)]
+    run(world, Period("2027-02"))
+    run(world, Period("2027-03"))
+    run(world, Period("2027-04"))
+    assert charged(world, "3-2-501", "garbage")[5:] == [
+        ("2027-02-15", "2027-04-01", 900),
+        ("2027-04-01", "2027-07-01", 1800),
+    ]
+    assert charged(world, "3-2-502", "garbage")[5:] == [
+        ("2027-01-01", "2027-04-01", 1800),
+        ("2027-04-01", "2027-07-01", 1800),
+    ]
+    assert violations(world) == []
+
+
+def test_an_item_that_begins_within_its_year_is_billed_from_its_first_day(world: World) -> None:
+    change(
+        world,
+        "UPDATE charge_item SET cycle_months = 12, active_from = '2027-11-01'"
+        " WHERE code = 'garbage'",
+    )
+    for month in ("2027-10", "2027-11", "2027-12", "2028-01"):
+        run(world, Period(month))
+    assert charged(world, "3-2-501", "garbage")[5:] == [
+        ("2027-11-01", "2028-01-01", 1200),
+        ("2028-01-01", "2029-01-01", 7200),
+    ]
+
+
+def test_the_later_months_of_a_quarter_call_for_nothing_that_was_billed_in_its_first(
+    world: World,
+) -> None:
+    change(world, QUARTERLY_FROM_2027)
+    run(world, Period("2027-01"))
+    spaces = count(world, "SELECT count(*) FROM subject WHERE kind = 'parking'")
+    february = run(world, Period("2027-02"))
+    assert (february.expected, february.created) == (24 + spaces, 24 + spaces)
+
+
+def test_days_added_to_what_is_billed_already_are_parked_for_somebody_to_decide(
+    world: World,
+) -> None:
+    change(world, "UPDATE subject SET billable_to = '2026-12-16' WHERE code = '3-2-501'")
+    run(world)
+    change(world, "UPDATE subject SET billable_to = NULL WHERE code = '3-2-501'")
+    again = run(world)
+    assert (again.created, again.parked) == (0, {"partly_billed": 2})
+    assert charged(world, "3-2-501", "garbage")[5:] == [("2026-12-01", "2026-12-16", 290)]
+
+
+def test_fewer_days_than_are_billed_already_are_nothing_new(world: World) -> None:
+    first = run(world)
+    change(world, "UPDATE subject SET billable_to = '2026-12-16' WHERE code = '3-2-501'")
+    again = run(world)
+    assert (again.existing, again.created, again.parked.total()) == (first.created, 0, 0)
+
+
+def test_a_home_on_the_account_of_another_is_charged_for_its_own_area(world: World) -> None:
+    mine, other = world.unit("3-2-501"), world.unit("3-2-502")
+    change(world, f"UPDATE subject SET unit_id = {mine.id} WHERE code = '3-2-502'")
+    run(world)
+    assert (str(mine.billable_area_m2), str(other.billable_area_m2)) == ("98.50", "89.20")
+    assert charged(world, "3-2-501", "property")[-1][2] == 27580
+    assert charged(world, "3-2-502", "property")[-1][2] == 24976
+    with world.database.transaction() as session:
+        bill = list_bills(session, world.community.id, [mine.id])[-1]
+    assert str(bill.period) == "2026-12"
+    assert bill.amount == Money(27580 + 24976 + 600 + 600 + 12000)
+
+
+def test_a_parking_space_has_no_area_to_be_charged_for(world: World) -> None:
+    change(
+        world,
+        "UPDATE tariff SET price = jsonb_set(price, '{method}', '\"area\"') WHERE item_id ="
+        " (SELECT id FROM charge_item WHERE code = 'parking')",
+    )
+    spaces = count(world, "SELECT count(*) FROM subject WHERE kind = 'parking'")
+    assert run(world).parked == {"subject.area_m2: missing": spaces}
+
+
+def test_accounts_without_anything_to_charge_do_not_end_a_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bill_run, "UNITS_PER_CHUNK", 1)
+    mine = world.unit("1-1-101")
+    other = world.unit("1-1-302")
+    change(world, f"UPDATE subject SET unit_id = {mine.id} WHERE unit_id = {other.id}")
+    run(world)
+    assert count(world, "SELECT count(*) FROM bill WHERE period = '2026-12'") == 23

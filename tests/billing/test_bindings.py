@@ -22,7 +22,7 @@ from billing.bindings import (
 )
 from billing.errors import Conflict
 from billing.facts import Fact, FactKind
-from billing.people import Staff
+from billing.people import Binding, ResidentRole, Staff
 from billing.privacy import Vault
 from tests.conftest import NOW, World
 
@@ -153,3 +153,43 @@ def test_the_check_character_catches_every_single_error(body: str, at: int, othe
     changed = code[:at] + other + code[at + 1 :]
     assert normalize_code(code) == code
     assert (normalize_code(changed) is None) == (changed != code)
+
+
+def test_a_code_says_what_its_holder_is_to_the_home_even_after_a_request(
+    world: World, vault: Vault
+) -> None:
+    unit = world.unit("3-2-501")
+    with world.database.transaction() as session:
+        request_binding(session, see_follower(session, "o-zhang", NOW), unit, NOW)
+        code = issue_code(
+            session,
+            vault,
+            community_id=world.community.id,
+            unit_id=unit.id,
+            role=ResidentRole.TENANT,
+            now=NOW,
+        )
+    assert redeem(world, vault, code) is Redeemed.BOUND
+    with world.database.transaction() as session:
+        assert session.scalars(select(Binding.role)).all() == [ResidentRole.TENANT]
+
+
+def test_a_phone_moves_to_the_member_of_staff_of_its_newest_code(
+    world: World, vault: Vault
+) -> None:
+    with world.database.transaction() as session:
+        first, second = session.scalars(select(Staff).order_by(Staff.id).limit(2))
+        codes = [
+            issue_code(
+                session,
+                vault,
+                community_id=world.community.id,
+                staff_id=member.id,
+                now=NOW,
+            )
+            for member in (first, second)
+        ]
+    assert [redeem(world, vault, code) for code in codes] == [Redeemed.STAFF_BOUND] * 2
+    with world.database.transaction() as session:
+        bound = session.scalars(select(Staff.login).where(Staff.follower_id.is_not(None))).all()
+    assert bound == [second.login]

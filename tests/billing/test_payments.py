@@ -4,8 +4,9 @@ booked.
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select, text
@@ -20,7 +21,7 @@ from billing.confirmation import Outcome, confirm
 from billing.db import Database
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
-from billing.ledger import FixedAccount, balance
+from billing.ledger import EntryKind, FixedAccount, JournalEntry, balance
 from billing.merchants import MerchantAccount
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentState, Receipt
@@ -243,6 +244,34 @@ def test_the_same_number_prepares_one_payment(world: World) -> None:
         prepare(session, designated={bills[0].id: Money(1)}, **wishes)  # type: ignore[arg-type]
 
 
+def test_the_same_number_prepared_from_four_places_at_once_is_one_payment(
+    world: World, engine_for: Callable[[str], Engine]
+) -> None:
+    unit = world.unit("1-1-302")
+    number = new_out_trade_no()
+    with world.database.transaction() as session:
+        payer_id = see_follower(session, OPENID, NOW).id
+        bills = list_unpaid(session, world.community.id, [unit.id])
+    database = Database(engine_for(world.url), after_facts=lambda: None)
+    start = threading.Barrier(4)
+
+    def click(_: int) -> int:
+        start.wait()
+        with database.transaction() as session:
+            return prepare(
+                session,
+                community_id=world.community.id,
+                unit_id=unit.id,
+                payer_id=payer_id,
+                designated={bill.id: bill.outstanding for bill in bills},
+                out_trade_no=number,
+                now=NOW,
+            ).id
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(click, range(4)))) == 1
+
+
 def test_more_than_is_owed_is_refused(world: World) -> None:
     with pytest.raises(InvalidInput, match="owes"):
         prepared(world, m2026_11=Money(10_000_000))
@@ -290,6 +319,37 @@ def test_open_payments_are_asked_about_until_they_are_settled(world: World) -> N
         assert session.get_one(Payment, (payment.community_id, payment.id)).state is (
             PaymentState.CONFIRMED
         )
+
+
+def test_whoever_waited_longest_is_asked_about_first(world: World) -> None:
+    asked, fresh = prepared(world, "1-1-302"), prepared(world, "3-2-501")
+    minute = timedelta(minutes=1)
+    with world.database.transaction() as session:
+        record_asked(session, asked, NOW + minute)
+    with world.database.transaction() as session:
+        [found] = list_unsettled(
+            session, now=NOW + 3 * minute, older_than=minute, ask_again=minute, limit=1
+        )
+    assert found.out_trade_no == fresh.out_trade_no
+
+
+def test_money_is_booked_on_the_day_it_was_paid_whenever_the_word_of_it_comes(
+    world: World,
+) -> None:
+    payment = prepared(world)
+    before_midnight = datetime(2026, 12, 31, 15, 59, 58, tzinfo=UTC)
+    answer = replace(paid(world, payment), paid_at=before_midnight)
+    with world.database.transaction() as session:
+        confirm(session, merchant(session), answer, before_midnight + timedelta(seconds=5))
+    with world.database.transaction() as session:
+        entry = session.scalars(
+            select(JournalEntry).where(
+                JournalEntry.kind == EntryKind.PAYMENT, JournalEntry.source_id == payment.id
+            )
+        ).one()
+        receipt = session.scalars(select(Receipt).where(Receipt.payment_id == payment.id)).one()
+    assert entry.effective_on == date(2026, 12, 31)
+    assert receipt.year == 2027
 
 
 def test_receipts_are_numbered_without_gaps(world: World) -> None:

@@ -1,5 +1,6 @@
 """A setting that is missing, malformed or contradictory stops the start, and is named."""
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
 from bot.settings import Settings, SettingsError, database_url
 from tests.billing.channels.provider import key_pair, merchant_keys
@@ -15,7 +15,7 @@ from tests.billing.channels.provider import key_pair, merchant_keys
 APP_ID = "wxsandbox0000000001"
 SECRETS = {
     "MINGZHANG_SECRET_KEY": "sign-" * 8,
-    "MINGZHANG_DATA_KEYS": Fernet.generate_key().decode(),
+    "MINGZHANG_DATA_KEYS": base64.urlsafe_b64encode(b"personal-data-key-of-32-bytes-..").decode(),
     "MINGZHANG_HASH_KEY": "hash-" * 8,
     "WECHAT_APP_SECRET": "app-secret-of-16",
     "WECHAT_TOKEN": "push-token",

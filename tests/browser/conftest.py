@@ -44,9 +44,7 @@ def open_page(chromium: Browser) -> Iterator[Callable[[int, int], Page]]:
     contexts = []
 
     def open_(width: int, height: int) -> Page:
-        context = chromium.new_context(
-            viewport={"width": width, "height": height}, locale="zh-CN"
-        )
+        context = chromium.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
         context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()

@@ -1,4 +1,6 @@
-"""What people do, in a real browser: follow, bind, read, pay; sign in on a computer; help a neighbour."""
+"""What people do, in a real browser: follow, bind, read, pay; sign in on a computer; help a
+neighbour.
+"""
 
 import re
 from collections.abc import Callable
@@ -11,7 +13,6 @@ from tests.running import Demo, wait_for
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.journey,
-    pytest.mark.xdist_group("browser"),
 ]
 
 OpenPage = Callable[[int, int], Page]

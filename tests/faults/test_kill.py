@@ -10,8 +10,6 @@ import requests
 
 from tests.running import Demo, Phone, running_demo, wait_for
 
-pytestmark = pytest.mark.xdist_group("kill")
-
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:

@@ -517,6 +517,7 @@ def upgrade() -> None:
         ),
         comment="What a charge can attach to: homes, shops, parking spaces",
     )
+    op.create_index("ix_subject_unit", "subject", ["community_id", "unit_id"], unique=False)
     op.create_table(
         "bill_run_chunk",
         sa.Column("community_id", sa.BigInteger(), autoincrement=False, nullable=False),

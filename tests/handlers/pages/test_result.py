@@ -1,12 +1,17 @@
 """Has the money arrived? The result page asks the provider, sparingly, and books once."""
 
+from dataclasses import replace
 from datetime import timedelta
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from billing.channels.base import ChannelUnreachable
 from billing.payment_tables import PaymentState
 from billing.payments import ORDER_LIFE
 from notify.wording import yuan
-from tests.handlers.pages.conftest import Browser, House
+from tests.handlers.pages.conftest import IN_WECHAT, Browser, House, make_app
 from tests.handlers.pages.reading import Page
 
 REFRESH = "//meta[@http-equiv='refresh']/@content"
@@ -43,6 +48,15 @@ def test_a_page_left_open_reloads_less_often(house: House, owner: Browser) -> No
     path = order(house, owner)
     house.clock.forward(timedelta(minutes=3))
     assert owner.get(path).attribute(REFRESH) == "15"
+
+
+def test_without_redis_the_result_is_asked_for_all_the_same(house: House, owner: Browser) -> None:
+    """When Redis is down no worker settles payments either: the page is the last to know."""
+    path = order(house, owner)
+    house.cashier.pay(house.payments()[0].out_trade_no)
+    away = Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
+    app = make_app(replace(house.services, redis=away))
+    assert Browser(app.test_client(), "o-owner", IN_WECHAT).get(path).shows("已到账")
 
 
 def test_a_result_no_longer_reloads(house: House, owner: Browser) -> None:

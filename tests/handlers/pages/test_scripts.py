@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from handlers.sign_in import confirm, read_scene
+from notify.links import BillRef
 from tests.handlers.pages.conftest import IN_WECHAT, ON_COMPUTER, Browser, House
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -132,3 +133,20 @@ def test_the_computer_goes_on_by_itself_once_the_scan_is_confirmed(
     confirm(house.services.redis, nonce, "o-owner")
     page.wait_for_url("**/o/history/**")
     expect(page.locator("h1")).to_contain_text("1-1-302")
+
+
+DUE_BESIDE_AMOUNT = """() => {
+  document.querySelector(".big .money").lastChild.textContent = "12,345.67";
+  const card = document.querySelector("article.card").getBoundingClientRect();
+  return card.right - document.querySelector(".head .state").getBoundingClientRect().right;
+}"""
+
+
+def test_a_large_amount_and_its_due_date_stay_on_the_card_of_a_narrow_phone(
+    house: House, phone: Window
+) -> None:
+    phone.page.set_viewport_size({"width": 355, "height": 700})
+    [first, *_] = house.unpaid()
+    phone.open(f"/o/bill/{house.services.links.bill_token(BillRef(first.community_id, first.id))}")
+    phone.page.evaluate("document.querySelector('.head .state').textContent = '2026年12月31日到期'")
+    assert phone.page.evaluate(DUE_BESIDE_AMOUNT) >= 16

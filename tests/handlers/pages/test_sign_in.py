@@ -1,9 +1,13 @@
 """Who looks: silent OAuth inside WeChat, a scanned code on a computer, and the ways to cheat."""
 
+import secrets
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from handlers.sign_in import (
     REQUEST_SECONDS,
@@ -16,7 +20,14 @@ from handlers.sign_in import (
     scene,
     take,
 )
-from tests.handlers.pages.conftest import IN_WECHAT, SNAPSHOT, Browser, House
+from tests.handlers.pages.conftest import (
+    IN_WECHAT,
+    ON_COMPUTER,
+    SNAPSHOT,
+    Browser,
+    House,
+    make_app,
+)
 
 
 def first_redirect(browser: Browser, path: str) -> str:
@@ -192,3 +203,34 @@ def test_an_unknown_request_cannot_be_answered(redis: Redis) -> None:
     assert not confirm(redis, "made-up", "o-stranger")
     assert read_scene("bind_made-up") is None
     assert take(redis, "made-up").state is SignInState.EXPIRED
+
+
+def test_a_link_with_a_line_break_in_it_is_a_broken_link(owner: Browser) -> None:
+    page = owner.get("/o/home/x%0D%0ASet-Cookie:a=b")
+    assert page.status == 404
+    assert page.shows("这个链接打不开")
+
+
+def test_what_a_messenger_adds_to_a_link_does_not_bloat_the_cookie(
+    house: House, owner: Browser
+) -> None:
+    answer = owner.client.get(
+        f"/o/home/{house.token}?from={secrets.token_hex(3000)}", headers={"User-Agent": IN_WECHAT}
+    )
+    assert answer.status_code == 302
+    assert len(answer.headers["Set-Cookie"]) < 1000
+
+
+def test_a_form_that_is_opened_as_a_page_leads_home(house: House, owner: Browser) -> None:
+    """A phone that restores its browser asks for the cashier's address with GET."""
+    page = owner.get("/o/pay")
+    assert page.status == 200
+    assert page.path == f"/o/home/{house.token}"
+
+
+def test_without_redis_nobody_can_sign_in_by_scanning_and_is_told_so(house: House) -> None:
+    away = Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
+    app = make_app(replace(house.services, redis=away))
+    page = Browser(app.test_client(), "", ON_COMPUTER).get("/o/sign-in")
+    assert page.status == 503
+    assert page.shows("现在登录不了", "手机微信")

@@ -8,11 +8,14 @@ from bot.understanding.intents import decide
 from bot.understanding.model import load_model
 from bot.understanding.periods import choose_period, find_periods
 from bot.understanding.rooms import choose_room, find_rooms
-from bot.understanding.sentence import prepare, read_sentence
+from bot.understanding.sentence import cover, prepare, read_sentence
 from bot.understanding.slots import Slots, read_slots
 
 ACTING = frozenset({"pay", "bind", "unbind", "autopay", "staff.broadcast"})
 """Intents that change something; a guess is never acted on."""
+
+_ANY_DAY = date(2026, 1, 1)
+"""Amounts only need to know where a period stands, and that hardly depends on today."""
 
 CERTAIN_TO_ACT = 0.72
 CERTAIN_TO_ANSWER = 0.4
@@ -58,5 +61,6 @@ def read_period(text: str, today: date) -> str | None:
 def read_amount(text: str) -> int | None:
     """The one exact sum in `text` in fen, or None; a bare number is yuan."""
     plain = prepare(text)
-    covered = plain
+    covered = cover(plain, find_rooms(plain))
+    covered = cover(covered, find_periods(covered, _ANY_DAY))
     return choose_amount(find_amounts(covered, bare=True), plain)

@@ -1,0 +1,147 @@
+"""The demo on its first start, on its next starts, and after it was killed while it began."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from billing.bill_run import run_bills
+from billing.bills import list_unpaid
+from billing.checks import run_checks
+from billing.db import Database
+from billing.privacy import Vault
+from billing.property import get_community, get_unit
+from bot.demo import seed
+from bot.demo.run import DemoError, DemoOptions, run_demo
+from bot.demo.seed import COMMUNITY, Plan, seed_demo
+from bot.embedded.locks import locked
+from tests.conftest import MERCHANT, TODAY, World
+
+PLAN = Plan(households=12, months=4, seed=3, today=TODAY)
+
+BOOKS = """
+    SELECT unit.room, bill.period, bill.amount, chunk.issued_on, chunk.due_on,
+           payment.confirmed_at, receipt.no, resident.id
+    FROM bill
+    JOIN unit ON unit.id = bill.unit_id
+    JOIN occupancy ON occupancy.unit_id = unit.id
+    JOIN resident ON resident.id = occupancy.resident_id
+    JOIN bill_run_chunk chunk ON chunk.run_id = bill.run_id AND chunk.no = bill.chunk_no
+    LEFT JOIN payment_target target ON target.bill_id = bill.id
+    LEFT JOIN payment ON payment.id = target.payment_id
+    LEFT JOIN receipt ON receipt.payment_id = payment.id
+    WHERE chunk.state = 'issued'
+    ORDER BY unit.id, bill.period
+"""
+
+
+class Killed(Exception):
+    """The demo was killed here."""
+
+
+def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
+    with database.transaction() as session:
+        return [tuple(row) for row in session.execute(text(query))]
+
+
+def unpaid_months(database: Database, room: str) -> list[str]:
+    with database.transaction() as session:
+        community = get_community(session, COMMUNITY)
+        unit = get_unit(session, community.id, room)
+        return [str(bill.period) for bill in list_unpaid(session, community.id, [unit.id])]
+
+
+def violations(database: Database) -> list[str]:
+    with database.transaction() as session:
+        return [result.name for result in run_checks(session) if result.violations]
+
+
+def start(database: Database, vault: Vault, today: date = TODAY) -> bool:
+    return seed_demo(database, vault, replace(PLAN, today=today), MERCHANT)
+
+
+def test_the_same_seed_makes_the_same_town(
+    make_database: Callable[[str], str], engine_for: Callable[[str], Engine], vault: Vault
+) -> None:
+    towns = []
+    for _ in range(2):
+        database = Database(engine_for(make_database("mz_schema")), after_facts=lambda: None)
+        assert start(database, vault)
+        towns.append(rows(database, BOOKS))
+    assert len(towns[0]) == 12 * 4
+    assert towns[0] == towns[1]
+
+
+def test_a_start_on_the_next_day_changes_nothing(database: Database, vault: Vault) -> None:
+    start(database, vault)
+    before = rows(database, BOOKS)
+    assert not start(database, vault, date(2026, 11, 24))
+    assert rows(database, BOOKS) == before
+
+
+def test_a_start_months_later_issues_the_bills_of_the_months_between(
+    database: Database, vault: Vault
+) -> None:
+    start(database, vault)
+    assert unpaid_months(database, "3-2-501") == ["2026-11"]
+    taken = "SELECT count(*) FROM fact WHERE taken_at IS NULL"
+    assert rows(database, taken) == [(0,)]
+    assert not start(database, vault, date(2027, 6, 1))
+    assert unpaid_months(database, "3-2-501") == [
+        *("2026-11", "2026-12"),
+        *(f"2027-0{month}" for month in range(1, 7)),
+    ]
+    assert rows(database, taken) == [(7 * 12,)]
+    assert violations(database) == []
+
+
+@pytest.mark.parametrize("runs_before_it", [0, 1, 3, 4])
+def test_a_demo_killed_while_it_began_is_finished_by_the_next_start(
+    runs_before_it: int,
+    make_database: Callable[[str], str],
+    engine_for: Callable[[str], Engine],
+    vault: Vault,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, database = (
+        Database(engine_for(make_database("mz_schema")), after_facts=lambda: None) for _ in range(2)
+    )
+    start(whole, vault)
+    done = 0
+
+    def run_then_die(*arguments: Any, **options: Any) -> None:
+        nonlocal done
+        if done == runs_before_it:
+            raise Killed
+        done += 1
+        run_bills(*arguments, **options)
+
+    def die(*_arguments: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as fatal, pytest.raises(Killed):
+        fatal.setattr(seed, "run_bills", run_then_die)
+        fatal.setattr(seed, "pay_history", die)
+        start(database, vault)
+    assert start(database, vault)
+    assert rows(database, BOOKS) == rows(whole, BOOKS)
+    assert rows(database, "SELECT login FROM staff ORDER BY id") == [("zhao",), ("chen",), ("liu",)]
+    assert violations(database) == []
+
+
+def test_the_books_of_the_demo_hold(world: World) -> None:
+    assert violations(world.database) == []
+
+
+def test_a_second_demo_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    options = DemoOptions(PLAN, tmp_path, port=1, sandbox_port=2, clock_rate=60)
+    with (
+        locked(tmp_path / "demo.lock", 0),
+        pytest.raises(DemoError, match="MINGZHANG_VAR"),
+    ):
+        run_demo(options)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.lock"]
