@@ -19,9 +19,9 @@ from billing.ledger import EntryKind, FixedAccount, Leg, post
 from billing.merchants import MerchantAccount, ProviderOrder
 from billing.money import ZERO
 from billing.payment_tables import Payment, PaymentAllocation, PaymentState, Receipt
-from billing.payments import list_targets
+from billing.payments import list_targets, lock_home
 from billing.people import Follower
-from billing.property import Community, Unit
+from billing.property import Community
 from billing.reconciliation import DiscrepancyKind, record_discrepancy
 
 
@@ -107,11 +107,7 @@ def _book(session: Session, payment: Payment, paid_at: datetime, now: datetime) 
     came; the receipt is of today.
     """
     # One payment of a home at a time: what is owed must not change between reading and allocating.
-    session.execute(
-        select(Unit.id)
-        .where(Unit.community_id == payment.community_id, Unit.id == payment.unit_id)
-        .with_for_update(key_share=True)
-    )
+    lock_home(session, payment.community_id, payment.unit_id)
     allocation = _allocate_to_open_lines(session, payment)
     if allocation.parts:
         session.execute(

@@ -35,6 +35,18 @@ def new_out_trade_no() -> str:
     return "MZ" + secrets.token_hex(13)
 
 
+def lock_home(session: Session, community_id: int, unit_id: int) -> None:
+    """Let nobody else prepare or book a payment of this home until the caller commits.
+
+    Lock order: payment, unit, community.
+    """
+    session.execute(
+        select(Unit.id)
+        .where(Unit.community_id == community_id, Unit.id == unit_id)
+        .with_for_update(key_share=True)
+    )
+
+
 def prepare(
     session: Session,
     *,
@@ -60,11 +72,7 @@ def prepare(
         Conflict: the number was already used for something else, or is closed or paid.
     """
     community = session.get_one(Community, community_id)
-    session.execute(
-        select(Unit.id)
-        .where(Unit.community_id == community_id, Unit.id == unit_id)
-        .with_for_update(key_share=True)
-    )
+    lock_home(session, community_id, unit_id)
     known = session.scalar(
         select(Payment).where(
             Payment.community_id == community_id, Payment.out_trade_no == out_trade_no
@@ -97,6 +105,13 @@ def prepare(
             created_at=now,
         )
     )
+    _write_targets(session, community_id, payment_id, designated)
+    return session.get_one(Payment, (community_id, payment_id))
+
+
+def _write_targets(
+    session: Session, community_id: int, payment_id: int, designated: Mapping[int, Money]
+) -> None:
     session.execute(
         insert(PaymentTarget),
         [
@@ -109,7 +124,6 @@ def prepare(
             for bill_id, amount in designated.items()
         ],
     )
-    return session.get_one(Payment, (community_id, payment_id))
 
 
 def _same_or_conflict(

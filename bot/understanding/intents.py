@@ -1,10 +1,12 @@
 """The intent of a read sentence, how sure it is, and which clause carries it."""
 
+import re
 from dataclasses import dataclass
 
 from bot.understanding.model import Model
 from bot.understanding.phrasebook import BACKGROUND
 from bot.understanding.scope import Clause, clauses
+from bot.understanding.sentence import ROOM
 
 OTHER = "other"
 STAFF = "staff."
@@ -33,6 +35,20 @@ class Decision:
     """All clauses that are neither denied nor postponed."""
 
 
+_OTHERS = re.compile(
+    r"(?<![跟和比同与帮替给像])(?:楼上|楼下|隔壁|对门|邻居|别人|别家|那户|前妻|前夫|老[王李张刘陈赵周吴])"
+    r"(?:那)?(?:户|家|屋|业主)?(?:的|有没有|是不是|还|到底|一共|P|N)*"
+    r"(?:欠|交|付|账单|账|F|缴|L|电话|手机|水电|绑|姓名)"
+)
+"""An owner asking about another household; never answered."""
+
+_ABOUT_ROOM = frozenset({
+    "bills.due", "bills.detail", "bills.history", "payments.history", "balance", "my_rooms",
+    "bills.explain_change", "staff.arrears", "staff.collection",
+})  # fmt: skip
+_SELF = re.compile(r"我(?!看|查|调|要看|想看|想查|要查)")
+
+
 def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
     """What the sender wants now, from all clauses that count."""
     parts = clauses(skeleton) or [Clause(0, len(skeleton), skeleton, 1.0)]
@@ -43,16 +59,14 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
         for name, share in whole.items():
             votes[name] += _WHOLE * share * _WEAK.get(name, 1.0)
     votes = _second_opinion(votes, parts, model)
-    total = sum(votes.values())
     votes[OTHER] += votes.pop(BACKGROUND)
-    if not staff:
-        _take_from_staff(votes)
+    _apply_roles(votes, skeleton, staff=staff)
     ranked = sorted(votes, key=lambda name: votes[name], reverse=True)
     best = ranked[0]
     carriers = tuple(
         part for part, share in zip(parts, shares, strict=True) if share[best] >= 0.2
     ) if best in shares[0] else ()
-    return Decision(best, votes[best] / total, ranked[1], carriers or tuple(parts), tuple(parts))
+    return Decision(best, votes[best] / sum(votes.values()), ranked[1], carriers or tuple(parts), tuple(parts))
 
 
 def _second_opinion(votes: dict[str, float], parts: list[Clause], model: Model) -> dict[str, float]:
@@ -77,7 +91,16 @@ def _votes(parts: list[Clause], shares: list[dict[str, float]]) -> dict[str, flo
     return votes
 
 
-def _take_from_staff(votes: dict[str, float]) -> None:
-    """An owner who asks for a staff action asks for something we do not do: other."""
+def _apply_roles(votes: dict[str, float], skeleton: str, *, staff: bool) -> None:
+    """Who speaks decides: a home that staff name is a query of theirs, not of its owner;
+    an owner who asks for a staff action or about another household asks for nothing we do.
+    """
+    if staff:
+        if ROOM in skeleton and not _SELF.search(skeleton):
+            for name in _ABOUT_ROOM:
+                votes["staff.room"] += votes.pop(name)
+        return
     for name in [name for name in votes if name.startswith(STAFF)]:
         votes[OTHER] += votes.pop(name)
+    if _OTHERS.search(skeleton):
+        votes[OTHER] += sum(votes.values())

@@ -73,7 +73,7 @@ _RANGE_TO = r"\s*(?:份)?\s*(?:一直)?\s*(?:到|至|-|~|—)\s*"
 _FULL_DATE = re.compile(
     r"(?<![\d-])(?P<y>20\d\d)\s*[-/.年]\s*(?P<m>\d{1,2})\s*[-/.月]\s*\d{1,2}[日号]?(?![\d-])"
 )
-_YEAR_MONTH = re.compile(r"(?<![\d.-])(?P<y>20\d\d)[-/.](?P<m>1[0-2]|0?[1-9])(?![\d元块/]|-\d{1,2}(?!\d)|\.\d)")
+_YEAR_MONTH = re.compile(r"(?<![\d.])(?P<y>20\d\d)[-/.](?P<m>1[0-2]|0?[1-9])(?![\d元块/]|-\d{1,2}(?!\d)|\.\d)")
 _COMPACT = re.compile(r"(?<!\d)(?P<y>20[12]\d)(?P<m>0[1-9]|1[0-2])(?:[0-3]\d)?(?![\d元块.])")
 _DAY_RANGE = re.compile(
     r"(?<![\d.])(?P<a>1[0-2]|[1-9])[./]([0-3]?\d)\s*(?:到|至|-|~)\s*(?P<b>1[0-2]|[1-9])[./]([0-3]?\d)(?![\d.元块])"
@@ -117,6 +117,7 @@ _NOW = re.compile(
     r"(?!年)|(?:份)?以来"
 )
 _JOIN = re.compile(r"\s*(?:份|的)?\s*(?P<word>一直到|到|至|-|~|、|和|与|跟|及|还有|以及|,|)\s*(?:从)?")
+_AHEAD = re.compile(r"提前|预交|预存|下个?月|接下来|即将")
 _LUNAR = re.compile(r"(?:农历|阴历|旧历)\S{1,3}月|腊月|正月|冬月|闰\S月")
 _COMPARED_BEFORE = re.compile(r"(?:比|较|比起|相比|对比|高于|低于|超过|不如|多过|过)(?:我自己家|我自己|我家|自己家?|起|照|于|之|了)?$")
 _WITH_BEFORE = re.compile(r"(?:和|跟|与|同|对照|拿)(?:我家)?$")
@@ -132,15 +133,16 @@ def _month_name(index: int) -> str:
 def find_periods(text: str, today: date) -> list[PeriodMention]:
     """Every period in cleaned text, in order; ranges and adjacent months are one mention."""
     masked = _LUNAR.sub(lambda m: "\ue000" * len(m.group()), text)
+    calendar = _Calendar(today, text)
     found: list[PeriodMention] = []
     for pattern, read in _READERS:
         for match in pattern.finditer(masked):
-            span = read(match, _Calendar(today))
+            span = read(match, calendar)
             if span is not None and not any(
                 m.start < match.end() and match.start() < m.end for m in found
             ):
                 found.append(PeriodMention(match.start(), match.end(), span))
-    return _joined(sorted(found, key=lambda m: m.start), masked, _Calendar(today))
+    return _joined(sorted(found, key=lambda m: m.start), masked, calendar)
 
 
 def choose_period(mentions: list[PeriodMention], text: str) -> str | None:
@@ -164,9 +166,10 @@ def _is_compared(text: str, mention: PeriodMention) -> bool:
 
 
 class _Calendar:
-    """Month arithmetic around today."""
+    """Month arithmetic around today, in a text that looks back or ahead."""
 
-    def __init__(self, today: date) -> None:
+    def __init__(self, today: date, text: str) -> None:
+        self.ahead = bool(_AHEAD.search(text))
         self.year = today.year
         self.month = today.year * 12 + today.month - 1
 
@@ -189,7 +192,10 @@ class _Calendar:
 
     def month_of(self, year: int | None, month: int) -> Span:
         """A month of a named year, or the latest one that has begun."""
-        index = self.latest(month, self.month) if year is None else year * 12 + month - 1
+        if year is not None:
+            index = year * 12 + month - 1
+        else:
+            index = self.latest(month, self.month + 11 if self.ahead else self.month)
         return Span(index, index, year is not None)
 
 

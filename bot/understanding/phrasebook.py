@@ -26,7 +26,7 @@ def lines(intent: str) -> Iterator[str]:
 
 
 def variants(line: str, most: int, chance: random.Random) -> list[str]:
-    """Up to `most` different sentences of one line; all of them when there are not more."""
+    """Up to `most` different sentences of one line, the shortest among them; all when they are few."""
     parts = [
         match[1].split("|") if match[1] is not None else [match[2]]
         for match in _PART.finditer(line)
@@ -37,5 +37,6 @@ def variants(line: str, most: int, chance: random.Random) -> list[str]:
     if size <= most:
         chosen = ["".join(picked) for picked in itertools.product(*parts)]
     else:
-        chosen = ["".join(map(chance.choice, parts)) for _ in range(most)]
+        shortest = "".join(min(options, key=len) for options in parts)
+        chosen = [shortest, *("".join(map(chance.choice, parts)) for _ in range(most - 1))]
     return list(dict.fromkeys(text for text in chosen if text))

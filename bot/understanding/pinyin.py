@@ -14,6 +14,7 @@ from bot.understanding.lexicon import load_groups, load_table
 _TYPED = re.compile(r"[a-z][a-z' ]*[a-z]")
 _SHORTEST_TYPED = 3
 _LONGEST_HOMOPHONE = 4
+_LONE_COST = 2.0
 _UNFUZZY = (("zh", "z"), ("ch", "c"), ("sh", "s"))
 
 
@@ -79,6 +80,11 @@ def homophones() -> Homophones:
     return Homophones(groups["words"], groups["--"])
 
 
+def _cost(word: str, count: int, total: int) -> float:
+    """−log frequency; a lone character is rarely what a syllable stands for."""
+    return math.log(total / count) + (_LONE_COST if len(word) == 1 else 0.0)
+
+
 @dataclass(frozen=True)
 class Spelling:
     """A word, its syllables' lengths in pinyin letters, and its cost (−log frequency)."""
@@ -98,7 +104,7 @@ class TypedPinyin:
         for key, (word, count) in counts.items():
             syllables = key.split("'")
             ends = {sum(map(len, syllables[: i + 1])) for i in range(len(syllables))}
-            spelling = Spelling(word, frozenset(ends), math.log(total / count))
+            spelling = Spelling(word, frozenset(ends), _cost(word, count, total))
             self._spellings.setdefault("".join(syllables), []).append(spelling)
         self._longest = max(map(len, self._spellings), default=0)
 

@@ -19,9 +19,15 @@ from bot.understanding.rooms import RoomMention, find_rooms
 
 Mention = RoomMention | PeriodMention | AmountMention | FeeMention
 
-ROOM, NOW, PAST, FUTURE, AMOUNT, FEE, BUILDING = "RNPUMFB"
-"""The capital letters of a skeleton; periods are told apart by where they lie."""
+ROOM, NOW, PAST, FUTURE, AMOUNT, BUILDING = "RNPUMB"
+FEE, LATE_FEE, ONE_OFF_FEE, METERED_THING = "FLEG"
+"""The capital letters of a skeleton. Periods are told apart by where they lie; fees by how they
+are asked about: late fees and one-off fees mostly by rule, and a thing (车位, 水表) keeps its word.
+"""
 
+FEES = FEE + LATE_FEE + ONE_OFF_FEE + METERED_THING
+
+_CHARGE = re.compile("费|金|水电|水煤|公摊|物业")
 _COVER = "\ue000"
 _BUILDING = re.compile(rf"(?:\d{{1,3}}|[{CN_NUMERAL}]{{1,3}}|[a-z])(?:号楼|栋|幢|座)(?:.单元)?")
 
@@ -68,23 +74,33 @@ def _skeleton(text: str, mentions: list[Mention], today: date) -> Sentence:
     length = end = 0
     for mention in mentions:
         between = _BUILDING.sub(BUILDING, text[end : mention.start])
-        parts += [between, _letter(mention, today)]
+        sign = _sign(mention, text, today)
+        parts += [between, sign]
         places.append(length + len(between))
-        length += len(between) + 1
+        length += len(between) + len(sign)
         end = mention.end
     parts.append(_BUILDING.sub(BUILDING, text[end:]))
     return Sentence(text, "".join(parts), tuple(mentions), tuple(places))
 
 
-def _letter(mention: Mention, today: date) -> str:
+def _sign(mention: Mention, text: str, today: date) -> str:
+    """The letter for one mention; a thing's letter is followed by its word."""
     if isinstance(mention, RoomMention):
         return ROOM
     if isinstance(mention, AmountMention):
         return AMOUNT
     if isinstance(mention, FeeMention):
-        return FEE
+        return _fee_sign(mention, text[mention.start : mention.end])
     month = today.year * 12 + today.month - 1
     span = mention.span
     if span.first == span.last == month:
         return NOW
     return FUTURE if span.first > month else PAST
+
+
+def _fee_sign(mention: FeeMention, word: str) -> str:
+    if mention.codes == ("late_fee",):
+        return LATE_FEE
+    if mention.codes[0] in ("deposit", "renovation"):
+        return ONE_OFF_FEE
+    return FEE if _CHARGE.search(word) else METERED_THING + word

@@ -11,7 +11,7 @@ from bot.understanding.intents import Decision
 from bot.understanding.periods import PeriodMention, choose_period
 from bot.understanding.rooms import RoomMention, choose_room
 from bot.understanding.scope import Clause
-from bot.understanding.sentence import FEE, Mention, Sentence
+from bot.understanding.sentence import FEES, Mention, Sentence
 
 _BARE_CLAUSE = 6
 
@@ -27,11 +27,12 @@ _NOTHING_DUE = frozenset({"autopay", "reminders", "bind", "unbind", "my_rooms"})
 
 _CHARGE = re.compile("费|金|水电")
 _CHARGED = re.compile("[交欠催缴收]$")
-_ABOUT_BILLS = re.compile(f"[{FEE}费账单交付缴欠收扣用钱票款]")
+_ABOUT_BILLS = re.compile(f"[{FEES}费账单交付缴欠收扣用钱票款]")
 _DIFFERENCE = re.compile(r"(?:多了|多出来?|涨了|贵了|高了|少了|便宜了|多|涨|贵|高|少)$")
 _SCOPED = frozenset({"staff.collection", "staff.arrears"})
 _BACKGROUND_DATE = re.compile(
-    r"^(?:份|初|底)?[^,。]{0,4}?(?:搬|买|卖|入住|住进|装修|交房|收房|租|退租|退|出差|生病|住院|结婚|离婚|换|停水|停电|出国|回老家|过户|办|刚|退休|忘)"
+    r"^(?:份|初|底)?(?:我|我家|刚|刚刚|就|才|已经|因为|那时|去|在|的时候|住|的)*"
+    r"(?:搬|买|卖|入住|装修|交房|收房|租|退租|出差|生病|住院|结婚|离婚|停水|停电|出国|回老家|过户|退休|起就)"
 )
 
 

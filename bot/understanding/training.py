@@ -36,10 +36,10 @@ LONGEST_SPELLING = 6
 _LEADS = ("请问", "你好", "麻烦", "那个", "我想问", "帮我", "我想", "你好请问", "急", "师傅", "我", "就是", "然后")
 _TAILS = ("谢谢", "急", "啊", "吧", "呢", "吗", "了", "可以吗", "麻烦了", "行不行", "呀", "好吗", "快点", "一下")
 
-_TIME_WORDS = (
+_COMMON_WORDS = (
     *(f"{n}月" for n in "一二三四五六七八九十"), "十一月", "十二月", "一月份", "二月份", "三月份", "四月份",
     "五月份", "六月份", "七月份", "八月份", "九月份", "十月份", "一季度", "二季度", "三季度", "四季度",
-    "上上个月", "前年", "今年", "去年", "明年", "本月", "一百", "两百", "三百", "五百", "一千", "块钱", "号楼", "单元",
+    "上上个月", "前年", "今年", "去年", "明年", "本月", "一百", "两百", "三百", "五百", "一千", "块钱", "号楼", "单元", "帮助", "余额", "多收钱", "收错钱", "扣错钱",
 )  # fmt: skip
 """Words every typist of pinyin uses and phrases show too seldom."""
 
@@ -160,7 +160,7 @@ def _skeletons(prepared: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 def _spellings(texts: list[str]) -> dict[str, list[str | int]]:
     """Pinyin (syllables joined by ') -> the commonest word with it and how often it occurs."""
-    words: Counter[str] = Counter(dict.fromkeys(_TIME_WORDS, OFTEN))
+    words: Counter[str] = Counter(dict.fromkeys(_COMMON_WORDS, OFTEN))
     for text in texts:
         for size in range(1, LONGEST_SPELLING + 1):
             words.update(text[i : i + size] for i in range(len(text) - size + 1))
@@ -168,6 +168,7 @@ def _spellings(texts: list[str]) -> dict[str, list[str | int]]:
     for word, count in words.most_common():
         if count >= RAREST_SPELLING and _is_chinese(word):
             best.setdefault("'".join(lazy_pinyin(word, style=Style.NORMAL)), [word, count])
+    best["yue"] = ["余额", OFTEN]  # a lone 月 is not typed; 余额 loses its apostrophe
     return dict(sorted(best.items()))
 
 

@@ -4,16 +4,19 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial, update_wrapper
 
-from flask import Blueprint, Response, render_template
+import structlog
+from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
+from redis.exceptions import RedisError
 
 from handlers.pages import homes, pay, records, results, sign_in
-from handlers.pages.refusals import Refused
+from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.viewer import SignInNeeded, in_wechat, lead_to_sign_in
 from handlers.services import Services
 from notify.wording import TEMPLATES
 
 View = Callable[..., ResponseReturnValue]
+log = structlog.get_logger(__name__)
 
 ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/", homes.index),
@@ -41,6 +44,7 @@ def pages(services: Services) -> Blueprint:
         blueprint.add_url_rule(path, view.__name__, bound, methods=[method])
     blueprint.register_error_handler(SignInNeeded, partial(lead_to_sign_in, services))
     blueprint.register_error_handler(Refused, _refused)
+    blueprint.register_error_handler(RedisError, _sign_in_away)
     blueprint.after_request(_keep_private)
     blueprint.context_processor(lambda: {"in_wechat": in_wechat()})
     blueprint.add_app_template_filter(records.capital, "capital")
@@ -57,6 +61,12 @@ def _refused(refused: Refused) -> tuple[str, int]:
     refusal = refused.refusal
     page = render_template("pages/refused.html", refusal=refusal.key, back=refused.back)
     return page, refusal.status
+
+
+def _sign_in_away(error: RedisError) -> tuple[str, int]:
+    """Only the sign-in by scanning cannot do without Redis."""
+    log.warning("sign_in_away", reason=type(error).__name__)
+    return _refused(Refused(Refusal.SIGN_IN_AWAY, url_for("pages.sign_in")))
 
 
 def _keep_private(response: Response) -> Response:

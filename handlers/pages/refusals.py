@@ -10,6 +10,7 @@ class Refusal(Enum):
     NOT_YOURS = "not_yours", 403
     SIGN_IN_AGAIN = "sign_in_again", 403
     SIGN_IN_STALE = "sign_in_stale", 400
+    SIGN_IN_AWAY = "sign_in_away", 503
     SNAPSHOT = "snapshot", 403
     WECHAT_SILENT = "wechat_silent", 503
     FORM_STALE = "form_stale", 400

@@ -9,6 +9,7 @@ from redis import Redis
 
 from bot.app import PAGES_AT_ONCE_MAX, create_app
 from bot.program import REDIS_SECONDS_MAX, Program, build
+from bot.settings import SettingsError
 from tests.conftest import NOW, World
 from tests.phone import settings_for
 
@@ -159,3 +160,9 @@ def test_no_sibling_site_can_plant_a_session(make_program: Callable[..., Program
     assert cookie.startswith("__Host-session=")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
     assert "Domain" not in cookie
+
+
+@pytest.mark.parametrize("value", ["-1", "10", "one", "²"])
+def test_the_number_of_proxies_is_a_small_number(value: str) -> None:
+    with pytest.raises(SettingsError, match="MINGZHANG_PROXIES must be a number from 0 to 9"):
+        settings_for(NO_REDIS, MINGZHANG_PROXIES=value)

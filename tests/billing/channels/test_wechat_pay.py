@@ -82,6 +82,17 @@ def test_the_same_order_again_is_the_same_order(channel: WeChatPayJsapi) -> None
     assert channel.order(wish, real_now())["package"] == first["package"]
 
 
+def test_the_last_moment_it_may_be_paid_is_part_of_the_order(
+    channel: WeChatPayJsapi, ordered: OrderRequest
+) -> None:
+    later = order_request(ordered.out_trade_no, expires_at=real_now() + timedelta(hours=3))
+    with pytest.raises(ChannelRefused) as refusal:
+        channel.order(later, real_now())
+    assert refusal.value.code == "INVALID_REQUEST"
+    with pytest.raises(ChannelRefused, match="time_expire"):
+        channel.order(order_request("MZ-too-late-0", expires_at=real_now()), real_now())
+
+
 def test_a_changed_order_under_the_same_number_is_refused(
     channel: WeChatPayJsapi, ordered: OrderRequest
 ) -> None:

@@ -1,0 +1,71 @@
+"""A binding ends once, and what a person asks staff for is counted."""
+
+import pytest
+
+from billing.bindings import (
+    count_requests,
+    decide_binding,
+    end_binding,
+    list_homes,
+    request_binding,
+    see_follower,
+)
+from billing.errors import NotFound
+from billing.people import Binding, BindingState
+from billing.property import find_units
+from tests.conftest import NOW, World
+
+ROOM = "3-2-501"
+
+
+def ask(world: World, room: str = ROOM) -> Binding:
+    with world.database.transaction() as session:
+        follower = see_follower(session, "o-zhang", NOW)
+        binding = request_binding(session, follower, world.unit(room), NOW)
+        assert binding is not None
+        return binding
+
+
+def decide(world: World, binding: Binding) -> None:
+    with world.database.transaction() as session:
+        decide_binding(session, binding.community_id, binding.id, approve=True, now=NOW)
+
+
+def end(world: World, binding: Binding) -> bool:
+    with world.database.transaction() as session:
+        return end_binding(session, binding.community_id, binding.id, NOW)
+
+
+def test_an_ended_binding_opens_no_home_and_ends_once(world: World) -> None:
+    binding = ask(world)
+    decide(world, binding)
+    assert (end(world, binding), end(world, binding)) == (True, False)
+    with world.database.transaction() as session:
+        stored = session.get_one(Binding, (binding.community_id, binding.id))
+        assert (stored.state, stored.ended_at) == (BindingState.ENDED, NOW)
+        assert list_homes(session, binding.follower_id) == []
+
+
+def test_a_request_is_not_ended_before_it_was_granted(world: World) -> None:
+    assert end(world, ask(world)) is False
+
+
+def test_ending_a_binding_of_another_community_finds_none(world: World) -> None:
+    binding = ask(world)
+    with world.database.transaction() as session, pytest.raises(NotFound):
+        end_binding(session, binding.community_id + 1, binding.id, NOW)
+
+
+def test_only_undecided_requests_are_counted(world: World) -> None:
+    binding = ask(world)
+    ask(world, "3-2-502")
+    decide(world, binding)
+    with world.database.transaction() as session:
+        assert count_requests(session, binding.follower_id) == 1
+
+
+def test_a_room_is_found_with_its_community(world: World) -> None:
+    with world.database.transaction() as session:
+        [(unit, community)] = find_units(session, ROOM)
+        assert (unit.room, community.id) == (ROOM, world.community.id)
+        assert find_units(session, "99-9-999") == []
