@@ -147,6 +147,7 @@ def connect(url: str, *, pool_size: int = 10, application_name: str = "mingzhang
         max_overflow=pool_size,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error that is logged must not carry openids or names
         connect_args={
             "connect_timeout": 3,
             "application_name": application_name,

@@ -82,10 +82,22 @@ def objection(notice: Notice, matters: Matters, now: datetime) -> Reason | None:
     return Reason.EXPIRED if notice.expires_at <= now else None
 
 
+def bills_of(notices: Iterable[Notice], matters: Matters) -> list[BillState]:
+    """The bills these notices are about, each once; none for notices about anything else.
+
+    Bills, payments and bindings are numbered apart: a payment's number is also some bill's.
+    """
+    keys = {
+        (notice.community_id, notice.ref_id)
+        for notice in notices
+        if NOTICES[notice.kind].matter is Matter.BILL
+    }
+    return [matters.bills[key] for key in keys if key in matters.bills]
+
+
 def outstanding(notices: Iterable[Notice], matters: Matters) -> Money:
     """What is still owed on the bills of these notices, each bill once."""
-    keys = {(notice.community_id, notice.ref_id) for notice in notices}
-    return sum((matters.bills[key].outstanding for key in keys if key in matters.bills), ZERO)
+    return sum((bill.outstanding for bill in bills_of(notices, matters)), ZERO)
 
 
 def spoken_date(notices: Iterable[Notice], today: date) -> date:
@@ -101,6 +113,12 @@ def spoken_date(notices: Iterable[Notice], today: date) -> date:
     return max(walks, default=today)
 
 
+def is_bound(notice: Notice, matters: Matters) -> bool:
+    """Whether the follower may act for the home; somebody else may only have paid for it."""
+    unit = notice.unit_id
+    return unit is not None and (notice.community_id, unit, notice.follower_id) in matters.bound
+
+
 def _may_know(notice: Notice, matters: Matters) -> bool:
     audience = NOTICES[notice.kind].audience
     if audience is Audience.STAFF:
@@ -109,8 +127,7 @@ def _may_know(notice: Notice, matters: Matters) -> bool:
         return True
     if audience is Audience.HOME_AND_PAYER and notice.data.get("payer_id") == notice.follower_id:
         return True
-    unit = notice.unit_id
-    return unit is not None and (notice.community_id, unit, notice.follower_id) in matters.bound
+    return is_bound(notice, matters)
 
 
 def _settled(notice: Notice, matters: Matters) -> Reason | None:

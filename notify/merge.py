@@ -8,10 +8,11 @@ from datetime import date, timedelta
 from billing.alerts import Alert
 from billing.bills import BillState
 from billing.money import ZERO, Money
+from billing.privacy import mask_room
 from billing.property import Community
 from notify.catalog import NOTICES, Matter, NoticeKind
 from notify.links import BillRef, HomeRef, Links
-from notify.matters import Matters, PaidPayment, spoken_date
+from notify.matters import Matters, PaidPayment, bills_of, is_bound, spoken_date
 from notify.outbox import Notice
 
 OPENING = frozenset(
@@ -62,24 +63,43 @@ def group(notices: Iterable[Notice]) -> list[list[Notice]]:
 def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date) -> Telling:
     """What the message of one group says."""
     first = notices[0]
-    keys = {(notice.community_id, notice.ref_id) for notice in notices}
     bills = sorted(
-        (matters.bills[key] for key in keys if key in matters.bills),
-        key=lambda bill: (bill.due_on, bill.period, bill.id),
+        bills_of(notices, matters), key=lambda bill: (bill.due_on, bill.period, bill.id)
     )
-    units = {(n.community_id, n.unit_id) for n in notices if n.unit_id is not None}
     return Telling(
         kind=first.kind,
         community=matters.communities.get(first.community_id),
-        rooms=tuple(sorted(matters.rooms[unit] for unit in units if unit in matters.rooms)),
+        rooms=_rooms(notices, matters),
         bills=tuple(bills),
         total=sum((bill.outstanding for bill in bills), ZERO),
         span=_span(bills),
-        payment=matters.payments.get((first.community_id, first.ref_id)),
+        payment=_payment(first, matters),
         alerts=_alerts(notices, matters),
         today=spoken_date(notices, today),
-        url=_url(notices, bills, links),
+        url=_url(notices, bills, matters, links),
     )
+
+
+def _rooms(notices: Sequence[Notice], matters: Matters) -> tuple[str, ...]:
+    """Homes concerned, in order; masked for a payer who does not live there (decision 13)."""
+    rooms = {}
+    for notice in notices:
+        home = (notice.community_id, notice.unit_id or 0)
+        if home in matters.rooms:
+            shown = matters.rooms[home]
+            rooms[home] = mask_room(shown) if _helps(notice, matters) else shown
+    return tuple(sorted(rooms.values()))
+
+
+def _helps(notice: Notice, matters: Matters) -> bool:
+    """Whether this is the receipt of somebody who paid for a home that is not his."""
+    return notice.kind is NoticeKind.PAYMENT_RECEIVED and not is_bound(notice, matters)
+
+
+def _payment(notice: Notice, matters: Matters) -> PaidPayment | None:
+    if NOTICES[notice.kind].matter is not Matter.PAYMENT:
+        return None
+    return matters.payments[notice.community_id, notice.ref_id]
 
 
 def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
@@ -95,7 +115,9 @@ def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:
     return min(periods).start, max(periods).end - timedelta(days=1)
 
 
-def _url(notices: Sequence[Notice], bills: Sequence[BillState], links: Links) -> str | None:
+def _url(
+    notices: Sequence[Notice], bills: Sequence[BillState], matters: Matters, links: Links
+) -> str | None:
     """The bill if there is one, else the home, else all of the owner's homes."""
     first = notices[0]
     if first.kind not in OPENING or first.unit_id is None:
@@ -105,6 +127,6 @@ def _url(notices: Sequence[Notice], bills: Sequence[BillState], links: Links) ->
     if len({notice.unit_id for notice in notices}) > 1:
         return f"{links.base_url}/o/"
     home = HomeRef(first.community_id, first.unit_id)
-    if first.kind is NoticeKind.PAYMENT_RECEIVED:
+    if first.kind is NoticeKind.PAYMENT_RECEIVED and not _helps(first, matters):
         return links.history_url(home)
     return links.home_url(home)

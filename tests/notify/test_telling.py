@@ -3,10 +3,11 @@
 import threading
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from billing.alerts import Alert, AlertKind, raise_alert
 from billing.bill_run import run_bills
+from billing.bills import list_unpaid
 from billing.bindings import decide_binding, request_binding, see_follower
 from billing.facts import Fact
 from billing.money import Money
@@ -245,3 +246,42 @@ def test_a_part_paid_bill_is_told_with_what_is_left(town: Town) -> None:
     town.notifier.intake()
     told = [shown.data["amount3"] for shown in town.wechat.shown if "amount3" in shown.data]
     assert told == [f"{left.yuan}元"]
+
+
+def test_a_receipt_never_speaks_of_the_bill_that_happens_to_have_the_payments_number(
+    town: Town, world: World
+) -> None:
+    payer = town.bind("1-1-302", "Li")
+    town.bind("3-2-501", "Zhang")
+    run_bills(
+        world.database,
+        world.community,
+        Period("2026-12"),
+        today=date(2026, 12, 1),
+        now=town.clock.now,
+        publish=True,
+    )
+    with world.database.transaction() as session:
+        unit = world.unit("3-2-501")
+        bill = list_unpaid(session, unit.community_id, [unit.id])[-1]
+        session.execute(text("RESET ROLE"))
+        session.execute(text(f"ALTER TABLE payment ALTER COLUMN id RESTART WITH {bill.id}"))
+    amount = town.pay("1-1-302", payer)
+    town.notifier.intake()
+    [receipt] = [shown for shown in town.wechat.shown if "character_string4" in shown.data]
+    assert receipt.data["amount2"] == f"{amount.yuan}元"
+    assert "3-2-501" not in str(receipt.data)
+    assert "/o/history/" in receipt.url
+
+
+def test_somebody_who_pays_for_another_home_gets_a_masked_receipt(town: Town) -> None:
+    town.bind("3-2-501", "Zhang")
+    with town.world.database.transaction() as session:
+        helper = see_follower(session, "oHelper", town.clock.now)
+    amount = town.pay("3-2-501", helper)
+    town.notifier.intake()
+    shown = {shown.openid: shown for shown in town.wechat.shown}
+    assert shown["oHelper"].data["amount2"] == f"{amount.yuan}元"
+    assert shown["oHelper"].data["thing1"] == "3-2-**1"
+    assert "/o/home/" in shown["oHelper"].url
+    assert shown["oZhang"].data["thing1"] == "3-2-501"
