@@ -18,7 +18,14 @@ from redis.retry import Retry
 from wechatpy.messages import BaseMessage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from bot.answering import REPEAT_WAIT_SECONDS, Overloaded, Pool, Repeats, answer_in_time
+from bot.answering import (
+    ANSWER_SECONDS,
+    REPEAT_WAIT_SECONDS,
+    Overloaded,
+    Pool,
+    Repeats,
+    answer_in_time,
+)
 from bot.conversation import Conversations
 from bot.dispatch import Dispatcher, awaited
 from bot.gate import Gate, Refused
@@ -52,11 +59,13 @@ class Desk:
         repeats: Repeats,
         deliver: Callable[[str, str], None],
         pool: Pool,
+        patience_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._dispatcher = dispatcher
         self._repeats = repeats
         self._deliver = deliver
         self._pool = pool
+        self._patience_seconds = patience_seconds
 
     def answer(self, message: BaseMessage, arrived: float) -> Answered:
         """Words for this push.
@@ -83,6 +92,7 @@ class Desk:
                 self._pool,
                 work=lambda: self._dispatcher.answer(push),
                 deliver_late=lambda late: self._deliver(push.openid, late),
+                seconds=self._patience_seconds,
             )
         except Overloaded:
             if awaited(push):
@@ -98,9 +108,20 @@ class Desk:
         return Answered(text, "answered" if text else "quiet")
 
 
-def webhook(services: Services, settings: Settings, registry: CollectorRegistry) -> Blueprint:
-    """Blueprint of `/wechat`. Must be exempt from CSRF protection: WeChat signs instead."""
-    return door(Gate(settings), _desk(services, settings), services.clock, registry)
+def webhook(
+    services: Services,
+    settings: Settings,
+    registry: CollectorRegistry,
+    *,
+    patience_seconds: float = ANSWER_SECONDS,
+) -> Blueprint:
+    """Blueprint of `/wechat`. Must be exempt from CSRF protection: WeChat signs instead.
+
+    Args:
+        patience_seconds: how long an answer may take before it is sent as a service message.
+    """
+    desk = _desk(services, settings, patience_seconds)
+    return door(Gate(settings), desk, services.clock, registry)
 
 
 def door(
@@ -148,7 +169,7 @@ def door(
     return blueprint
 
 
-def _desk(services: Services, settings: Settings) -> Desk:
+def _desk(services: Services, settings: Settings, patience_seconds: float) -> Desk:
     """Wire the desk. Its Redis client gives up early: it would rather forget than be late."""
     redis = Redis.from_url(
         settings.redis_url,
@@ -163,7 +184,8 @@ def _desk(services: Services, settings: Settings) -> Desk:
         except (WeChatError, WeChatUnreachable) as error:
             log.warning("late_answer_not_delivered", reason=str(error))
 
-    return Desk(Dispatcher(services, Conversations(redis)), Repeats(redis), deliver, Pool())
+    dispatcher = Dispatcher(services, Conversations(redis))
+    return Desk(dispatcher, Repeats(redis), deliver, Pool(), patience_seconds)
 
 
 def _body() -> bytes:

@@ -164,6 +164,7 @@ def town(world: World, vault: Vault, redis: Redis, redis_url: str) -> Town:
         base_url=settings.base_url,
     )
     app = Flask(__name__)
-    app.register_blueprint(webhook(services, settings, CollectorRegistry()))
+    # Stories are about words; how long the bot may take is tested in test_webhook_answering.
+    app.register_blueprint(webhook(services, settings, CollectorRegistry(), patience_seconds=30))
     towns.append(Town(world, services, app, vault, world.now))
     return towns[0]

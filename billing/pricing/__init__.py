@@ -1,10 +1,19 @@
 """Pure calculators: prices, quantities and dates in, lines and their reasons out. See README.md."""
 
-from billing.pricing.basis import Reading, Usage, recompute
-from billing.pricing.charge import PricedLine, Subject, price_period
+from billing.pricing.apportion import (
+    ApportionBy,
+    PoolUsage,
+    ShareBasis,
+    apportion,
+    uncollected,
+)
+from billing.pricing.basis import parse_basis, recompute
+from billing.pricing.charge import Subject, price_period
+from billing.pricing.discounts import Discount, DiscountReason, parse_discount, price_discounts
 from billing.pricing.explain import explain
 from billing.pricing.fields import PricingError
-from billing.pricing.late_fee import price_late_fee
+from billing.pricing.late_fee import DailyRate, LateFeeTerms, PrincipalPayment, price_late_fee
+from billing.pricing.line import PricedLine, priced_line
 from billing.pricing.prices import (
     AreaPrice,
     FlatPrice,
@@ -20,28 +29,54 @@ from billing.pricing.prices import (
     price_to_json,
 )
 from billing.pricing.proration import Proration
+from billing.pricing.tariff_checks import (
+    TariffWarning,
+    WarningKind,
+    refuse_overlap,
+    tariff_warnings,
+)
+from billing.pricing.usage import MeterChange, Reading, Usage
 
 __all__ = [
+    "ApportionBy",
     "AreaPrice",
+    "DailyRate",
+    "Discount",
+    "DiscountReason",
     "FlatPrice",
+    "LateFeeTerms",
+    "MeterChange",
     "MeteredPrice",
     "Per",
+    "PoolUsage",
     "Price",
     "PricedLine",
     "PricingError",
     "PricingMethod",
+    "PrincipalPayment",
     "Proration",
     "Reading",
+    "ShareBasis",
     "Subject",
     "TariffVersion",
+    "TariffWarning",
     "Tier",
     "TierMode",
     "TieredPrice",
     "Usage",
+    "WarningKind",
+    "apportion",
     "explain",
+    "parse_basis",
+    "parse_discount",
     "parse_price",
+    "price_discounts",
     "price_late_fee",
     "price_period",
     "price_to_json",
+    "priced_line",
     "recompute",
+    "refuse_overlap",
+    "tariff_warnings",
+    "uncollected",
 ]

@@ -11,7 +11,10 @@ from typing import Any
 
 from billing.labels import LabelEnum
 from billing.money import Money, round_to_fen
+from billing.pricing.apportion import APPORTIONED, ShareBasis, read_share_basis
+from billing.pricing.discounts import DISCOUNT, DiscountBasis, read_discount_basis
 from billing.pricing.fields import Fields, PricingError
+from billing.pricing.late_fee import LATE_FEE, LateFeeBasis, read_late_fee_basis
 from billing.pricing.prices import (
     Per,
     PricingMethod,
@@ -20,11 +23,11 @@ from billing.pricing.prices import (
     read_tiered,
     tiered_to_json,
 )
-from billing.pricing.proration import Part
+from billing.pricing.proration import Part, read_share, share_to_json
 from billing.pricing.tiers import TierCharge, charge_tiers
+from billing.pricing.usage import Usage, quantity_of, read_usage, usage_to_json
 
-LATE_FEE = "late_fee"
-_METHODS = ", ".join([*PricingMethod, LATE_FEE])
+_METHODS = ", ".join([*PricingMethod, APPORTIONED, DISCOUNT, LATE_FEE])
 
 
 class TimeUnit(LabelEnum):
@@ -49,39 +52,17 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Two readings of one meter and what one step of it stands for.
-
-    Raises:
-        PricingError: the meter went backwards; without a meter change that is a wrong reading.
-    """
-
-    previous: Decimal
-    current: Decimal
-    multiplier: Decimal
-
-    def __post_init__(self) -> None:
-        if self.current < self.previous:
-            raise PricingError("reading.current", "lower than previous without a meter change")
-
-    @property
-    def quantity(self) -> Fraction:
-        """Units used."""
-        return (Fraction(self.current) - Fraction(self.previous)) * Fraction(self.multiplier)
-
-
-Usage = Reading | Decimal
-"""Units used: as two readings, or known as a quantity."""
-
-
-@dataclass(frozen=True, slots=True)
 class PeriodicBasis:
-    """Unit price × area, if any, × time; `duration` is None for a single charge."""
+    """Unit price × area, if any, × time; `duration` is None for a single charge.
+
+    `listed_price` is the tariff's unit price where the subject has one of its own.
+    """
 
     unit_price: Decimal
     per: Per
     duration: Duration | None
     area_m2: Decimal | None = None
+    listed_price: Decimal | None = None
 
     @property
     def divisor(self) -> int:
@@ -110,16 +91,20 @@ class PeriodicBasis:
             stored["area_m2"] = plain(self.area_m2)
         if self.duration is not None:
             stored[self.duration.unit.value] = [str(part) for part in self.duration.parts]
-        return stored
+        return stored | _listed_to_json(self.listed_price)
 
 
 @dataclass(frozen=True, slots=True)
 class MeteredBasis:
-    """Usage × price × the share of the usage that falls to a version."""
+    """Usage × price × the share of the usage that falls to a version.
+
+    `listed_price` is the tariff's unit price where the subject has one of its own.
+    """
 
     unit_price: Decimal
     usage: Usage
     share: Part
+    listed_price: Decimal | None = None
 
     @property
     def exact(self) -> Fraction:
@@ -131,8 +116,9 @@ class MeteredBasis:
         return {
             "method": PricingMethod.METERED.value,
             "unit_price": plain(self.unit_price),
-            **_usage_to_json(self.usage),
-            **_share_to_json(self.share),
+            **usage_to_json(self.usage),
+            **share_to_json(self.share),
+            **_listed_to_json(self.listed_price),
         }
 
 
@@ -163,48 +149,13 @@ class TieredBasis:
         return {
             "method": PricingMethod.TIERED.value,
             **tiered_to_json(self.price),
-            **_usage_to_json(self.usage),
+            **usage_to_json(self.usage),
             "span_days": self.span_days,
-            **_share_to_json(self.share),
+            **share_to_json(self.share),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class LateFeeBasis:
-    """Principal × daily rate × days, never above `cap`; None is no cap."""
-
-    principal: Decimal
-    daily_rate: Decimal
-    days: int
-    cap: Decimal | None
-
-    @property
-    def uncapped(self) -> Fraction:
-        """Unrounded yuan before the cap."""
-        return Fraction(self.principal) * Fraction(self.daily_rate) * self.days
-
-    @property
-    def capped(self) -> bool:
-        """Whether the cap lowers the amount."""
-        return self.cap is not None and self.uncapped > Fraction(self.cap)
-
-    @property
-    def exact(self) -> Fraction:
-        """Unrounded yuan."""
-        return Fraction(self.cap) if self.cap is not None and self.capped else self.uncapped
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored."""
-        return {
-            "method": LATE_FEE,
-            "principal": plain(self.principal),
-            "daily_rate": plain(self.daily_rate),
-            "days": self.days,
-            **({} if self.cap is None else {"cap": plain(self.cap)}),
-        }
-
-
-Basis = PeriodicBasis | MeteredBasis | TieredBasis | LateFeeBasis
+Basis = PeriodicBasis | MeteredBasis | TieredBasis | ShareBasis | DiscountBasis | LateFeeBasis
 
 
 def parse_basis(stored: object) -> Basis:
@@ -220,15 +171,17 @@ def parse_basis(stored: object) -> Basis:
         case PricingMethod.FLAT | PricingMethod.AREA:
             basis = _read_periodic(fields, with_area=method == PricingMethod.AREA)
         case PricingMethod.METERED:
-            basis = MeteredBasis(fields.number("unit_price"), _stored_usage(fields), _share(fields))
+            price, usage = fields.number("unit_price"), _stored_usage(fields)
+            basis = MeteredBasis(price, usage, read_share(fields), _listed(fields))
         case PricingMethod.TIERED:
-            price = read_tiered(fields)
-            usage, days = _stored_usage(fields), fields.whole("span_days")
-            basis = TieredBasis(price, usage, days, _share(fields))
+            tiers, usage = read_tiered(fields), _stored_usage(fields)
+            basis = TieredBasis(tiers, usage, fields.whole("span_days"), read_share(fields))
+        case "apportioned":
+            basis = read_share_basis(fields)
+        case "discount":
+            basis = read_discount_basis(fields)
         case "late_fee":
-            cap = fields.number("cap") if fields.has("cap") else None
-            principal, rate = fields.number("principal"), fields.number("daily_rate")
-            basis = LateFeeBasis(principal, rate, fields.whole("days"), cap)
+            basis = read_late_fee_basis(fields)
         case _:
             raise PricingError("basis.method", f"must be one of: {_METHODS}")
     fields.finish()
@@ -247,30 +200,6 @@ def recompute(stored: object) -> Money:
     return round_to_fen(parse_basis(stored).exact)
 
 
-def read_usage(fields: Fields) -> Usage | None:
-    """`reading` or `quantity` of an object, None when neither is given.
-
-    Raises:
-        PricingError: both are given, or either is unusable.
-    """
-    if fields.has("reading") and fields.has("quantity"):
-        raise PricingError(fields.path("quantity"), "cannot be given together with reading")
-    if fields.has("quantity"):
-        return fields.number("quantity")
-    if not fields.has("reading"):
-        return None
-    inner = fields.object("reading")
-    previous, current = inner.number("previous"), inner.number("current")
-    reading = Reading(previous, current, inner.number("multiplier"))
-    inner.finish()
-    return reading
-
-
-def quantity_of(usage: Usage) -> Fraction:
-    """Units used, exactly."""
-    return usage.quantity if isinstance(usage, Reading) else Fraction(usage)
-
-
 def _read_periodic(fields: Fields, *, with_area: bool) -> PeriodicBasis:
     unit = next((unit for unit in TimeUnit if fields.has(unit)), None)
     duration = None
@@ -281,7 +210,7 @@ def _read_periodic(fields: Fields, *, with_area: bool) -> PeriodicBasis:
     if (duration is None) != (per is Per.ONCE):
         raise PricingError("basis.per", "only a single charge has no duration")
     area = fields.number("area_m2") if with_area else None
-    return PeriodicBasis(fields.number("unit_price"), per, duration, area)
+    return PeriodicBasis(fields.number("unit_price"), per, duration, area, _listed(fields))
 
 
 def _stored_usage(fields: Fields) -> Usage:
@@ -291,21 +220,9 @@ def _stored_usage(fields: Fields) -> Usage:
     return usage
 
 
-def _usage_to_json(usage: Usage) -> dict[str, Any]:
-    if not isinstance(usage, Reading):
-        return {"quantity": plain(usage)}
-    return {
-        "reading": {
-            "previous": plain(usage.previous),
-            "current": plain(usage.current),
-            "multiplier": plain(usage.multiplier),
-        }
-    }
+def _listed(fields: Fields) -> Decimal | None:
+    return fields.number("listed_price") if fields.has("listed_price") else None
 
 
-def _share(fields: Fields) -> Part:
-    return Part.read(fields.take("share"), fields.path("share")) if fields.has("share") else Part(1)
-
-
-def _share_to_json(share: Part) -> dict[str, Any]:
-    return {} if share.of == 1 else {"share": str(share)}
+def _listed_to_json(listed_price: Decimal | None) -> dict[str, str]:
+    return {} if listed_price is None else {"listed_price": plain(listed_price)}

@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from itertools import dropwhile
-from typing import Any
 
-from billing.money import Money, round_to_fen
 from billing.period import DateRange
 from billing.pricing.basis import (
     Basis,
@@ -16,9 +13,9 @@ from billing.pricing.basis import (
     PeriodicBasis,
     TieredBasis,
     TimeUnit,
-    Usage,
 )
 from billing.pricing.fields import PricingError
+from billing.pricing.line import PricedLine, priced_line
 from billing.pricing.prices import (
     AreaPrice,
     FlatPrice,
@@ -35,30 +32,19 @@ from billing.pricing.proration import (
     fixed_30_months,
     touched_months,
 )
-
-LINE_MAX = Money(10**15)
-"""Sums of many lines still fit a BIGINT; a line above ten million million yuan is an error."""
-
-
-@dataclass(frozen=True, slots=True)
-class PricedLine:
-    """One charged span `[start, end)`; `version_index` counts in the versions as they were given.
-
-    `basis` is JSON: `recompute(basis)` is `amount` and `explain(basis)` is the sentence.
-    """
-
-    amount: Money
-    start: date
-    end: date
-    version_index: int
-    basis: dict[str, Any]
+from billing.pricing.tariff_checks import refuse_overlap
+from billing.pricing.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is charged, as far as prices depend on it."""
+    """What is charged, as far as prices depend on it.
+
+    `unit_price` is agreed with this owner: it takes the place of the unit price of every version.
+    """
 
     area_m2: Decimal | None = None
+    unit_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +89,7 @@ def price_period(
         PricingError: a day without a version, two versions of one day, or an input a price needs
             and did not get.
 
+    >>> from datetime import date
     >>> area = AreaPrice(Decimal("2.00"), Per.MONTH)
     >>> versions = [
     ...     TariffVersion(date(2026, 1, 1), area),
@@ -120,23 +107,10 @@ def price_period(
     return [priced_line(_basis(segment, case), segment.days, segment.index) for segment in segments]
 
 
-def priced_line(basis: Basis, days: DateRange, version_index: int) -> PricedLine:
-    """Round a basis into a line.
-
-    Raises:
-        PricingError: the amount is absurd.
-    """
-    amount = round_to_fen(basis.exact)
-    if amount > LINE_MAX:
-        raise PricingError("amount", f"must not be above {LINE_MAX.yuan} yuan")
-    return PricedLine(amount, days.start, days.end, version_index, basis.to_json())
-
-
 def _segments(versions: Sequence[TariffVersion], span: DateRange) -> list[_Segment]:
     order = sorted(range(len(versions)), key=lambda at: versions[at].effective_from)
     begins = [versions[at].effective_from for at in order]
-    if len(set(begins)) < len(begins):
-        raise PricingError("versions", "two versions take effect on the same day")
+    refuse_overlap(versions)
     if not begins or begins[0] > span.start:
         raise PricingError("versions", f"no version is in force on {span.start}")
     ends = [*begins[1:], span.end]  # the last version has no end
@@ -164,21 +138,31 @@ def _is_once(segment: _Segment) -> bool:
 
 
 def _basis(segment: _Segment, case: _Case) -> Basis:
-    price = segment.price
+    price, listed = _agreed(segment.price, case.subject.unit_price)
     share = Part(segment.days.days, case.span.days) if segment.days != case.span else Part(1)
     match price:
         case FlatPrice():
-            return PeriodicBasis(price.unit_price, price.per, _duration(price, segment.days, case))
+            duration = _duration(price, segment.days, case)
+            return PeriodicBasis(price.unit_price, price.per, duration, listed_price=listed)
         case AreaPrice():
             area = case.subject.area_m2
             if area is None:
                 raise PricingError("subject.area_m2", "missing")
             duration = _duration(price, segment.days, case)
-            return PeriodicBasis(price.unit_price, price.per, duration, area)
+            return PeriodicBasis(price.unit_price, price.per, duration, area, listed)
         case MeteredPrice():
-            return MeteredBasis(price.unit_price, _usage(case, "reading"), share)
+            return MeteredBasis(price.unit_price, _usage(case, "reading"), share, listed)
         case TieredPrice():
             return TieredBasis(price, _usage(case, "quantity"), case.span.days, share)
+
+
+def _agreed(price: Price, unit_price: Decimal | None) -> tuple[Price, Decimal | None]:
+    """The price with the subject's own unit price, if any, and the listed one it replaces."""
+    if unit_price is None:
+        return price, None
+    if isinstance(price, TieredPrice):
+        raise PricingError("subject.unit_price", "a tiered price has no single unit price")
+    return replace(price, unit_price=unit_price), price.unit_price
 
 
 def _usage(case: _Case, field: str) -> Usage:

@@ -1,27 +1,31 @@
 """The arithmetic of a line as one sentence in Chinese that a calculator can check.
 
-Only × ÷ + − ( ), `/` between the numbers of a fraction, plain decimals, and units after numbers.
-What is written is the unrounded amount exactly; only the result after `=` is rounded.
+Only × ÷ + − ( ), `/` between the numbers of a fraction, %, plain decimals, and units after numbers.
+What is written is the unrounded amount exactly; only the result after `=` is rounded. What takes
+several steps is several such sentences, each with its name, and the last result is the amount.
 """
 
 from decimal import Decimal
 from fractions import Fraction
 
-from billing.money import round_to_fen
+from billing.money import FEN_PER_YUAN, round_to_fen
+from billing.pricing.apportion import ApportionBy, PoolUsage, ShareBasis, pool_amount
 from billing.pricing.basis import (
     Basis,
     Duration,
-    LateFeeBasis,
     MeteredBasis,
     PeriodicBasis,
-    Reading,
     TieredBasis,
     TimeUnit,
-    Usage,
     parse_basis,
 )
+from billing.pricing.discounts import DiscountBasis
+from billing.pricing.late_fee import LateFeeBasis
 from billing.pricing.prices import Per, plain
 from billing.pricing.proration import Part
+from billing.pricing.usage import Reading, Usage
+
+_WEIGHT_UNITS = {ApportionBy.AREA: "㎡", ApportionBy.HOUSEHOLD: "户", ApportionBy.USAGE: ""}
 
 
 def explain(stored: object) -> str:
@@ -43,12 +47,17 @@ def explain_basis(basis: Basis) -> str:
     """The sentence of a basis that was already read."""
     match basis:
         case PeriodicBasis():
-            return f"{_periodic(basis)} = {_result(basis.exact)}"
+            return f"{_periodic(basis)} = {_result(basis.exact)}{_listed(basis.listed_price)}"
         case MeteredBasis():
             product = f"{_usage(basis.usage)} × {_yuan(basis.unit_price)}元"
-            return f"{product}{_share(basis.share)} = {_result(basis.exact)}"
+            sentence = f"{product}{_share(basis.share)} = {_result(basis.exact)}"
+            return sentence + _listed(basis.listed_price)
         case TieredBasis():
             return f"{_tiered(basis)} = {_result(basis.exact)}"
+        case ShareBasis():
+            return _shared_cost(basis)
+        case DiscountBasis():
+            return _discount(basis)
         case LateFeeBasis():
             return _late_fee(basis)
 
@@ -89,18 +98,69 @@ def _tiered(basis: TieredBasis) -> str:
 
 
 def _late_fee(basis: LateFeeBasis) -> str:
-    product = f"{_yuan(basis.principal)}元 × {plain(basis.daily_rate)} × {basis.days}天"
-    sentence = f"{product} = {_result(basis.uncapped)}"
-    if basis.cap is None or not basis.capped:
-        return sentence
-    return f"{sentence}，封顶{_yuan(basis.cap)}元"
+    products = [
+        f"{_yuan(part.principal)}元 × {plain(part.daily_rate)} × {part.days}天"
+        for part in basis.parts
+    ]
+    total = f"{' + '.join(products)} = {_result(basis.uncapped)}"
+    if basis.cap is not None and basis.capped:
+        total += f"，封顶{_yuan(basis.cap)}元"
+    if not basis.charged:
+        return total
+    rest = f"{basis.total.yuan}元 − {basis.charged.yuan}元 = {_result(basis.exact)}"
+    return f"累计：{total}；扣除已计：{rest}"
+
+
+def _shared_cost(basis: ShareBasis) -> str:
+    """The pool, the share as a calculator rounds it, and the fen by which the real share differs.
+
+    Shares are rounded together, so that they sum to the pool; a share may differ from its own
+    rounding by one fen.
+    """
+    steps = []
+    if isinstance(basis.pool, PoolUsage):
+        product = f"{plain(basis.pool.quantity)} × {_yuan(basis.pool.unit_price)}元"
+        steps.append(f"总额：{product} = {pool_amount(basis.pool).yuan}元")
+    unit, rounded = _WEIGHT_UNITS[basis.by], round_to_fen(Fraction(basis.quotient, FEN_PER_YUAN))
+    weights = f"{plain(basis.weight)}{unit} ÷ {plain(basis.weights_total)}{unit}"
+    share = f"{pool_amount(basis.pool).yuan}元 × {weights} = {rounded.yuan}元"
+    steps.append(f"分摊：{share}")
+    if basis.share != rounded:
+        sign, fen = (
+            ("+", basis.share - rounded) if basis.extra_fen else ("−", rounded - basis.share)
+        )
+        steps.append(f"尾差：{rounded.yuan}元 {sign} {fen.yuan}元 = {basis.share.yuan}元")
+    sentence = "；".join(steps) if len(steps) > 1 else share
+    if basis.cap is not None and basis.capped:
+        sentence += f"，封顶{basis.cap.yuan}元"
+    return sentence
+
+
+def _discount(basis: DiscountBasis) -> str:
+    percent = "" if basis.percent is None else f" × {plain(basis.percent)}%"
+    off = f"−{basis.of.yuan}元{percent}{_share(basis.share)} = {_result(-basis.uncapped)}"
+    return f"{off}，封顶{basis.left.yuan}元" if basis.left is not None and basis.capped else off
 
 
 def _usage(usage: Usage) -> str:
     if not isinstance(usage, Reading):
         return plain(usage)
-    difference = f"({plain(usage.current)} − {plain(usage.previous)})"
-    return f"{difference} × {plain(usage.multiplier)}"
+    return f"({_steps(usage)}) × {plain(usage.multiplier)}"
+
+
+def _steps(reading: Reading) -> str:
+    """What the meter counted; of two meters as two differences, past its last number from there."""
+    previous, current = plain(reading.previous), plain(reading.current)
+    if reading.change is not None:
+        old_final, initial = plain(reading.change.old_final), plain(reading.change.new_initial)
+        return f"({old_final} − {previous}) + ({current} − {initial})"
+    if reading.rolls_over_at is not None and reading.rolled_over:
+        return f"{plain(reading.rolls_over_at)} − {previous} + {current}"
+    return f"{current} − {previous}"
+
+
+def _listed(listed_price: Decimal | None) -> str:
+    return "" if listed_price is None else f"，约定单价（标准{_yuan(listed_price)}元）"
 
 
 def _share(share: Part) -> str:
@@ -108,7 +168,7 @@ def _share(share: Part) -> str:
 
 
 def _result(exact: Fraction) -> str:
-    return f"{round_to_fen(exact).yuan}元"
+    return f"{round_to_fen(exact).yuan}元".replace("-", "−")
 
 
 def _yuan(value: Decimal) -> str:

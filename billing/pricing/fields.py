@@ -2,11 +2,12 @@
 
 import re
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import StrEnum
 from typing import TypeVar
 
 from billing.errors import InvalidInput
+from billing.money import Money
 from billing.period import DateRange
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -14,6 +15,10 @@ Choice = TypeVar("Choice", bound=StrEnum)
 NUMBER_MAX = 1_000_000_000
 """Yuan, square metres and quantities beyond this are typing errors, not property fees."""
 FEN_MAX = NUMBER_MAX * 100
+EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
+"""For sums and differences of numbers read here: none needs as many digits, nothing is rounded."""
+
+TEXT_MAX = 64
 
 # At most 99 digits and a two-digit exponent: no text can explode into a huge number.
 _NUMBER = re.compile(r"-?[0-9]{1,99}(\.[0-9]{1,99})?([eE][-+]?[0-9]{1,2})?")
@@ -73,6 +78,27 @@ class Fields:
         if value.copy_abs() > FEN_MAX:
             raise PricingError(path, f"must not be beyond {FEN_MAX} fen")
         return int(_refuse_fraction(value, path))
+
+    def yuan(self, key: str) -> Money:
+        """An amount from 0 to `NUMBER_MAX` yuan, in whole fen."""
+        fen = EXACT.scaleb(self.number(key), 2)
+        if fen != fen.to_integral_value():
+            raise PricingError(self.path(key), "must have at most two decimals")
+        return Money(int(fen))
+
+    def flag(self, key: str) -> bool:
+        """A JSON true or false."""
+        value = self.take(key)
+        if not isinstance(value, bool):
+            raise PricingError(self.path(key), f"{shown(value)} is not true or false")
+        return value
+
+    def text(self, key: str) -> str:
+        """A text of 1 to `TEXT_MAX` printable characters."""
+        value = self.take(key)
+        if not isinstance(value, str) or not (0 < len(value) <= TEXT_MAX and value.isprintable()):
+            raise PricingError(self.path(key), f"{shown(value)} is not a text of 1 to {TEXT_MAX}")
+        return value
 
     def day(self, key: str) -> date:
         """A date written `2026-11-23`."""

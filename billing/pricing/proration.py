@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from billing.labels import LabelEnum
 from billing.period import DateRange
-from billing.pricing.fields import PricingError, shown
+from billing.pricing.fields import Fields, PricingError, shown
 
 _PART = re.compile(r"[0-9]{1,7}(/[1-9][0-9]{0,6})?")
 
@@ -47,6 +47,16 @@ class Part:
 
     def __str__(self) -> str:
         return str(self.count) if self.of == 1 else f"{self.count}/{self.of}"
+
+
+def read_share(fields: Fields) -> Part:
+    """The `share` of a stored basis; the whole where it is absent."""
+    return Part.read(fields.take("share"), fields.path("share")) if fields.has("share") else Part(1)
+
+
+def share_to_json(share: Part) -> dict[str, str]:
+    """The key that `read_share` takes."""
+    return {} if share.of == 1 else {"share": str(share)}
 
 
 def calendar_months(days: DateRange) -> tuple[Part, ...]:

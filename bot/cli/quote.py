@@ -22,7 +22,7 @@ def answer_line(line: bytes) -> dict[str, Any]:
     """Answer one line; whatever it holds, the lines after it are still answered.
 
     >>> answer_line(b"{}")["error"]
-    'request: must have exactly one of: price, versions, split, late_fee, due'
+    'request: must have exactly one of: price, versions, split, apportion, late_fee, due'
     """
     try:
         request = json.loads(line)

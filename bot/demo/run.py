@@ -41,6 +41,7 @@ from bot.menu import menu
 from bot.program import Program, build
 from bot.schema import migrate
 from bot.settings import Settings
+from notify.wechat import WeChatError, WeChatUnreachable
 
 log = structlog.get_logger(__name__)
 
@@ -250,7 +251,7 @@ def _announce(
     """Wait until everything answers, publish the menu, then say so."""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while not stopping.is_set():
-        if _all_answer(program, addresses):
+        if _all_answer(program, addresses) and _menu_is_published(program):
             break
         if time.monotonic() > deadline:
             log.error("not_ready", seconds=READY_SECONDS_MAX)
@@ -258,7 +259,6 @@ def _announce(
             stopping.set()
             return
         stopping.wait(0.2)
-    program.services.wechat.create_menu(menu())
     introduction = json.loads(demo_file.read_text(encoding="utf-8"))
     for home in introduction["bind"]:
         _tell(f"bind {home['room']}: {home['code']}")
@@ -267,6 +267,15 @@ def _announce(
     _tell(f"phone: {addresses.sandbox}/phone/")
     sys.stdout.write(f"ready: {addresses.service}\n")
     sys.stdout.flush()
+
+
+def _menu_is_published(program: Program) -> bool:
+    try:
+        program.services.wechat.create_menu(menu())
+    except (WeChatError, WeChatUnreachable) as error:
+        log.warning("menu_not_published", reason=str(error))
+        return False
+    return True
 
 
 def _tell(line: str) -> None:

@@ -1,8 +1,10 @@
 """Understanding: from what a person types to an intent and its slots, without network or database.
 
 >>> from datetime import date
->>> read_room("三号楼2单元五零一室"), read_period("上季度", date(2026, 11, 23)), read_amount("四百六")
-('3-2-501', '2026-Q3', 46000)
+>>> read_room("三号楼2单元五零一室"), read_amount("四百六")
+('3-2-501', 46000)
+>>> read_period("上季度", date(2026, 11, 23))
+'2026-Q3'
 """
 
 from bot.understanding.utterance import (

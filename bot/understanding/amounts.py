@@ -43,7 +43,10 @@ _FOREIGN = re.compile(
     r"|usd|hkd|eur|jpy|gbp|dollar|euro|澳门)"
 )
 _FOREIGN_SIGN = re.compile(r"(?:us|hk|nt)?[$€£]\s*$|(?:usd|hkd|eur|美金|美元|港币)\s*$")
-_UNIT = r"(?:平方米|平方|平米|平|m2|度电?|吨水?|立方米?|立方|方|个月|月|年|天|日|小时|辆|户|季度|个季度|车位|人)"
+_UNIT = (
+    r"(?:平方米|平方|平米|平|m2|度电?|吨水?|立方米?|立方|方|个月|月|年|天|日|小时|辆|户|季度"
+    r"|个季度|车位|人)"
+)
 _RATE_BEFORE = re.compile(
     rf"(?:每|按|(?<![上下前这近第])[一单]个?)(?:一)?{_UNIT}(?:[^,。\d]{{0,4}})?$"
 )
@@ -109,7 +112,7 @@ def _is_money(match: re.Match[str], text: str, *, bare: bool) -> bool:
     if "yuan" not in groups:
         return True
     if groups["unit"]:
-        return groups["yuan"] != "一" or not text[end : end + 1] in ("起", "地", "石", "砖")
+        return groups["yuan"] != "一" or text[end : end + 1] not in ("起", "地", "石", "砖")
     if groups["sign"] or _FOREIGN.match(text, end):
         return True
     if _MEASURE.match(text, end) or groups["more"]:
@@ -121,9 +124,15 @@ def _is_money(match: re.Match[str], text: str, *, bare: bool) -> bool:
     if bare:
         return written or text.strip() == raw
     big = raw[0].isdigit() or any(ch in raw for ch in "十百千万佰仟拾")
+    if re.fullmatch(r"\d+\.\d{1,2}", raw):
+        return True
     plain = len(raw) > 1 and not before.endswith(("个", "楼", "栋"))
-    return written and big and bool(
-        (before and _BARE_BEFORE.search(before)) or (plain and _BARE_AFTER.match(text, end))
+    return (
+        written
+        and big
+        and bool(
+            (before and _BARE_BEFORE.search(before)) or (plain and _BARE_AFTER.match(text, end))
+        )
     )
 
 

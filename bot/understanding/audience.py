@@ -6,7 +6,9 @@ from bot.understanding.numerals import CN_NUMERAL, read_int
 
 _N = rf"(?:\d{{1,3}}|[{CN_NUMERAL}]{{1,3}}|[a-z](?![a-z]))"
 _MARK = r"(?:号楼|栋楼|栋|幢|座|#楼|#|懂|动|洞|号院)"
-_UNITS = re.compile(rf"(?<![\d{CN_NUMERAL}])(?P<building>{_N})\s*(?:{_MARK}|号)\s*的?(?P<unit>{_N})\s*(?:单元|门)")
+_UNITS = re.compile(
+    rf"(?<![\d{CN_NUMERAL}])(?P<building>{_N})\s*(?:{_MARK}|号)\s*的?(?P<unit>{_N})\s*(?:单元|门)"
+)
 _BUILDING_RANGE = re.compile(
     rf"(?<![\d{CN_NUMERAL}])(?P<a>{_N})\s*{_MARK}?\s*(?:到|至|-|~)\s*(?P<b>{_N})\s*{_MARK}"
 )
@@ -14,8 +16,12 @@ _BUILDINGS = re.compile(
     rf"(?<![\d{CN_NUMERAL}a-z])(?:{_N}\s*{_MARK}?\s*(?:、|,|和|与|跟|及|还有)\s*)*{_N}\s*{_MARK}(?!\s*[\d]{{2}})"
 )
 _OVERDUE = re.compile(r"欠费|逾期|欠|没交|未交|没有交|拖着|不交的|催费|没给钱|还没付")
-_PARKING = re.compile(r"车主|有车的|停车的(?:人|业主|户)|(?:有|租|买)了?(?:车位|月卡|停车)|车位(?:业主|户|的业主)|停车(?:户|业主|用户)|月卡(?:用户|业主|户)|开车的")
-_ALL = re.compile(r"全体|所有|全部|全小区|整个小区|大家|群发|各位|全员|每家|每户|小区里|整小区|广播|都通知|都发|公告|通知")
+_PARKING = re.compile(
+    r"车主|有车的|停车的(?:人|业主|户)|(?:有|租|买)了?(?:车位|月卡|停车)|车位(?:业主|户|的业主)|停车(?:户|业主|用户)|月卡(?:用户|业主|户)|开车的"
+)
+_ALL = re.compile(
+    r"全体|所有|全部|全小区|整个小区|大家|群发|各位|全员|每家|每户|小区里|整小区|广播|都通知|都发|公告|通知"
+)
 
 
 def building_scope(text: str) -> str | None:
@@ -29,9 +35,7 @@ def building_scope(text: str) -> str | None:
         if first < last <= first + 50:
             return "building:" + ",".join(map(str, range(first, last + 1)))
     names = [
-        _name(raw)
-        for match in _BUILDINGS.finditer(text)
-        for raw in re.findall(_N, match.group())
+        _name(raw) for match in _BUILDINGS.finditer(text) for raw in re.findall(_N, match.group())
     ]
     named = list(dict.fromkeys(name for name in names if name))
     return f"building:{','.join(named)}" if named else None

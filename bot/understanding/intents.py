@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.understanding.model import Model
 from bot.understanding.phrasebook import BACKGROUND
 from bot.understanding.scope import Clause, clauses
-from bot.understanding.sentence import ROOM
+from bot.understanding.sentence import FEES, ROOM
 
 OTHER = "other"
 STAFF = "staff."
@@ -42,6 +42,10 @@ _OTHERS = re.compile(
 )
 """An owner asking about another household; never answered."""
 
+_COMPLAINT = re.compile(r"(?:^|[我要想得来])(?:投诉|举报|反映)")
+_ABOUT_MONEY = re.compile(f"[{FEES}费钱账款票]")
+"""A complaint about anything but money is for a person to hear."""
+
 _ABOUT_ROOM = frozenset({
     "bills.due", "bills.detail", "bills.history", "payments.history", "balance", "my_rooms",
     "bills.explain_change", "staff.arrears", "staff.collection",
@@ -63,14 +67,18 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
     _apply_roles(votes, skeleton, staff=staff)
     ranked = sorted(votes, key=lambda name: votes[name], reverse=True)
     best = ranked[0]
-    carriers = tuple(
-        part for part, share in zip(parts, shares, strict=True) if share[best] >= 0.2
-    ) if best in shares[0] else ()
-    return Decision(best, votes[best] / sum(votes.values()), ranked[1], carriers or tuple(parts), tuple(parts))
+    carriers = (
+        tuple(part for part, share in zip(parts, shares, strict=True) if share[best] >= 0.2)
+        if best in shares[0]
+        else ()
+    )
+    return Decision(
+        best, votes[best] / sum(votes.values()), ranked[1], carriers or tuple(parts), tuple(parts)
+    )
 
 
 def _second_opinion(votes: dict[str, float], parts: list[Clause], model: Model) -> dict[str, float]:
-    """The votes of an unsure sentence with those of the phrases it resembles; a sure one's as is."""
+    """The votes of an unsure sentence with those of the phrases it resembles."""
     total = sum(votes.values())
     if max(votes.values()) >= SURE * total:
         return votes
@@ -92,8 +100,9 @@ def _votes(parts: list[Clause], shares: list[dict[str, float]]) -> dict[str, flo
 
 
 def _apply_roles(votes: dict[str, float], skeleton: str, *, staff: bool) -> None:
-    """Who speaks decides: a home that staff name is a query of theirs, not of its owner;
-    an owner who asks for a staff action or about another household asks for nothing we do.
+    """Rules above all likeness: a home that staff name is a query of theirs, not of its owner;
+    an owner who asks for a staff action or about another household asks for nothing we do;
+    who wants to complain wants a person.
     """
     if staff:
         if ROOM in skeleton and not _SELF.search(skeleton):
@@ -104,3 +113,5 @@ def _apply_roles(votes: dict[str, float], skeleton: str, *, staff: bool) -> None
         votes[OTHER] += votes.pop(name)
     if _OTHERS.search(skeleton):
         votes[OTHER] += sum(votes.values())
+    elif _COMPLAINT.search(skeleton) and not _ABOUT_MONEY.search(skeleton):
+        votes["human"] += sum(votes.values())

@@ -13,6 +13,9 @@ from bot.understanding.second_look import SecondLook
 
 _HERE = Path(__file__).parent
 MODEL_FILE = _HERE / "model.json"
+WEIGHT_UNITS = 10
+"""Weights are stored as whole tenths."""
+
 LEXICON = _HERE / "lexicon"
 
 
@@ -22,7 +25,7 @@ class Model:
 
     intents: tuple[str, ...]
     bias: tuple[float, ...]
-    weights: dict[str, tuple[tuple[int, float], ...]]
+    weights: dict[str, tuple[tuple[int, int], ...]]
     second_look: SecondLook
     typed_pinyin: TypedPinyin
 
@@ -36,7 +39,7 @@ class Model:
         for row in known:
             for intent, weight in row:
                 scores[intent] += weight
-        scale = 1 / math.sqrt(len(known) or 1)
+        scale = 1 / math.sqrt(len(known) or 1) / WEIGHT_UNITS
         return [bias + scale * score for bias, score in zip(self.bias, scores, strict=True)]
 
 

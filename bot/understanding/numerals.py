@@ -8,22 +8,22 @@ import re
 from decimal import Decimal
 
 _DIGITS = {
-    **{ch: 0 for ch in "零〇○"},
-    **{ch: 1 for ch in "一幺壹"},
-    **{ch: 2 for ch in "二两贰俩"},
-    **{ch: 3 for ch in "三叁仨"},
-    **{ch: 4 for ch in "四肆"},
-    **{ch: 5 for ch in "五伍"},
-    **{ch: 6 for ch in "六陆"},
-    **{ch: 7 for ch in "七柒"},
-    **{ch: 8 for ch in "八捌"},
-    **{ch: 9 for ch in "九玖"},
+    **dict.fromkeys("零〇○", 0),
+    **dict.fromkeys("一幺壹", 1),
+    **dict.fromkeys("二两贰俩", 2),
+    **dict.fromkeys("三叁仨", 3),
+    **dict.fromkeys("四肆", 4),
+    **dict.fromkeys("五伍", 5),
+    **dict.fromkeys("六陆", 6),
+    **dict.fromkeys("七柒", 7),
+    **dict.fromkeys("八捌", 8),
+    **dict.fromkeys("九玖", 9),
 }
 _UNITS = {
-    **{ch: 10 for ch in "十拾"},
-    **{ch: 100 for ch in "百佰"},
-    **{ch: 1000 for ch in "千仟k"},
-    **{ch: 10000 for ch in "万w"},
+    **dict.fromkeys("十拾", 10),
+    **dict.fromkeys("百佰", 100),
+    **dict.fromkeys("千仟k", 1000),
+    **dict.fromkeys("万w", 10000),
 }
 
 CN_DIGIT = "".join(_DIGITS)
@@ -70,9 +70,9 @@ def _read_positional(text: str) -> Decimal | None:
                 if total or (digit is None and not section):
                     return None
                 total, section = (section + (digit or 0)) * unit, Decimal(0)
-            elif digit is None and (unit != 10 or (last_unit and not after_zero)):
-                return None
-            elif last_unit and last_unit != 10000 and unit >= last_unit:
+            elif (digit is None and (unit != 10 or (last_unit and not after_zero))) or (
+                last_unit and last_unit != 10000 and unit >= last_unit
+            ):
                 return None
             else:
                 section += (1 if digit is None else digit) * unit

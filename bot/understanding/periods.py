@@ -9,44 +9,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 from bot.understanding.context import is_denied, is_recalled
 from bot.understanding.numerals import CN_DIGIT, CN_NUMERAL, read_int
+from bot.understanding.spans import YEAR_WORDS, Calendar, Quarter, Span, Year, quarter_at, year_at
 
 Match = re.Match[str]
-
-
-@dataclass(frozen=True)
-class Span:
-    """Months from `first` to `last`, both inclusive, counted from year 0; `text` names them."""
-
-    first: int
-    last: int
-    fixed: bool = True
-    """Whether the writer said the year (or a relative word that fixes it)."""
-
-    def __str__(self) -> str:
-        year, month = divmod(self.first, 12)
-        length = self.last - self.first + 1
-        if length == 1:
-            return _month_name(self.first)
-        return f"{_month_name(self.first)}/{_month_name(self.last)}"
-
-
-@dataclass(frozen=True)
-class Year(Span):
-    """A calendar year."""
-
-    def __str__(self) -> str:
-        return f"{self.first // 12:04}"
-
-
-@dataclass(frozen=True)
-class Quarter(Span):
-    """A calendar quarter."""
-
-    def __str__(self) -> str:
-        return f"{self.first // 12:04}-Q{self.first % 12 // 3 + 1}"
 
 
 @dataclass(frozen=True)
@@ -59,8 +28,11 @@ class PeriodMention:
 
 
 _M = r"(?:1[0-2]|0?[1-9]|十[一二]?|[元一二三四五六七八九])"
-_YEAR_WORD = r"大前年|前年|去年|今年|明年|后年|上年度|上一年度?|上年"
-_YEAR_NUMBER = rf"(?:20\d\d|[{CN_DIGIT}]{{4}}|[12]\d|[一二][{CN_DIGIT}]|两千[零〇]?二十[一二三四五六七八九]?)年度?"
+_YEAR_WORD = "|".join(YEAR_WORDS)
+_YEAR_NUMBER = (
+    rf"(?:20\d\d|[{CN_DIGIT}]{{4}}|[12]\d|[一二][{CN_DIGIT}]"
+    r"|两千[零〇]?二十[一二三四五六七八九]?)年度?"
+)
 _YEAR = rf"(?:(?P<year>{_YEAR_WORD}|{_YEAR_NUMBER})的?\s*)?"
 _NOT_MONTH = rf"(?<![\d{CN_NUMERAL}第几历])(?<!\d\.)"
 _PER_MONTH = (
@@ -73,7 +45,9 @@ _RANGE_TO = r"\s*(?:份)?\s*(?:一直)?\s*(?:到|至|-|~|—)\s*"
 _FULL_DATE = re.compile(
     r"(?<![\d-])(?P<y>20\d\d)\s*[-/.年]\s*(?P<m>\d{1,2})\s*[-/.月]\s*\d{1,2}[日号]?(?![\d-])"
 )
-_YEAR_MONTH = re.compile(r"(?<![\d.])(?P<y>20\d\d)[-/.](?P<m>1[0-2]|0?[1-9])(?![\d元块/]|-\d{1,2}(?!\d)|\.\d)")
+_YEAR_MONTH = re.compile(
+    r"(?<![\d.])(?P<y>20\d\d)[-/.](?P<m>1[0-2]|0?[1-9])(?![\d元块/]|-\d{1,2}(?!\d)|\.\d)"
+)
 _COMPACT = re.compile(r"(?<!\d)(?P<y>20[12]\d)(?P<m>0[1-9]|1[0-2])(?:[0-3]\d)?(?![\d元块.])")
 _DAY_RANGE = re.compile(
     r"(?<![\d.])(?P<a>1[0-2]|[1-9])[./]([0-3]?\d)\s*(?:到|至|-|~)\s*(?P<b>1[0-2]|[1-9])[./]([0-3]?\d)(?![\d.元块])"
@@ -88,7 +62,7 @@ _MONTHS = re.compile(
     rf"(?!\d{{1,2}}[日号])"
 )
 _LISTED = re.compile(
-    rf"{_YEAR}{_NOT_MONTH}(?P<list>(?:{_M}(?:月份?)?\s*[、,和与跟及]\s*)+{_M}|[一二三四五六七八九]{{2}}|十十一|十一十二)月份?"
+    rf"{_YEAR}{_NOT_MONTH}(?P<list>(?:{_M}(?:月份?)?\s*[、,和与跟及]\s*)+{_M}|[一二三四五六七八九]{{2,4}}(?=月|[两三四]个月)|十十一|十一十二)(?:月份?|[两三四]个月)"
 )
 _MONTH = re.compile(
     rf"{_YEAR}{_NOT_MONTH}{_PER_MONTH}(?P<m>{_M})月(?:份(?!额))?(?:底|初|末|中旬|上旬|下旬)?"
@@ -103,7 +77,9 @@ _QUARTER = re.compile(
     rf"{_YEAR}(?:(?P<back>上+)(?:一?个|一)?季度?|(?P<now>这个?|本|当前?|当)季度?|(?P<next>下+)(?:一?个|一)?季度?"
     rf"|(?:第|头)?(?P<n>[1-4一二三四首])(?:个)?季度?(?!节)|(?:年|-)?q(?P<q>[1-4])(?!\d))"
 )
-_QUARTERS = re.compile(rf"{_YEAR}(?:前(?P<n>[二两三23])个?季度?|(?P<a>[一二三])(?P<b>[二三四])季度)")
+_QUARTERS = re.compile(
+    rf"{_YEAR}(?:前(?P<n>[二两三23])个?季度?|(?P<a>[一二三])(?P<b>[二三四])季度)"
+)
 _YEAR_Q = re.compile(r"(?<!\d)(?P<y>20\d\d|[12]\d)-?q(?P<q>[1-4])(?!\d)")
 _HALF = re.compile(rf"{_YEAR}(?P<half>[上下])半年")
 _YEAR_START = re.compile(rf"(?P<year>{_YEAR_WORD}|{_YEAR_NUMBER})?年?初(?=以来|到|至|起|开始)")
@@ -111,29 +87,31 @@ _YEAR_ONLY = re.compile(
     rf"(?<![\d{CN_NUMERAL}第])(?P<year>{_YEAR_WORD}|{_YEAR_NUMBER})(?:全年|整年|一整年|一年|一全年|度|里|内)?"
     r"(?!底|末|初|前|后|纪|代|轻|龄|多|了|来|同期|同月|这个时候|这时候|冬天|夏天|春节|过年|\d)"
 )
-_BARE_YEAR = re.compile(r"(?<![\d.,/-])(?P<y>20[12]\d)(?=$|\s*(?:的|账单|全年|年度|和|到|至|-))(?!-\d\d?-)")
+_BARE_YEAR = re.compile(
+    r"(?<![\d.,/-])(?P<y>20[12]\d)(?=$|\s*(?:的|账单|全年|年度|和|到|至|-))(?!-\d\d?-)"
+)
 _NOW = re.compile(
     r"(?:份|以来|起|开始)?\s*(?:一直)?(?:到|至|-|~)\s*(?:现在|今天?|目前|眼下|当前|今日|今)"
     r"(?!年)|(?:份)?以来"
 )
-_JOIN = re.compile(r"\s*(?:份|的)?\s*(?P<word>一直到|到|至|-|~|、|和|与|跟|及|还有|以及|,|)\s*(?:从)?")
+_JOIN = re.compile(
+    r"\s*(?:份|的)?\s*(?P<word>一直到|到|至|-|~|、|和|与|跟|及|还有|以及|,|)\s*(?:从)?"
+)
 _AHEAD = re.compile(r"提前|预交|预存|下个?月|接下来|即将")
 _LUNAR = re.compile(r"(?:农历|阴历|旧历)\S{1,3}月|腊月|正月|冬月|闰\S月")
-_COMPARED_BEFORE = re.compile(r"(?:比|较|比起|相比|对比|高于|低于|超过|不如|多过|过)(?:我自己家|我自己|我家|自己家?|起|照|于|之|了)?$")
+_COMPARED_BEFORE = re.compile(
+    r"(?:比|较|比起|相比|对比|高于|低于|超过|不如|多过|过)(?:我自己家|我自己|我家|自己家?|起|照|于|之|了)?$"
+)
 _WITH_BEFORE = re.compile(r"(?:和|跟|与|同|对照|拿)(?:我家)?$")
 _COMPARED_AFTER = re.compile(r"\S{0,8}?(?:比|差|一样|对不上|不同|相同|持平|对照)")
 _MULTIPLE_AFTER = re.compile(r"(?:份|的)*\S{0,2}(?:[两二三四五\d]|好几)倍")
 _LIVED = re.compile(r"(?:住|用|交|租|干|开|买|等|过)[了过]?(?:快|有)?$")
 
 
-def _month_name(index: int) -> str:
-    return f"{index // 12:04}-{index % 12 + 1:02}"
-
-
 def find_periods(text: str, today: date) -> list[PeriodMention]:
     """Every period in cleaned text, in order; ranges and adjacent months are one mention."""
     masked = _LUNAR.sub(lambda m: "\ue000" * len(m.group()), text)
-    calendar = _Calendar(today, text)
+    calendar = Calendar(today, ahead=bool(_AHEAD.search(text)))
     found: list[PeriodMention] = []
     for pattern, read in _READERS:
         for match in pattern.finditer(masked):
@@ -148,7 +126,8 @@ def find_periods(text: str, today: date) -> list[PeriodMention]:
 def choose_period(mentions: list[PeriodMention], text: str) -> str | None:
     """The one period the text asks about, or None when there is none or they differ.
 
-    A period that is denied (不是9月), compared with (比上个月) or recalled (上个月才80) does not count.
+    A period that is denied (不是9月), compared with (比上个月) or recalled (上个月才80) does
+    not count.
     """
     asked = [m for m in mentions if not is_denied(text, m.start) and not _is_compared(text, m)]
     current = [m for m in asked if not is_recalled(text, m.end)] or asked
@@ -165,66 +144,26 @@ def _is_compared(text: str, mention: PeriodMention) -> bool:
     )
 
 
-class _Calendar:
-    """Month arithmetic around today, in a text that looks back or ahead."""
-
-    def __init__(self, today: date, text: str) -> None:
-        self.ahead = bool(_AHEAD.search(text))
-        self.year = today.year
-        self.month = today.year * 12 + today.month - 1
-
-    def named_year(self, word: str | None) -> int | None:
-        """去年 -> 2025, 25年 -> 2025; None for no word or no plausible year."""
-        if not word:
-            return None
-        if word in _YEAR_OFFSETS:
-            return self.year + _YEAR_OFFSETS[word]
-        number = read_int(word.rstrip("度").rstrip("年"))
-        if number is None:
-            return None
-        year = number + 2000 if number < 100 else number
-        return year if self.year - 15 <= year <= self.year + 2 else None
-
-    def latest(self, month: int, not_after: int) -> int:
-        """The latest month with that number (1–12) not after the month `not_after`."""
-        candidate = not_after // 12 * 12 + month - 1
-        return candidate if candidate <= not_after else candidate - 12
-
-    def month_of(self, year: int | None, month: int) -> Span:
-        """A month of a named year, or the latest one that has begun."""
-        if year is not None:
-            index = year * 12 + month - 1
-        else:
-            index = self.latest(month, self.month + 11 if self.ahead else self.month)
-        return Span(index, index, year is not None)
-
-
-_YEAR_OFFSETS = {
-    "大前年": -3, "前年": -2, "去年": -1, "上年度": -1, "上一年": -1, "上一年度": -1, "上年": -1,
-    "今年": 0, "明年": 1, "后年": 2,
-}  # fmt: skip
-
-
 def _number(raw: str) -> int:
     return 1 if raw in ("元", "首") else read_int(raw) or 0
 
 
-def _read_date(match: Match, _calendar: _Calendar) -> Span | None:
+def _read_date(match: Match, _calendar: Calendar) -> Span | None:
     month = int(match["m"])
     index = int(match["y"]) * 12 + month - 1
     return Span(index, index) if 1 <= month <= 12 else None
 
 
-def _read_day_range(match: Match, calendar: _Calendar) -> Span:
+def _read_day_range(match: Match, calendar: Calendar) -> Span:
     last = calendar.latest(int(match["b"]), calendar.month)
     return Span(calendar.latest(int(match["a"]), last), last)
 
 
-def _read_slash_day(match: Match, calendar: _Calendar) -> Span:
+def _read_slash_day(match: Match, calendar: Calendar) -> Span:
     return calendar.month_of(None, int(match["m"]))
 
 
-def _read_recent(match: Match, calendar: _Calendar) -> Span | None:
+def _read_recent(match: Match, calendar: Calendar) -> Span | None:
     """最近/近/这 N 个月: N months ending with this one."""
     if match["half"]:
         months: int | None = 6
@@ -237,12 +176,12 @@ def _read_recent(match: Match, calendar: _Calendar) -> Span | None:
     return Span(calendar.month - months + 1, calendar.month)
 
 
-def _read_months(match: Match, calendar: _Calendar) -> Span | None:
+def _read_months(match: Match, calendar: Calendar) -> Span | None:
     first, last = _number(match["a"]), _number(match["b"])
     return _month_range(calendar, calendar.named_year(match["year"]), first, last)
 
 
-def _month_range(calendar: _Calendar, year: int | None, first: int, last: int) -> Span:
+def _month_range(calendar: Calendar, year: int | None, first: int, last: int) -> Span:
     """The months between two numbers; without a year the latest such range that has begun."""
     if year is not None:
         start = year * 12 + first - 1
@@ -251,10 +190,10 @@ def _month_range(calendar: _Calendar, year: int | None, first: int, last: int) -
     return Span(calendar.latest(first, end), end, fixed=False)
 
 
-def _read_listed(match: Match, calendar: _Calendar) -> Span | None:
+def _read_listed(match: Match, calendar: Calendar) -> Span | None:
     """三四月, 9、10月: adjacent months are a range, others none."""
     numbers = [_number(raw) for raw in _listed_numbers(match["list"])]
-    if any(b - a not in (1, -11) for a, b in zip(numbers, numbers[1:], strict=False)):
+    if any(b - a not in (1, -11) for a, b in pairwise(numbers)):
         return None
     return _month_range(calendar, calendar.named_year(match["year"]), numbers[0], numbers[-1])
 
@@ -266,49 +205,47 @@ def _listed_numbers(raw: str) -> list[str]:
     return {"十十一": ["十", "十一"], "十一十二": ["十一", "十二"]}.get(raw, list(raw))
 
 
-def _read_month(match: Match, calendar: _Calendar) -> Span | None:
+def _read_month(match: Match, calendar: Calendar) -> Span | None:
     year = calendar.named_year(match["year"])
     return None if match["year"] and year is None else calendar.month_of(year, _number(match["m"]))
 
 
-def _read_relative(match: Match, calendar: _Calendar) -> Span:
+def _read_relative(match: Match, calendar: Calendar) -> Span:
     offset = len(match["next"] or "") - len(match["back"] or "")
     return Span(calendar.month + offset, calendar.month + offset)
 
 
-def _read_relative_pair(_match: Match, calendar: _Calendar) -> Span:
+def _read_relative_pair(_match: Match, calendar: Calendar) -> Span:
     return Span(calendar.month - 1, calendar.month)
 
 
-def _quarter(index: int) -> Quarter:
-    return Quarter(index * 3, index * 3 + 2)
-
-
-def _read_quarter(match: Match, calendar: _Calendar) -> Quarter | None:
+def _read_quarter(match: Match, calendar: Calendar) -> Quarter | None:
     now = calendar.month // 3
     if match["n"] or match["q"]:
         number = _number(match["n"] or match["q"])
         year = calendar.named_year(match["year"])
         if year is not None:
-            return _quarter(year * 4 + number - 1)
+            return quarter_at(year * 4 + number - 1)
         candidate = calendar.year * 4 + number - 1
-        return _quarter(candidate if candidate <= now else candidate - 4)
-    return _quarter(now + len(match["next"] or "") - len(match["back"] or ""))
+        return quarter_at(candidate if candidate <= now else candidate - 4)
+    return quarter_at(now + len(match["next"] or "") - len(match["back"] or ""))
 
 
-def _read_quarters(match: Match, calendar: _Calendar) -> Span:
+def _read_quarters(match: Match, calendar: Calendar) -> Span:
     """前三季度, 一二季度: quarters in a row as a range of months."""
     year = calendar.named_year(match["year"]) or calendar.year
-    first, last = (1, _number(match["n"])) if match["n"] else (_number(match["a"]), _number(match["b"]))
+    first, last = (
+        (1, _number(match["n"])) if match["n"] else (_number(match["a"]), _number(match["b"]))
+    )
     return Span(year * 12 + first * 3 - 3, year * 12 + last * 3 - 1)
 
 
-def _read_year_quarter(match: Match, _calendar: _Calendar) -> Quarter:
+def _read_year_quarter(match: Match, _calendar: Calendar) -> Quarter:
     year = int(match["y"])
-    return _quarter((year + 2000 if year < 100 else year) * 4 + int(match["q"]) - 1)
+    return quarter_at((year + 2000 if year < 100 else year) * 4 + int(match["q"]) - 1)
 
 
-def _read_half(match: Match, calendar: _Calendar) -> Span:
+def _read_half(match: Match, calendar: Calendar) -> Span:
     year = calendar.named_year(match["year"])
     if year is None:
         begun = match["half"] == "上" or calendar.month % 12 >= 6
@@ -317,25 +254,24 @@ def _read_half(match: Match, calendar: _Calendar) -> Span:
     return Span(first, first + 5)
 
 
-def _read_year_start(match: Match, calendar: _Calendar) -> Span:
+def _read_year_start(match: Match, calendar: Calendar) -> Span:
     year = calendar.named_year(match["year"])
     first = (calendar.year if year is None else year) * 12
     return Span(first, first)
 
 
-def _read_year(match: Match, calendar: _Calendar) -> Year | None:
+def _read_year(match: Match, calendar: Calendar) -> Year | None:
     year = calendar.named_year(match["year"])
     if year is None or _LIVED.search(match.string[: match.start()]):
         return None
-    return Year(year * 12, year * 12 + 11)
+    return year_at(year)
 
 
-def _read_bare_year(match: Match, _calendar: _Calendar) -> Year:
-    year = int(match["y"])
-    return Year(year * 12, year * 12 + 11)
+def _read_bare_year(match: Match, _calendar: Calendar) -> Year:
+    return year_at(int(match["y"]))
 
 
-_READERS: tuple[tuple[re.Pattern[str], Callable[[Match, _Calendar], Span | None]], ...] = (
+_READERS: tuple[tuple[re.Pattern[str], Callable[[Match, Calendar], Span | None]], ...] = (
     (_FULL_DATE, _read_date),
     (_YEAR_MONTH, _read_date),
     (_COMPACT, _read_date),
@@ -358,7 +294,7 @@ _READERS: tuple[tuple[re.Pattern[str], Callable[[Match, _Calendar], Span | None]
 """The most specific first: what one has read, the next ones leave alone."""
 
 
-def _joined(mentions: list[PeriodMention], text: str, calendar: _Calendar) -> list[PeriodMention]:
+def _joined(mentions: list[PeriodMention], text: str, calendar: Calendar) -> list[PeriodMention]:
     """Mentions with "到", "和" or "到现在" between or after them made into ranges."""
     result: list[PeriodMention] = []
     for mention in mentions:
@@ -387,7 +323,7 @@ def _range(first: Span, second: Span, word: str) -> Span | None:
     return None
 
 
-def _until_now(mention: PeriodMention, text: str, calendar: _Calendar) -> PeriodMention:
+def _until_now(mention: PeriodMention, text: str, calendar: Calendar) -> PeriodMention:
     """X 到现在, X 至今, X 以来: from X to this month."""
     tail = _NOW.match(text, mention.end)
     if tail is None or mention.span.first > calendar.month:

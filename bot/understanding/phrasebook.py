@@ -26,7 +26,7 @@ def lines(intent: str) -> Iterator[str]:
 
 
 def variants(line: str, most: int, chance: random.Random) -> list[str]:
-    """Up to `most` different sentences of one line, the shortest among them; all when they are few."""
+    """Up to `most` different sentences of one line, the shortest one always among them."""
     parts = [
         match[1].split("|") if match[1] is not None else [match[2]]
         for match in _PART.finditer(line)

@@ -113,7 +113,7 @@ class TypedPinyin:
         return _TYPED.sub(lambda match: self._decode_run(match.group()), text)
 
     def _decode_run(self, run: str) -> str:
-        """One run of letters; spaces and apostrophes are syllable borders. Unreadable: unchanged."""
+        """One run of letters; spaces and apostrophes are syllable borders."""
         letters = re.sub(r"[ ']", "", run)
         if len(letters) < _SHORTEST_TYPED:
             return run

@@ -6,7 +6,6 @@ Functions here read text that `prepare()` has cleaned.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bot.understanding.numerals import CN_NUMERAL, read_int
@@ -24,7 +23,11 @@ _ENTRANCE_MARK = r"(?:单元|单园|单员|单远|单原|丹元|担元|门|号�
 _FLOOR = rf"(?:(?P<floor>{_N})\s*(?:层|楼)\s*)?"
 _ROOM = r"(?P<room>\d{1,5}(?:[a-z](?![a-z]))?|[" + CN_NUMERAL + r"]{1,7})"
 _NOT_ROOM = (
-    r"(?!\d|[" + CN_NUMERAL + r"]|\s*(?:栋|幢|座|号楼|单元|层|块|元|圆|度|吨|方|平|月|年|日|天|点|时"
+    r"(?!\d|(?!["
+    + CN_NUMERAL
+    + r"]{1,2}月)["
+    + CN_NUMERAL
+    + r"]|\s*(?:栋|幢|座|号楼|单元|层|块|元|圆|度|吨|方|平|月|年|日|天|点|时"
     r"|(?<!\d{4})户|个|次|家|人|折|%|分|期|弄|路|米|岁|毛|万|楼)|[-/.]\s*\d|#|\.\d|年)"
 )
 _BEFORE = rf"(?<![\d{CN_NUMERAL}a-z#/.第-])"
@@ -131,13 +134,13 @@ def _with_corrections(found: list[RoomMention], text: str) -> list[RoomMention]:
 
 
 def _is_complaint(text: str, mention: RoomMention) -> bool:
-    """"3-2-501 的账单不对": the bill is wrong, not the address."""
+    """ "3-2-501 的账单不对": the bill is wrong, not the address."""
     return not _DENIED_BEFORE.search(text[: mention.start]) and len(text) <= mention.end + 6
 
 
 def _merged(room: Room, parts: dict[str, str | None]) -> Room | None:
     building = _building(parts["building"]) if parts["building"] else room.building
-    entrance = _plain(parts["entrance"]) if parts["entrance"] else room.entrance
+    entrance = _building(parts["entrance"]) if parts["entrance"] else room.entrance
     number = _number(parts["room"], None) if parts["room"] else room.number
     return Room(building, entrance, number) if building and number else None
 
@@ -160,7 +163,7 @@ def _room(match: re.Match[str], text: str) -> Room | None:
     number = _number(raw, match["floor"])
     if building is None or number is None:
         return None
-    entrance = _plain(match["entrance"]) if match["entrance"] else None
+    entrance = _building(match["entrance"]) if match["entrance"] else None
     return Room(building, entrance, number)
 
 
@@ -175,10 +178,6 @@ def _building(raw: str) -> str | None:
         return raw.lstrip("0").upper() or None
     value = read_int(raw)
     return str(value) if value else None
-
-
-def _plain(raw: str) -> str | None:
-    return _building(raw)
 
 
 def _number(raw: str, floor: str | None) -> str | None:
@@ -207,9 +206,3 @@ def _digits(raw: str) -> str | None:
         return None
     zeros = len(raw) - len(raw.lstrip("零〇"))
     return "0" * zeros + str(value)
-
-
-def rooms_in(text: str) -> Iterator[tuple[int, int]]:
-    """The spans of all addresses, for the readers that must not look inside them."""
-    for mention in find_rooms(text):
-        yield mention.start, mention.end

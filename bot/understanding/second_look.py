@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
 
 from rapidfuzz import fuzz, process
 

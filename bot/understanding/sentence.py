@@ -11,7 +11,7 @@ from datetime import date
 
 from bot.understanding.amounts import AmountMention, find_amounts
 from bot.understanding.fees import FeeMention, find_fees
-from bot.understanding.normalize import clean, standardize
+from bot.understanding.normalize import standardize
 from bot.understanding.numerals import CN_NUMERAL
 from bot.understanding.periods import PeriodMention, find_periods
 from bot.understanding.pinyin import homophones
@@ -43,9 +43,9 @@ class Sentence:
     """Where in the skeleton each mention's letter stands."""
 
 
-def prepare(text: str) -> str:
-    """Raw text in standard words, homophones of our words restored."""
-    return standardize(homophones().restore(clean(text)))
+def prepare(cleaned: str) -> str:
+    """Cleaned text in standard words, homophones of our words restored."""
+    return standardize(homophones().restore(cleaned))
 
 
 def read_sentence(plain: str, today: date) -> Sentence:

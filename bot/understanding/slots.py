@@ -10,24 +10,38 @@ from bot.understanding.fees import FeeMention, fee_codes
 from bot.understanding.intents import Decision
 from bot.understanding.periods import PeriodMention, choose_period
 from bot.understanding.rooms import RoomMention, choose_room
-from bot.understanding.scope import Clause
-from bot.understanding.sentence import FEES, Mention, Sentence
+from bot.understanding.scope import Clause, denied_clauses
+from bot.understanding.sentence import FEES, Sentence
 
-_BARE_CLAUSE = 6
+_BARE_CLAUSE = 3
 
-M = TypeVar("M", bound=Mention)
+M = TypeVar("M", RoomMention, PeriodMention, AmountMention, FeeMention)
 
 Slots = dict[str, str | int | list[str]]
 
 _NO_SLOTS = frozenset({"help", "human", "other"})
-_NO_PERIOD = frozenset({"bind", "unbind", "my_rooms", "reminders", "payments.methods", "tariff", "autopay", "balance"})
-_NO_AMOUNT = frozenset({"bind", "unbind", "my_rooms", "reminders", "tariff", "payments.methods", "staff.collection", "staff.broadcast", "staff.room"})
+_NO_PERIOD = frozenset(
+    {"bind", "unbind", "my_rooms", "reminders", "payments.methods", "tariff", "autopay", "balance"}
+)
+_NO_AMOUNT = frozenset(
+    {
+        "bind",
+        "unbind",
+        "my_rooms",
+        "reminders",
+        "tariff",
+        "payments.methods",
+        "staff.collection",
+        "staff.broadcast",
+        "staff.room",
+    }
+)
 _NOTHING_DUE = frozenset({"autopay", "reminders", "bind", "unbind", "my_rooms"})
 """Intents where a late fee can only be part of the story told before the wish."""
 
 _CHARGE = re.compile("费|金|水电")
 _CHARGED = re.compile("[交欠催缴收]$")
-_ABOUT_BILLS = re.compile(f"[{FEES}费账单交付缴欠收扣用钱票款]")
+_ABOUT_BILLS = re.compile(f"[{FEES}费票款]|账|交的|扣|那次|那笔|那期")
 _DIFFERENCE = re.compile(r"(?:多了|多出来?|涨了|贵了|高了|少了|便宜了|多|涨|贵|高|少)$")
 _SCOPED = frozenset({"staff.collection", "staff.arrears"})
 _BACKGROUND_DATE = re.compile(
@@ -64,16 +78,27 @@ def _fees(sentence: Sentence, decision: Decision) -> list[str]:
     found = _near(sentence, decision, FeeMention)
     if decision.intent == "staff.broadcast":
         found = [m for m in found if _is_charge(sentence.text, m)]
-    codes = fee_codes(found)
+    codes = fee_codes(found) or fee_codes(_said_of_denied(sentence))
     if decision.intent in _NOTHING_DUE:
         codes = [code for code in codes if code != "late_fee"]
     return codes
 
 
+def _said_of_denied(sentence: Sentence) -> list[FeeMention]:
+    """电费不是嫌贵: the reproach is denied, the topic is not."""
+    parts = denied_clauses(sentence.skeleton)
+    return [
+        mention
+        for place, mention in zip(sentence.places, sentence.mentions, strict=True)
+        if isinstance(mention, FeeMention)
+        and _holds(parts, place)
+        and not is_denied(sentence.text, mention.start)
+    ]
+
+
 def _is_charge(text: str, mention: FeeMention) -> bool:
     return bool(
-        _CHARGE.search(text[mention.start : mention.end])
-        or _CHARGED.search(text[: mention.start])
+        _CHARGE.search(text[mention.start : mention.end]) or _CHARGED.search(text[: mention.start])
     )
 
 
@@ -108,8 +133,8 @@ def _is_background(sentence: Sentence, mention: PeriodMention) -> bool:
 
 
 def _near(sentence: Sentence, decision: Decision, kind: type[M]) -> list[M]:
-    """The mentions in the clauses that carry the wish; else in any clause that counts."""
-    found = [
+    """The mentions in the clauses that carry the wish; else in clauses that tell of bills."""
+    found: list[tuple[int, M]] = [
         (place, mention)
         for place, mention in zip(sentence.places, sentence.mentions, strict=True)
         if isinstance(mention, kind) and not is_denied(sentence.text, mention.start)

@@ -10,7 +10,7 @@ import math
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pypinyin import Style, lazy_pinyin
 
 from bot.understanding import phrasebook
 from bot.understanding.features import features
-from bot.understanding.model import LEXICON, MODEL_FILE, sources_digest
+from bot.understanding.model import LEXICON, MODEL_FILE, WEIGHT_UNITS, sources_digest
 from bot.understanding.normalize import clean
 from bot.understanding.sentence import prepare, read_sentence
 
@@ -33,14 +33,46 @@ RAREST_SPELLING = 12
 SMALLEST_WEIGHT = 0.15
 LONGEST_SPELLING = 6
 
-_LEADS = ("请问", "你好", "麻烦", "那个", "我想问", "帮我", "我想", "你好请问", "急", "师傅", "我", "就是", "然后")
-_TAILS = ("谢谢", "急", "啊", "吧", "呢", "吗", "了", "可以吗", "麻烦了", "行不行", "呀", "好吗", "快点", "一下")
+_LEADS = (
+    "请问",
+    "你好",
+    "麻烦",
+    "那个",
+    "我想问",
+    "帮我",
+    "我想",
+    "你好请问",
+    "急",
+    "师傅",
+    "我",
+    "就是",
+    "然后",
+)
+_TAILS = (
+    "谢谢",
+    "急",
+    "啊",
+    "吧",
+    "呢",
+    "吗",
+    "了",
+    "可以吗",
+    "麻烦了",
+    "行不行",
+    "呀",
+    "好吗",
+    "快点",
+    "一下",
+)
 
 _COMMON_WORDS = (
-    *(f"{n}月" for n in "一二三四五六七八九十"), "十一月", "十二月", "一月份", "二月份", "三月份", "四月份",
-    "五月份", "六月份", "七月份", "八月份", "九月份", "十月份", "一季度", "二季度", "三季度", "四季度",
-    "上上个月", "前年", "今年", "去年", "明年", "本月", "一百", "两百", "三百", "五百", "一千", "块钱", "号楼", "单元", "帮助", "余额", "多收钱", "收错钱", "扣错钱",
-)  # fmt: skip
+    *(f"{n}月" for n in "一二三四五六七八九十"),
+    *(f"{n}月份" for n in "一二三四五六七八九十"),
+    *(f"{n}季度" for n in "一二三四"),
+    *("十一月", "十二月", "上上个月", "前年", "今年", "去年", "明年", "本月", "帮助", "余额"),
+    *("一百", "两百", "三百", "五百", "一千", "块钱", "号楼", "单元"),
+    *("多收钱", "收错钱", "扣错钱"),
+)
 """Words every typist of pinyin uses and phrases show too seldom."""
 
 OFTEN = 60
@@ -59,9 +91,11 @@ def main() -> None:
         for line in phrasebook.lines(name)
         for text in phrasebook.variants(line, VARIANTS, chance)
     ]
-    prepared = [(prepare(text), name) for text, name in texts]
+    prepared = [(prepare(clean(text)), name) for text, name in texts]
     samples = list(_samples(prepared, names, chance))
-    known = {f for f, n in Counter(f for fs, _ in samples for f in fs).items() if n >= RAREST_FEATURE}
+    known = {
+        f for f, n in Counter(f for fs, _ in samples for f in fs).items() if n >= RAREST_FEATURE
+    }
     samples = [([f for f in fs if f in known], label) for fs, label in samples]
     weights, bias = _fit(samples, len(names), chance)
     model = {
@@ -76,13 +110,18 @@ def main() -> None:
     sys.stderr.write(f"{len(texts)} phrasings, {len(samples)} samples, {len(weights)} features\n")
 
 
-def write_model(path: Path, model: dict[str, object]) -> None:
-    """The model as JSON, one feature to a line."""
-    rows = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in model.items())
-    path.write_text("{" + rows + "}\n", encoding="utf-8")
+def write_model(path: Path, model: Mapping[str, object]) -> None:
+    """The model as JSON, one part to a line."""
+    parts = (
+        f'"{name}":{json.dumps(part, ensure_ascii=False, separators=(",", ":"))}'
+        for name, part in model.items()
+    )
+    path.write_text("{" + ",\n".join(parts) + "}\n", encoding="utf-8")
 
 
-def _samples(prepared: list[tuple[str, str]], names: list[str], chance: random.Random) -> Iterator[Sample]:
+def _samples(
+    prepared: list[tuple[str, str]], names: list[str], chance: random.Random
+) -> Iterator[Sample]:
     """Every phrasing as it is, and once more disturbed."""
     stories = [text for text, name in prepared if name == phrasebook.BACKGROUND]
     for text, name in prepared:
@@ -108,7 +147,9 @@ def _disturb(skeleton: str, chance: random.Random, stories: list[str]) -> str:
     return skeleton
 
 
-def _fit(samples: list[Sample], size: int, chance: random.Random) -> tuple[dict[str, list[float]], list[float]]:
+def _fit(
+    samples: list[Sample], size: int, chance: random.Random
+) -> tuple[dict[str, list[float]], list[float]]:
     """Softmax regression by AdaGrad; inputs are 1/√(number of features)."""
     counts = Counter(label for _, label in samples)
     rate = [min(2.0, len(samples) / size / counts[label]) ** 0.5 for label in range(size)]
@@ -122,7 +163,14 @@ def _fit(samples: list[Sample], size: int, chance: random.Random) -> tuple[dict[
             found, label = samples[index]
             scale = 1 / math.sqrt(len(found) or 1)
             rows = [weights.setdefault(f, [0.0] * size) for f in found]
-            scores = [b + scale * s for b, s in zip(bias, map(sum, zip(*rows, strict=True)), strict=True)] if rows else bias
+            scores = (
+                [
+                    b + scale * s
+                    for b, s in zip(bias, map(sum, zip(*rows, strict=True)), strict=True)
+                ]
+                if rows
+                else bias
+            )
             top = max(scores)
             powers = [math.exp(s - top) for s in scores]
             total = sum(powers)
@@ -140,13 +188,13 @@ def _fit(samples: list[Sample], size: int, chance: random.Random) -> tuple[dict[
     return weights, bias
 
 
-def _sparse(row: list[float]) -> list[float | int]:
-    """[intent, weight, intent, weight …] of the weights that matter."""
+def _sparse(row: list[float]) -> list[int]:
+    """[intent, tenths, intent, tenths …] of the weights that matter."""
     return [
         part
         for intent, weight in enumerate(row)
         if abs(weight) >= SMALLEST_WEIGHT
-        for part in (intent, round(weight, 2))
+        for part in (intent, round(weight * WEIGHT_UNITS))
     ]
 
 

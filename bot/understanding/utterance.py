@@ -6,6 +6,7 @@ from datetime import date
 from bot.understanding.amounts import choose_amount, find_amounts
 from bot.understanding.intents import decide
 from bot.understanding.model import load_model
+from bot.understanding.normalize import clean
 from bot.understanding.periods import choose_period, find_periods
 from bot.understanding.rooms import choose_room, find_rooms
 from bot.understanding.sentence import cover, prepare, read_sentence
@@ -33,10 +34,8 @@ class Understanding:
 
 def understand(text: str, *, today: date, staff: bool) -> Understanding:
     """The intent and slots of an utterance; `staff` is the sender's role. Pure, twice-safe."""
-    model = load_model()
-    plain = prepare(model.typed_pinyin.decode(text.lower()))
-    sentence = read_sentence(plain, today)
-    decision = decide(sentence.skeleton, model, staff=staff)
+    sentence = read_sentence(_plain(text), today)
+    decision = decide(sentence.skeleton, load_model(), staff=staff)
     needed = CERTAIN_TO_ACT if decision.intent in ACTING else CERTAIN_TO_ANSWER
     return Understanding(
         decision.intent,
@@ -48,19 +47,24 @@ def understand(text: str, *, today: date, staff: bool) -> Understanding:
 
 def read_room(text: str) -> str | None:
     """The one home named in `text` as building-unit-room or building-room, or None."""
-    plain = prepare(text)
+    plain = _plain(text)
     return choose_room(find_rooms(plain), plain)
 
 
 def read_period(text: str, today: date) -> str | None:
     """The one period named in `text`: YYYY, YYYY-MM, YYYY-Qn or YYYY-MM/YYYY-MM, or None."""
-    plain = prepare(text)
+    plain = _plain(text)
     return choose_period(find_periods(plain, today), plain)
 
 
 def read_amount(text: str) -> int | None:
     """The one exact sum in `text` in fen, or None; a bare number is yuan."""
-    plain = prepare(text)
+    plain = _plain(text)
     covered = cover(plain, find_rooms(plain))
     covered = cover(covered, find_periods(covered, _ANY_DAY))
     return choose_amount(find_amounts(covered, bare=True), plain)
+
+
+def _plain(text: str) -> str:
+    """Raw text cleaned, typed pinyin turned into words, in standard words."""
+    return prepare(load_model().typed_pinyin.decode(clean(text)))

@@ -1,4 +1,4 @@
-"""A second, slow answer to `mingzhang quote`, written from contracts.md alone.
+"""A second, slow answer to `mingzhang quote`, written from contracts.md and the package's README.
 
 It walks day by day with fractions and shares no code with `billing`, so a mistake in one of the two
 shows as a difference. Only requests that have an answer belong here.
@@ -15,7 +15,9 @@ DAY = timedelta(days=1)
 
 
 def fen(yuan: Fraction) -> int:
-    """Half up; amounts here are never negative."""
+    """Half up, away from zero."""
+    if yuan < 0:
+        return -fen(-yuan)
     hundredths = yuan * 100
     below = hundredths.numerator // hundredths.denominator
     return below + 1 if hundredths - below >= Fraction(1, 2) else below
@@ -74,8 +76,15 @@ def used(request: Json) -> Fraction:
     if "quantity" in request:
         return Fraction(request["quantity"])
     reading = request["reading"]
-    difference = Fraction(reading["current"]) - Fraction(reading["previous"])
-    return difference * Fraction(reading["multiplier"])
+    previous, current = Fraction(reading["previous"]), Fraction(reading["current"])
+    multiplier = Fraction(reading["multiplier"])
+    if "change" in reading:
+        old = Fraction(reading["change"]["old_final"]) - previous
+        new = current - Fraction(reading["change"]["new_initial"])
+        return old * multiplier + new * multiplier
+    if "rolls_over_at" in reading:  # what a round dial says
+        return (current - previous) % Fraction(reading["rolls_over_at"]) * multiplier
+    return (current - previous) * multiplier
 
 
 def times(price: Json, days: list[date], charged: list[date], request: Json) -> Fraction:
@@ -152,6 +161,72 @@ def split(request: Json) -> list[int]:
         cut = [share - part for share, part in zip(shares, parts, strict=True)]
         parts[cut.index(max(cut))] += 1
     return [sign * part for part in parts]
+
+
+def apportion(request: Json) -> tuple[list[int], int]:
+    """What every share pays, and what caps cut off."""
+    pool = request["amount"]
+    yuan = (
+        Fraction(pool["quantity"]) * Fraction(pool["unit_price"])
+        if isinstance(pool, dict)
+        else Fraction(pool)
+    )
+    parts = split({"amount_fen": fen(yuan), "weights": request["weights"]})
+    cap = fen(Fraction(request["cap"])) if "cap" in request else max(parts)
+    return [min(part, cap) for part in parts], sum(max(part - cap, 0) for part in parts)
+
+
+def discounts(request: Json) -> list[Line]:
+    """Every charged day carries an equal part of its line; each rule takes from the days it has."""
+    start, end = date.fromisoformat(request["from"]), date.fromisoformat(request["to"])
+    found = []
+    for charge, line_from, line_to in lines(request):
+        days = days_of(date.fromisoformat(line_from), date.fromisoformat(line_to))
+        left = charge
+        for rule in request["discounts"]:
+            held = [
+                day
+                for day in days
+                if "from" not in rule or rule["from"] <= day.isoformat() < rule["to"]
+            ]
+            if "percent" in rule:
+                one_day = Fraction(charge, 100) * Fraction(rule["percent"]) / 100 / len(days)
+            else:
+                one_day = Fraction(rule["amount"]) / len(days_of(start, end))
+            off = min(fen(sum((one_day for _ in held), Fraction())), left)
+            left -= off
+            if off:
+                found.append((-off, held[0].isoformat(), (held[-1] + DAY).isoformat()))
+    return found
+
+
+def late_days(request: Json, late: list[date]) -> Fraction:
+    """The fee of these days, one after the other, before the cap."""
+    fee = Fraction()
+    for day in late:
+        text = day.isoformat()
+        if any(frozen["from"] <= text < frozen["to"] for frozen in request.get("freezes", [])):
+            continue
+        left = Fraction(request["principal"]) - sum(
+            Fraction(payment["amount"])
+            for payment in request.get("payments", [])
+            if payment["on"] < text
+        )
+        begun = [rate for rate in request["rates"] if rate["effective_from"] <= text]
+        rate = max(begun, key=lambda rate: rate["effective_from"])["daily_rate"]
+        fee += left * Fraction(rate)
+    return fee
+
+
+def long_late_fee(request: Json) -> int:
+    """Fen of a late fee with freezes, payments and a history of rates."""
+    day_one = date.fromisoformat(request["due_on"]) + (request["grace_days"] + 1) * DAY
+    as_of = date.fromisoformat(request["as_of"])
+    fee = late_days(request, days_of(day_one, as_of + DAY)) if day_one <= as_of else Fraction()
+    if request["cap"] != "none":
+        cap = request["principal"] if request["cap"] == "principal" else request["cap"]
+        fee = min(fee, Fraction(cap))
+    return fen(fee)
 
 
 def late_fee(request: Json) -> list[Line]:

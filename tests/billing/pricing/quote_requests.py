@@ -87,18 +87,29 @@ def tiered_prices(draw: st.DrawFn) -> Json:
 
 @st.composite
 def usages(draw: st.DrawFn) -> Json:
-    """A quantity or two readings."""
+    """A quantity, or two readings of one meter, of two, or of one that may roll over at 1000."""
     if draw(st.booleans()):
         return {"quantity": draw(fifties.map(str) | decimals(600, 3))}
-    previous, current = sorted(draw(st.tuples(st.integers(0, 9999), st.integers(0, 9999))))
-    multiplier = draw(st.sampled_from(["1", "40", "0.5"]))
-    return {
-        "reading": {
-            "previous": f"{previous / 10:.1f}",
-            "current": f"{current / 10:.1f}",
-            "multiplier": multiplier,
-        }
-    }
+    return {"reading": draw(readings())}
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> Json:
+    """Tenths of a step, on a meter that shows up to 999.9."""
+    tenths = st.integers(0, 9999).map(lambda count: f"{count // 10}.{count % 10}")
+    ascending = st.tuples(tenths, tenths).map(lambda pair: sorted(pair, key=Fraction))
+    reading: Json = {"multiplier": draw(st.sampled_from(["1", "40", "0.5"]))}
+    match draw(st.sampled_from(["plain", "change", "roll"])):
+        case "change":
+            previous, old_final = draw(ascending)
+            initial, current = draw(ascending)
+            reading["change"] = {"old_final": old_final, "new_initial": initial}
+        case "roll":
+            previous, current = draw(tenths), draw(tenths)
+            reading["rolls_over_at"] = draw(st.sampled_from(["1000", "1e3"]))
+        case _:
+            previous, current = draw(ascending)
+    return {"previous": previous, "current": current, **reading}
 
 
 def prices() -> st.SearchStrategy[st.SearchStrategy[Json]]:
@@ -173,3 +184,90 @@ dues = st.fixed_dictionaries(
         "month_offset": st.integers(0, 14),
     }
 )
+
+
+def cents(top: int) -> st.SearchStrategy[str]:
+    """Yuan with whole fen from 0 to `top`."""
+    return st.integers(0, top * 100).map(lambda fen: f"{fen // 100}.{fen % 100:02d}")
+
+
+pools = cents(5000) | st.fixed_dictionaries(
+    {"quantity": decimals(2000, 2), "unit_price": decimals(5, 4)}
+)
+apportions = st.fixed_dictionaries(
+    {
+        "amount": pools,
+        "by": st.sampled_from(["area", "household", "usage"]),
+        "weights": st.lists(
+            st.sampled_from(["1", "1", "2"]) | decimals(200, 2), min_size=1, max_size=12
+        ).filter(lambda weights: any(Fraction(weight) > 0 for weight in weights)),
+    },
+    optional={"cap": cents(300)},
+)
+
+
+def ranges(first: date, last: date) -> st.SearchStrategy[Json]:
+    """Half-open ranges of days that begin between two days."""
+    return st.tuples(st.dates(first, last), st.integers(1, 60)).map(
+        lambda pair: {
+            "from": pair[0].isoformat(),
+            "to": (pair[0] + timedelta(days=pair[1])).isoformat(),
+        }
+    )
+
+
+@st.composite
+def discount_rules(draw: st.DrawFn, start: date, end: date) -> Json:
+    """A percent or an amount, on all days or on some that need not be charged ones."""
+    dates = ranges(start - timedelta(days=40), end + timedelta(days=10))
+    return {
+        "reason": draw(st.sampled_from(["vacant", "prepaid_year", "agreed"])),
+        **draw(
+            st.fixed_dictionaries({"percent": st.integers(0, 100).map(str) | decimals(100, 2)})
+            | st.fixed_dictionaries({"amount": cents(200)})
+        ),
+        **draw(st.just({}) | dates),
+    }
+
+
+@st.composite
+def discount_requests(draw: st.DrawFn) -> Json:
+    """Versions of a monthly price, and rules in an order."""
+    start = draw(days)
+    end = start + timedelta(days=draw(st.integers(1, 70)))
+    span = {"from": start.isoformat(), "to": end.isoformat()}
+    versions = [
+        {
+            "effective_from": begin,
+            "price": {"method": "flat", "unit_price": draw(cents(500)), "per": "month"},
+        }
+        for begin in draw(version_starts(span))
+    ]
+    rules = draw(st.lists(discount_rules(start, end), min_size=1, max_size=4))
+    return {**span, "versions": versions, "discounts": rules}
+
+
+@st.composite
+def long_late_fees(draw: st.DrawFn) -> Json:
+    """Late fees with a history of rates, freezes that may overlap, and payments."""
+    request = draw(late_fees())
+    due_on = date.fromisoformat(request["due_on"])
+    request["as_of"] = (due_on + timedelta(days=draw(st.integers(-5, 250)))).isoformat()
+    del request["daily_rate"]
+    near = st.dates(due_on - timedelta(days=30), due_on + timedelta(days=300))
+    later = draw(st.lists(near, max_size=3, unique=True))
+    rates = [
+        {"effective_from": day.isoformat(), "daily_rate": draw(decimals(1, 5))}
+        for day in {due_on - timedelta(days=31), *later}
+    ]
+    total = int(Fraction(request["principal"]) * 100)
+    shares = draw(st.lists(st.integers(0, 33), max_size=3))
+    paid = [total * share // 100 for share in shares]
+    if draw(st.booleans()):  # paid off at last
+        paid.append(total - sum(paid))
+    payments = [
+        {"on": draw(near).isoformat(), "amount": f"{fen // 100}.{fen % 100:02d}"} for fen in paid
+    ]
+    freezes = draw(st.lists(ranges(due_on, due_on + timedelta(days=200)), max_size=3))
+    optional = {"payments": payments, "freezes": freezes}
+    return {**request, "rates": rates, **{key: found for key, found in optional.items() if found}}

@@ -15,7 +15,18 @@ AREA = {
     "months": ["21/30"],
 }
 METERED = {"method": "metered", "unit_price": "3.45", "quantity": "12.5", "share": "15/30"}
-LATE_FEE = {"method": "late_fee", "principal": "100", "daily_rate": "0.1", "days": 20, "cap": "50"}
+LATE_DAYS = {"principal": "100", "daily_rate": "0.1", "days": 20}
+LATE_FEE = {"method": "late_fee", "parts": [LATE_DAYS], "cap": "50"}
+SHARE = {
+    "method": "apportioned",
+    "by": "area",
+    "pool": {"quantity": "10", "unit_price": "1.00"},
+    "weight": "98.5",
+    "weights_total": "260",
+    "extra_fen": 1,
+    "cap": "3.50",
+}
+DISCOUNT = {"method": "discount", "reason": "vacant", "charge": "275.80", "percent": "30"}
 
 
 def test_a_stored_line_can_be_recomputed_and_explained_years_later() -> None:
@@ -25,6 +36,12 @@ def test_a_stored_line_can_be_recomputed_and_explained_years_later() -> None:
     assert explain(METERED) == "12.5 × 3.45元 × 15/30 = 21.56元"
     assert recompute(LATE_FEE) == Money(5000)
     assert explain(LATE_FEE) == "100.00元 × 0.1 × 20天 = 200.00元，封顶50.00元"
+    assert recompute(SHARE) == Money(350)
+    assert explain(SHARE) == (
+        "总额：10 × 1.00元 = 10.00元；分摊：10.00元 × 98.5㎡ ÷ 260㎡ = 3.79元，封顶3.50元"
+    )
+    assert recompute(DISCOUNT) == Money(-8274)
+    assert explain(DISCOUNT) == "−275.80元 × 30% = −82.74元"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +64,22 @@ def test_a_stored_line_can_be_recomputed_and_explained_years_later() -> None:
         {**AREA, "amount_fen": 19306},
         {**METERED, "share": "half"},
         {key: value for key, value in METERED.items() if key != "quantity"},
+        {**METERED, "listed_price": "cheap"},
+        {**LATE_FEE, "parts": []},
+        {**LATE_FEE, "parts": [{**LATE_DAYS, "days": "0.5"}]},
+        {**LATE_FEE, "parts": [{**LATE_DAYS, "since": "2026-11-01"}]},
+        {**LATE_FEE, "charged": "0.001"},
+        {**SHARE, "extra_fen": 2},
+        {**SHARE, "weight": "261"},
+        {**SHARE, "weight": "0", "weights_total": "0"},
+        {**SHARE, "pool": {"quantity": "10"}},
+        {**SHARE, "by": "people"},
+        {**SHARE, "amount": "3.50"},
+        {**DISCOUNT, "percent": "101"},
+        {**DISCOUNT, "amount": "5.00"},
+        {**DISCOUNT, "share": "0.7"},
+        {**DISCOUNT, "left": "-1"},
+        {key: value for key, value in DISCOUNT.items() if key != "charge"},
     ],
 )
 def test_a_spoiled_basis_is_refused(spoiled: Any) -> None:

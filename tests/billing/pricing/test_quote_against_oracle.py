@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from billing.money import Money
 from billing.period import DateRange
 from billing.pricing import TariffVersion, parse_price, price_period, recompute
-from billing.pricing.basis import parse_basis, read_usage
+from billing.pricing.basis import parse_basis
 from billing.pricing.charge import Subject
 from billing.pricing.fields import Fields, read_range
 from billing.pricing.quote import answer
+from billing.pricing.usage import read_usage
 from tests.billing.pricing import quote_oracle
 from tests.billing.pricing.explanation_checker import Checked
 from tests.billing.pricing.quote_requests import (
