@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, GlobalId
+from billing.errors import NotFound
 from billing.facts import FactKind, record
 from billing.labels import LabelEnum
 
@@ -67,3 +68,18 @@ def raise_alert(
             at=now,
             data={"kind": kind.value, **data},
         )
+
+
+def close_alert(session: Session, alert_id: int, now: datetime) -> Alert:
+    """Say that an alert was dealt with; from then on its key may be raised again.
+
+    Closing twice keeps the first time.
+
+    Raises:
+        NotFound: there is no such alert.
+    """
+    alert = session.get(Alert, alert_id, with_for_update=True)
+    if alert is None:
+        raise NotFound(f"no alert {alert_id}")
+    alert.closed_at = alert.closed_at or now
+    return alert

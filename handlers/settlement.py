@@ -4,6 +4,7 @@ Run by cron. Prepare → call → record: no transaction is open while the provi
 run at once from two places: `confirm` books once and closing is repeatable.
 """
 
+from collections import Counter
 from datetime import timedelta
 
 import structlog
@@ -30,11 +31,14 @@ CALLBACK_GRACE = timedelta(seconds=20)
 
 ASK_AGAIN = timedelta(seconds=60)
 PAYMENTS_PER_ROUND_MAX = 200
+SILENCES_MAX = 3
 
 
 def settle_open_payments(services: Services) -> dict[str, int]:
-    """One round over open payments; returns how many were booked, closed, still open,
-    unreachable.
+    """One round over open payments: how many were booked, closed, are still open, unreachable.
+
+    A merchant account whose provider is silent three times running is left alone for the rest of
+    the round, or its time-outs would hold up everybody's notices.
     """
     now = services.clock()
     with services.database.transaction() as session:
@@ -49,11 +53,17 @@ def settle_open_payments(services: Services) -> dict[str, int]:
             )
         ]
     counts = {"booked": 0, "closed": 0, "open": 0, "unreachable": 0}
+    silences: Counter[str] = Counter()
     for payment, merchant in waiting:
+        if silences[merchant.code] >= SILENCES_MAX:
+            continue
         try:
             counts[settle(services, payment, merchant)] += 1
+            del silences[merchant.code]
         except ChannelError as error:
             counts["unreachable"] += 1
+            if isinstance(error, ChannelUnreachable):
+                silences[merchant.code] += 1
             log.warning("payment_unsettled", out_trade_no=payment.out_trade_no, reason=str(error))
             with services.database.transaction() as session:
                 record_asked(session, payment, now)

@@ -1,14 +1,14 @@
 """Which installation a command works on.
 
-With DATABASE_URL and REDIS_URL it is the one the environment describes. Without them it is the
-demo kept under MINGZHANG_VAR: its settings file is read and its embedded engines are joined, or
-started for the length of the command.
+With DATABASE_URL and REDIS_URL it is the one the environment describes. Without them, or when
+nothing but them is set, it is the demo kept under MINGZHANG_VAR: its settings file is read, and the
+embedded engines it uses are joined, or started for the length of the command.
 """
 
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -68,23 +68,35 @@ def _explain(error: DBAPIError) -> str | None:
 @contextmanager
 def open_program() -> Iterator[Program]:
     """The program of this installation, until the block ends; refusals as in `refusals`."""
-    with refusals():
-        if is_given(os.environ, "DATABASE_URL") or is_given(os.environ, "REDIS_URL"):
-            with _closing(build(Settings.from_env(os.environ))) as program:
-                yield program
-            return
-        kept = var_folder() / DEMO_ENVIRONMENT
-        if not kept.exists():
-            raise Refused(
-                "DATABASE_URL and REDIS_URL are not set and there is no demo under"
-                f" {var_folder()}; set them, or run `mingzhang demo` first"
-            )
-        with embedded(var_folder()) as engines:
-            urls = {"DATABASE_URL": engines.database_url, "REDIS_URL": engines.redis_url}
-            kept_settings = json.loads(kept.read_text(encoding="utf-8"))
-            settings = Settings.from_env({**kept_settings, **os.environ, **urls})
-            with _closing(build(settings)) as program:
-                yield program
+    with refusals(), _environment() as environment:
+        program = build(Settings.from_env(environment))
+        with _closing(program):
+            yield program
+
+
+@contextmanager
+def _environment() -> Iterator[Mapping[str, str]]:
+    """The variables that describe the installation; the demo's engines run as long as needed."""
+    given = {name: is_given(os.environ, name) for name in ("DATABASE_URL", "REDIS_URL")}
+    kept = var_folder() / DEMO_ENVIRONMENT
+    if any(given.values()) and (not kept.exists() or is_given(os.environ, "MINGZHANG_SECRET_KEY")):
+        yield os.environ
+        return
+    if not kept.exists():
+        raise Refused(
+            "DATABASE_URL and REDIS_URL are not set and there is no demo under"
+            f" {var_folder()}; set them, or run `mingzhang demo` first"
+        )
+    demo = {**json.loads(kept.read_text(encoding="utf-8")), **os.environ}
+    if all(given.values()):
+        yield demo
+        return
+    with embedded(var_folder()) as engines:
+        yield {
+            "DATABASE_URL": engines.database_url,
+            "REDIS_URL": engines.redis_url,
+            **{name: value for name, value in demo.items() if value},
+        }
 
 
 @contextmanager

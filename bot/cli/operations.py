@@ -3,7 +3,7 @@
 import click
 from sqlalchemy import select
 
-from billing.alerts import Alert
+from billing.alerts import Alert, close_alert
 from bot.cli.installation import Refused, open_program, print_json
 from bot.menu import menu
 from notify.wechat import WeChatError, WeChatUnreachable
@@ -11,9 +11,12 @@ from notify.wechat import WeChatError, WeChatUnreachable
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Closed ones too.")
-def alerts(every: bool) -> None:
-    """Open alerts, latest first."""
+@click.option("--close", "dealt_with", type=int, multiple=True, help="Alert that was dealt with.")
+def alerts(every: bool, dealt_with: tuple[int, ...]) -> None:
+    """Open alerts, latest first; after closing those named with --close."""
     with open_program() as program, program.services.database.transaction() as session:
+        for alert_id in dealt_with:
+            close_alert(session, alert_id, program.services.clock())
         query = select(Alert).order_by(Alert.raised_at.desc(), Alert.id.desc())
         if not every:
             query = query.where(Alert.closed_at.is_(None))

@@ -221,6 +221,15 @@ def test_one_payment_without_an_answer_does_not_hold_up_the_others(till: Till) -
     assert till.arrived() == first.amount + second.amount
 
 
+def test_a_silent_provider_is_left_alone_after_three_questions(till: Till) -> None:
+    for room in ("1-1-302", "3-2-501", "2-1-803", "1-1-101", "2-1-204"):
+        till.prepared(room)
+    till.forward(seconds=61)
+    nobody = till.with_channels({})
+    assert settle_open_payments(nobody) == NOTHING | {"unreachable": 3}
+    assert settle_open_payments(nobody) == NOTHING | {"unreachable": 2}
+
+
 def test_a_merchant_whose_keys_are_gone_is_as_good_as_unreachable(till: Till) -> None:
     payment = till.prepared()
     till.forward(minutes=1)
