@@ -59,9 +59,7 @@ def measure(households: int = 2000, items: int = 4) -> dict[str, Any]:
         database = Database(connect(engines.database_url), after_facts=lambda: None)
         community = _community(database, households, items)
         started = time.perf_counter()
-        summary = run_bills(
-            database, community, PERIOD, today=ISSUED_ON, now=NOW, publish=True
-        )
+        summary = run_bills(database, community, PERIOD, today=ISSUED_ON, now=NOW, publish=True)
         seconds = time.perf_counter() - started
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         database.engine.dispose()

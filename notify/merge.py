@@ -63,9 +63,7 @@ def group(notices: Iterable[Notice]) -> list[list[Notice]]:
 def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date) -> Telling:
     """What the message of one group says."""
     first = notices[0]
-    bills = sorted(
-        bills_of(notices, matters), key=lambda bill: (bill.due_on, bill.period, bill.id)
-    )
+    bills = sorted(bills_of(notices, matters), key=lambda bill: (bill.due_on, bill.period, bill.id))
     return Telling(
         kind=first.kind,
         community=matters.communities.get(first.community_id),

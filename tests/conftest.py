@@ -72,7 +72,7 @@ def _admin(statement: sql.Composed) -> None:
 def _create_database(name: str, template: str | None) -> None:
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
     if template:
-        statement += sql.SQL(" TEMPLATE {} STRATEGY file_copy").format(sql.Identifier(template))
+        statement += sql.SQL(" TEMPLATE {} STRATEGY wal_log").format(sql.Identifier(template))
     _admin(statement)
 
 

@@ -1,7 +1,7 @@
 """Sums of money in fen: exact or not at all.
 
 Approximations, unit prices, foreign money, ranges and more than two decimals are no amount
-(rules: `../shared/devset/README.md`). Functions here read text that `prepare()` has cleaned.
+(rules: `README.md`). Functions here read text that `prepare()` has cleaned.
 """
 
 import re

@@ -19,6 +19,9 @@ SURE = 0.85
 SECOND = 0.4
 """Votes of a phrase that is the very sentence, in shares of all other votes."""
 
+_LAST = 1.15
+"""Weight of the last clause: the wish tends to come at the end."""
+
 _WHOLE = 0.9
 """Weight of the sentence read as one, beside its clauses (which have 1 and a bit each)."""
 
@@ -50,7 +53,7 @@ _ABOUT_ROOM = frozenset({
     "bills.due", "bills.detail", "bills.history", "payments.history", "balance", "my_rooms",
     "bills.explain_change", "staff.arrears", "staff.collection",
 })  # fmt: skip
-_SELF = re.compile(r"我(?!看|查|调|要看|想看|想查|要查)")
+_SELF = re.compile(r"我(?:家|的|自己|名下|住|那|这|爸|妈|就是)")
 
 
 def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
@@ -89,14 +92,21 @@ def _second_opinion(votes: dict[str, float], parts: list[Clause], model: Model) 
 
 
 def _votes(parts: list[Clause], shares: list[dict[str, float]]) -> dict[str, float]:
-    votes = dict.fromkeys(shares[0], 0.0)
+    """Every clause votes by its shares, but a wish is not truer for being hinted at ten times:
+    its two strongest clauses count, and of small talk the strongest.
+    """
+    given: dict[str, list[float]] = {name: [] for name in shares[0]}
     last = len(parts) - 1
     for i, (part, share) in enumerate(zip(parts, shares, strict=True)):
-        weight = part.weight * (1.15 if i == last else 1.0)
+        weight = part.weight * (_LAST if i == last else 1.0)
         for name, value in share.items():
-            damped = _WEAK.get(name, 1.0) if last else 1.0
-            votes[name] += weight * damped * value
-    return votes
+            given[name].append(weight * value)
+    if not last:
+        return {name: votes[0] for name, votes in given.items()}
+    return {
+        name: _WEAK[name] * max(votes) if name in _WEAK else sum(sorted(votes)[-2:])
+        for name, votes in given.items()
+    }
 
 
 def _apply_roles(votes: dict[str, float], skeleton: str, *, staff: bool) -> None:

@@ -23,6 +23,9 @@ LEXICON = _HERE / "lexicon"
 class Model:
     """Weights by feature, the phrases for the second look, and the spellings of typed pinyin."""
 
+    sources: str
+    """Fingerprint of the files it was built from."""
+
     intents: tuple[str, ...]
     bias: tuple[float, ...]
     weights: dict[str, tuple[tuple[int, int], ...]]
@@ -61,6 +64,7 @@ def load_model() -> Model:
     }
     spellings = {key: (str(word), int(count)) for key, (word, count) in data["spellings"].items()}
     return Model(
+        data["sources"],
         tuple(data["intents"]),
         tuple(data["bias"]),
         pairs,

@@ -43,6 +43,8 @@ def read_number(text: str) -> Decimal | None:
     五零一 is read digit by digit, 四百六 is 460, 二千零六 is 2006, 3万5 is 35000;
     七八百 (an approximation) and 百 alone are no numbers.
     """
+    if not text:
+        return None
     if _GROUPED.fullmatch(text):
         text = text.replace(",", "")
     if _PLAIN.fullmatch(text):

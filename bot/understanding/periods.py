@@ -1,7 +1,7 @@
 """Bill periods: months, quarters, half years, years and ranges, relative to a given today.
 
 Days map to their month; durations, weeks, festivals, lunar months and vague words are no period.
-A bare month or quarter is the latest one that has begun (rules: `../shared/devset/README.md`).
+A bare month or quarter is the latest one that has begun (rules: `README.md`).
 Functions here read text that `prepare()` has cleaned.
 """
 

@@ -1,7 +1,7 @@
 """Addresses of homes: building-unit-room or building-room, exact or not at all.
 
 A room number is never guessed: missing building, missing room, four parts, two different homes,
-a parking bay, a phone number or a date give None (rules: `../shared/devset/README.md`).
+a parking bay, a phone number or a date give None (rules: `README.md`).
 Functions here read text that `prepare()` has cleaned.
 """
 

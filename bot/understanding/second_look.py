@@ -36,5 +36,6 @@ class SecondLook:
         return best
 
 
-def _pairs(text: str) -> set[str]:
-    return {text[i : i + 2] for i in range(len(text) - 1)} or {text}
+def _pairs(text: str) -> list[str]:
+    """The different pairs of neighbouring characters, in order."""
+    return list(dict.fromkeys(text[i : i + 2] for i in range(len(text) - 1))) or [text]

@@ -41,7 +41,7 @@ _NOTHING_DUE = frozenset({"autopay", "reminders", "bind", "unbind", "my_rooms"})
 
 _CHARGE = re.compile("费|金|水电")
 _CHARGED = re.compile("[交欠催缴收]$")
-_ABOUT_BILLS = re.compile(f"[{FEES}费票款]|账|交的|扣|那次|那笔|那期")
+_ABOUT_BILLS = re.compile(f"[{FEES}费票款]|账|交的|扣|存|充|那次|那笔|那期")
 _DIFFERENCE = re.compile(r"(?:多了|多出来?|涨了|贵了|高了|少了|便宜了|多|涨|贵|高|少)$")
 _SCOPED = frozenset({"staff.collection", "staff.arrears"})
 _BACKGROUND_DATE = re.compile(
@@ -51,7 +51,7 @@ _BACKGROUND_DATE = re.compile(
 
 
 def read_slots(sentence: Sentence, decision: Decision) -> Slots:
-    """The slots of the decided intent, by the rules of `../shared/devset/README.md`."""
+    """The slots of the decided intent, by the rules of `README.md`."""
     intent = decision.intent
     if intent in _NO_SLOTS:
         return {}

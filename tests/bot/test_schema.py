@@ -1,10 +1,10 @@
 """The migrations build what the models say, and the runtime may do no more than it must."""
 
+import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -109,8 +109,22 @@ def test_two_processes_migrating_at_once_wait_for_each_other(
     make_database: Callable[[str], str], owner: Callable[[str], Engine]
 ) -> None:
     url = make_database("template1")
-    with ThreadPoolExecutor(2) as processes:
-        list(processes.map(migrate, [url, url]))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bot", "migrate"],
+            env=os.environ | {"DATABASE_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        told = [process.communicate(timeout=30) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert told == [('{"migrated": true}\n', "")] * 2
     fresh = owner(url)
     assert catalogue(fresh) == catalogue(owner(make_database("mz_schema")))
     with fresh.connect() as connection:

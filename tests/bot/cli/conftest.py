@@ -16,6 +16,14 @@ def mingzhang(world: World, redis: Redis, redis_url: str) -> Mingzhang:
 
 
 @pytest.fixture
+def nowhere(redis_url: str) -> Mingzhang:
+    """Well configured, but for a database that does not answer."""
+    return Mingzhang(
+        environment("postgresql+psycopg://clerk:database-password@127.0.0.1:1/none", redis_url)
+    )
+
+
+@pytest.fixture
 def elsewhere(redis_url: str) -> Callable[[str], Mingzhang]:
     """On another database."""
     return lambda url: Mingzhang(environment(url, redis_url))

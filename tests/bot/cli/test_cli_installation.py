@@ -14,8 +14,6 @@ from sqlalchemy import create_engine, text
 from tests.bot.cli.command_line import NO_INSTALLATION, Mingzhang
 from tests.conftest import World
 
-NOBODY = "postgresql+psycopg://nobody:database-password@127.0.0.1:1/none"
-
 
 @pytest.mark.parametrize("process", ["serve", "worker", "cron", "migrate"])
 def test_a_production_process_never_starts_without_a_database(process: str) -> None:
@@ -26,9 +24,9 @@ def test_a_production_process_never_starts_without_a_database(process: str) -> N
 
 
 @pytest.mark.parametrize("process", ["serve", "worker", "cron"])
-def test_nor_half_configured(mingzhang: Mingzhang, process: str) -> None:
-    assert mingzhang.refusal(process, REDIS_URL=None) == "REDIS_URL is not set"
-    assert mingzhang.refusal(process, WECHAT_TOKEN="x").startswith("WECHAT_TOKEN is too short")
+def test_nor_half_configured(nowhere: Mingzhang, process: str) -> None:
+    assert nowhere.refusal(process, REDIS_URL=None) == "REDIS_URL is not set"
+    assert nowhere.refusal(process, WECHAT_TOKEN="x").startswith("WECHAT_TOKEN is too short")
 
 
 def test_without_an_installation_and_without_a_demo_the_two_ways_out_are_named(
@@ -41,9 +39,9 @@ def test_without_an_installation_and_without_a_demo_the_two_ways_out_are_named(
 
 @pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL"])
 def test_half_an_installation_is_not_mistaken_for_the_demo(
-    mingzhang: Mingzhang, missing: str
+    nowhere: Mingzhang, missing: str
 ) -> None:
-    assert mingzhang.refusal("check", **{missing: None}) == f"{missing} is not set"
+    assert nowhere.refusal("check", **{missing: None}) == f"{missing} is not set"
 
 
 def test_an_installation_may_be_named_by_files(
@@ -60,9 +58,9 @@ def test_an_installation_may_be_named_by_files(
 
 @pytest.mark.parametrize("command", ["check", "migrate"])
 def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(
-    mingzhang: Mingzhang, command: str
+    nowhere: Mingzhang, command: str
 ) -> None:
-    refusal = mingzhang.refusal(command, DATABASE_URL=NOBODY)
+    refusal = nowhere.refusal(command)
     assert refusal.startswith("DATABASE_URL: the database does not serve us: connection failed")
     assert "database-password" not in refusal
 
@@ -104,8 +102,8 @@ def test_a_command_leaves_no_connection_behind(world: World, mingzhang: Mingzhan
             session.execute(text("SELECT pg_stat_clear_snapshot()"))
 
 
-def test_an_account_that_does_not_answer_is_a_sentence(mingzhang: Mingzhang) -> None:
-    assert mingzhang.refusal("wechat", "menu").startswith("WeChat did not take the menu: ")
+def test_an_account_that_does_not_answer_is_a_sentence(nowhere: Mingzhang) -> None:
+    assert nowhere.refusal("wechat", "menu").startswith("WeChat did not take the menu: ")
 
 
 def test_json_on_stdout_and_everything_else_on_stderr(mingzhang: Mingzhang) -> None:

@@ -145,12 +145,9 @@ def test_a_probe_gets_a_refusal(door: Door) -> None:
     assert door.client.post(PATH, headers=headers, data=body).status_code == 400
 
 
-@pytest.mark.parametrize("body", [b"", b"hello", b"{}", b"\x00\xff"])
-def test_anybody_may_knock_and_nobody_breaks_the_door(door: Door, body: bytes) -> None:
-    assert door.client.post(PATH, data=body).status_code == 400
-
-
-def test_only_posting_is_understood(door: Door) -> None:
+def test_anybody_may_knock_and_nobody_breaks_the_door(door: Door) -> None:
+    for body in (b"", b"hello", b"{}", b"\x00\xff"):
+        assert door.client.post(PATH, data=body).status_code == 400
     assert door.client.get(PATH).status_code == 405
 
 
