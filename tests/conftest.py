@@ -27,6 +27,7 @@ from billing.property import Community, Unit
 from bot.demo.seed import COMMUNITY, Plan, seed_demo
 from bot.embedded import scratch
 from bot.schema import migrate
+from tests.recycling import Pool, Recycled
 
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
@@ -94,19 +95,45 @@ def make_database(request: pytest.FixtureRequest) -> Iterator[Callable[[str], st
 
     yield make
     for name in made:
-        _admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        _drop(name)
 
 
 @pytest.fixture
 def empty_url(make_database: Callable[[str], str]) -> str:
-    """URL of a database with the schema and no rows."""
+    """URL of a database with the schema and no rows, fresh: for tests that change the schema."""
     return make_database("mz_schema")
 
 
+def _copy_of(template: str) -> Recycled:
+    name = f"mz_{secrets.token_hex(6)}"
+    _create_database(name, template)
+    return Recycled.take(name, os.environ[_ADMIN].format(name).replace("+psycopg", ""))
+
+
+def _drop(name: str) -> None:
+    _admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def pool() -> Pool:
+    """Databases of this process; they end with the engines."""
+    return Pool(_copy_of, _drop)
+
+
 @pytest.fixture
-def world_url(make_database: Callable[[str], str]) -> str:
-    """URL of a database with the demo community in small."""
-    return make_database("mz_world")
+def world_url(pool: Pool) -> Iterator[str]:
+    """URL of a database with the demo community in small, as it was for the test before."""
+    used = pool.borrow("mz_world")
+    yield os.environ[_ADMIN].format(used.name)
+    pool.give_back("mz_world", used)
+
+
+@pytest.fixture
+def blank_url(pool: Pool) -> Iterator[str]:
+    """URL of a database without rows, recycled as `world_url`."""
+    used = pool.borrow("mz_schema")
+    yield os.environ[_ADMIN].format(used.name)
+    pool.give_back("mz_schema", used)
 
 
 @pytest.fixture
@@ -124,9 +151,9 @@ def engine_for() -> Iterator[Callable[[str], Engine]]:
 
 
 @pytest.fixture
-def database(empty_url: str, engine_for: Callable[[str], Engine]) -> Database:
+def database(blank_url: str, engine_for: Callable[[str], Engine]) -> Database:
     """An empty installation."""
-    return Database(engine_for(empty_url), after_facts=lambda: None)
+    return Database(engine_for(blank_url), after_facts=lambda: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +205,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
     client.close()
 
 
-class DemosStayTogether(LoadScopeScheduling):
+class DemosStayTogether(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Spread tests one by one, but keep the files that start a whole demo on one worker each.
 
     xdist's own groups need `--dist loadgroup`, which does nothing under pytest 9.

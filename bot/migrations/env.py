@@ -1,4 +1,6 @@
-"""Alembic environment. The URL and the metadata are handed over by `bot.schema`, never read here."""
+"""Alembic environment. The URL and the metadata are handed over by `bot.schema`, never read
+here.
+"""
 
 from alembic import context
 
