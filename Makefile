@@ -2,6 +2,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+SEED ?= $(shell date +%s)
 
 .PHONY: install demo test check bench browser soak format
 
@@ -35,5 +36,6 @@ bench: install ## every benchmark, small sizes
 browser: install ## every Chromium test
 	$(BIN)/pytest -q -m browser
 
-soak: install ## fault, race and state-machine tests with full counts
-	MINGZHANG_TEST_PROFILE=soak $(BIN)/pytest -n 2 -q -m 'not browser'
+soak: install ## fault, race and property tests with full counts and a printed seed
+	@echo "seed: $(SEED)"
+	MINGZHANG_TEST_PROFILE=soak $(BIN)/pytest -n 3 -q --hypothesis-seed=$(SEED) -m 'not browser'

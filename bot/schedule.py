@@ -1,9 +1,8 @@
 """What cron enqueues, and when. Cron expressions are Beijing time."""
 
+from bot.jobs import run_settlement
 from notify.schedule import SCHEDULE as NOTIFY_SCHEDULE
 from notify.schedule import Planned
-
-from bot.jobs import run_settlement
 
 SETTLE_SECONDS = 30
 

@@ -39,6 +39,9 @@ DATA_KEY = Fernet.generate_key().decode()
 HASH_KEY = "tests-only-hash-key-of-thirty-two-characters"
 SOAK = os.environ.get("MINGZHANG_TEST_PROFILE") == "soak"
 
+many_rounds = pytest.mark.usefixtures("round_number")
+"""A race is run once, and thirty times in `make soak`."""
+
 _ADMIN, _REDIS, _KEY = "MZ_TEST_ADMIN_URL", "MZ_TEST_REDIS_URL", "MZ_TEST_DATA_KEY"
 
 
@@ -220,3 +223,10 @@ class DemosStayTogether(LoadScopeScheduling):  # type: ignore[misc]  # xdist has
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> DemosStayTogether:
     """Use it; the files with the most tests of one scope, the demos, are started first."""
     return DemosStayTogether(config, log)
+
+
+@pytest.fixture(params=range(30 if SOAK else 1))
+def round_number(request: pytest.FixtureRequest) -> int:
+    """Which time a race is run."""
+    number: int = request.param
+    return number

@@ -18,7 +18,7 @@ from billing.db import Database
 from billing.money import Money
 from billing.period import Period
 from billing.pricing.explain import explain
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, many_rounds
 
 DECEMBER = Period("2026-12")
 
@@ -128,6 +128,7 @@ def test_publishing_rewrites_no_line(world: World) -> None:
     assert before == after
 
 
+@many_rounds
 def test_two_runs_at_once_create_each_bill_once(
     world: World, engine_for: Callable[[str], Engine]
 ) -> None:

@@ -36,7 +36,7 @@ from billing.payments import (
     record_unknown,
 )
 from billing.reconciliation import Discrepancy
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, many_rounds
 
 OPENID = "o-payer"
 
@@ -123,6 +123,7 @@ def test_a_second_callback_changes_nothing(world: World) -> None:
     assert books(world) == before
 
 
+@many_rounds
 def test_twenty_callbacks_at_once_book_once(
     world: World, engine_for: Callable[[str], Engine]
 ) -> None:
@@ -146,6 +147,7 @@ def test_twenty_callbacks_at_once_book_once(
     assert books(world)["clearing"] == payment.amount.fen
 
 
+@many_rounds
 def test_two_people_paying_one_bill_at_once_leave_a_prepayment(
     world: World, engine_for: Callable[[str], Engine]
 ) -> None:
