@@ -76,6 +76,20 @@ FAULTS: dict[str, list[str]] = {
         WHERE kind = 'bill_issued' AND ref_id = 1
         """,
     ],
+    "receipts are numbered without gaps within a year": [
+        f"DELETE FROM receipt WHERE payment_id = ({PAID})",
+    ],
+    "money stays with its home: payment, allocation, line, bill and posting agree": [
+        f"UPDATE payment SET unit_id = unit_id + 1 WHERE id = ({PAID})",
+        f"UPDATE payment_allocation SET bill_id = bill_id + 1 WHERE payment_id = ({PAID})",
+        f"UPDATE posting SET unit_id = NULL WHERE entry_id = ({ENTRY_OF_PAYMENT})",
+    ],
+    "what was earned by an item is what its issued lines say": [
+        """
+        UPDATE posting SET account_id = (SELECT id FROM account WHERE code = 'income:garbage')
+        WHERE entry_id = 1 AND account_id = (SELECT id FROM account WHERE code = 'income:property')
+        """,
+    ],
     "every line recomputes from its basis": [
         "UPDATE bill_line SET amount = amount + 1 WHERE id = 1",
         """UPDATE bill_line SET basis = '{"method": "by feeling"}' WHERE id = 1""",
