@@ -3,7 +3,7 @@
 import json
 import sys
 
-from benchmarks import understand
+from benchmarks import bill_run, understand
 
-for name, measure in {"understand": understand.measure}.items():
+for name, measure in {"understand": understand.measure, "bill-run": bill_run.measure}.items():
     sys.stdout.write(json.dumps({"bench": name, **measure()}, ensure_ascii=False) + "\n")

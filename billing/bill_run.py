@@ -7,7 +7,6 @@ Python and writes by COPY, chunk by chunk; publishing is set-based SQL, one tran
 chunk, and rewrites no line.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,12 +24,12 @@ from billing.bill_issue import issue_chunk
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState
 from billing.bills import BillLine, LineKind
 from billing.db import Database
+from billing.item_plans import ItemPlan, PlannedLine, plan_items
 from billing.money import ZERO, Money
-from billing.period import DateRange, Period, add_months, due_on
-from billing.pricing import PricedLine, PricingError, TariffVersion, parse_price, price_period
-from billing.pricing import Subject as PricedSubject
+from billing.period import DateRange, Period, due_on
+from billing.pricing import PricingError
 from billing.property import Community, Subject, Unit
-from billing.tariffs import ChargeItem, Tariff
+from billing.tariffs import ChargeItem
 
 UNITS_PER_CHUNK = 500
 LOCK_CLASS = 20261101
@@ -68,23 +67,12 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ItemPlan:
-    """A charge item with its cycle that contains the period, and its priced versions."""
-
-    item: ChargeItem
-    span: DateRange
-    versions: tuple[TariffVersion, ...]
-    tariff_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class DraftLine:
     """A line about to be written."""
 
     subject: Subject
     item: ChargeItem
-    tariff_id: int
-    priced: PricedLine
+    priced: PlannedLine
 
 
 @contextmanager
@@ -156,32 +144,6 @@ def _draft(database: Database, community_id: int, period: Period, now: datetime)
                 .values(summary=summary.as_json())
             )
     return summary
-
-
-def plan_items(session: Session, community_id: int, period: Period) -> list[ItemPlan]:
-    """Charge items in the order of their ids, with their cycles of the period and versions."""
-    items = session.scalars(
-        select(ChargeItem).where(ChargeItem.community_id == community_id).order_by(ChargeItem.id)
-    ).all()
-    return [_plan(session, item, period) for item in items]
-
-
-def _plan(session: Session, item: ChargeItem, period: Period) -> ItemPlan:
-    months_begun = (period.start.month - 1) % item.cycle_months
-    begin = add_months(period.start, -months_begun)
-    tariffs = session.scalars(
-        select(Tariff)
-        .where(Tariff.community_id == item.community_id, Tariff.item_id == item.id)
-        .order_by(Tariff.effective_from)
-    ).all()
-    return ItemPlan(
-        item=item,
-        span=DateRange(begin, add_months(begin, item.cycle_months)),
-        versions=tuple(
-            TariffVersion(tariff.effective_from, parse_price(tariff.price)) for tariff in tariffs
-        ),
-        tariff_ids=tuple(tariff.id for tariff in tariffs),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,18 +222,13 @@ def _price(
             summary.skipped["no_tariff"] += 1
         else:
             try:
-                lines = price_period(
-                    plan.versions,
-                    span,
-                    PricedSubject(area_m2=row.area_m2),
-                    billing_period=plan.span,
-                )
+                lines = plan.price(span, row.area_m2)
             except PricingError as error:
                 summary.parked[str(error)] += 1
                 continue
             summary.created += 1
             for line in lines:
-                yield DraftLine(row.subject, plan.item, plan.tariff_ids[line.version_index], line)
+                yield DraftLine(row.subject, plan.item, line)
 
 
 def _charged_span(subject: Subject, plan: ItemPlan) -> DateRange | None:
@@ -334,12 +291,12 @@ def _write_chunk(
                         bill_id,
                         line.subject.id,
                         line.item.id,
-                        line.tariff_id,
+                        line.priced.tariff_id,
                         LineKind.CHARGE.value,
                         line.priced.start,
                         line.priced.end,
                         line.priced.amount.fen,
-                        json.dumps(line.priced.basis, ensure_ascii=False),
+                        line.priced.basis_json,
                     )
                 )
 

@@ -2,6 +2,7 @@
 
 import click
 
+from benchmarks import bill_run as bill_run_bench
 from benchmarks import understand as understand_bench
 from bot.cli.installation import print_json
 
@@ -15,3 +16,11 @@ def bench() -> None:
 def understand() -> None:
     """Time to understand one sentence."""
     print_json(understand_bench.measure())
+
+
+@bench.command("bill-run")
+@click.option("--households", type=click.IntRange(10, 1_000_000), default=10_000)
+@click.option("--items", type=click.IntRange(1, 10), default=4)
+def bill_run(households: int, items: int) -> None:
+    """Draft and publish one period, against COPY of the very same rows."""
+    print_json(bill_run_bench.measure(households, items))
