@@ -140,7 +140,7 @@ def _copy_floor(connection: "psycopg.Connection[Any]") -> float:
     connection.execute("CREATE SCHEMA floor")
     connection.execute("SET search_path = floor, public")
     for table in WRITTEN:
-        connection.execute(f"CREATE TABLE floor.{table} (LIKE public.{table} INCLUDING ALL)")  # type: ignore[call-overload]
+        connection.execute(f"CREATE TABLE floor.{table} (LIKE public.{table} INCLUDING ALL)")
     for table in WRITTEN:
         keys = connection.execute(
             "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
