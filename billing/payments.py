@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from billing.bills import get_bills
@@ -216,15 +216,20 @@ def list_unsettled(
 
     Args:
         older_than: leave alone what was prepared more recently; its callback is on the way.
-        ask_again: leave alone what was asked about more recently.
+        ask_again: leave alone what was asked about more recently. Past its life the pause grows
+            to a quarter of its age, so that a question nobody can answer (a discrepancy) fades.
     """
+    rested = text(
+        "payment.asked_at + greatest(CAST(:ask_again AS interval),"
+        " (payment.asked_at - payment.prepared_at - CAST(:life AS interval)) / 4) < :now"
+    ).bindparams(ask_again=ask_again, life=ORDER_LIFE, now=now)
     return list(
         session.scalars(
             select(Payment)
             .where(
                 Payment.state.in_(OPEN_STATES),
                 Payment.prepared_at < now - older_than,
-                or_(Payment.asked_at.is_(None), Payment.asked_at < now - ask_again),
+                or_(Payment.asked_at.is_(None), rested),
             )
             .order_by(func.coalesce(Payment.asked_at, Payment.prepared_at), Payment.id)
             .limit(limit)

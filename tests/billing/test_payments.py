@@ -335,6 +335,21 @@ def test_whoever_waited_longest_is_asked_about_first(world: World) -> None:
     assert found.out_trade_no == fresh.out_trade_no
 
 
+def test_a_question_nobody_can_answer_is_asked_ever_more_rarely(world: World) -> None:
+    payment, minute = prepared(world), timedelta(minutes=1)
+
+    def is_asked_at(at: timedelta) -> bool:
+        with world.database.transaction() as session:
+            return bool(
+                list_unsettled(session, now=NOW + at, older_than=minute, ask_again=minute, limit=9)
+            )
+
+    with world.database.transaction() as session:
+        record_asked(session, payment, NOW + timedelta(days=4))
+    assert not is_asked_at(timedelta(days=4, hours=22))
+    assert is_asked_at(timedelta(days=5, hours=1))
+
+
 def test_money_is_booked_on_the_day_it_was_paid_whenever_the_word_of_it_comes(
     world: World,
 ) -> None:
