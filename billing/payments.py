@@ -29,6 +29,9 @@ from billing.property import Community, Unit
 ORDER_LIFE = timedelta(hours=2)
 """How long a prepared payment may be paid; afterwards it is closed at the provider."""
 
+PATIENCE = timedelta(days=1)
+"""How long an open payment is asked about at the usual pace."""
+
 
 def new_out_trade_no() -> str:
     """A fresh order number: 28 characters, unguessable, within WeChat's 6–32 of `[0-9A-Za-z_-]`."""
@@ -216,13 +219,13 @@ def list_unsettled(
 
     Args:
         older_than: leave alone what was prepared more recently; its callback is on the way.
-        ask_again: leave alone what was asked about more recently. Past its life the pause grows
-            to a quarter of its age, so that a question nobody can answer (a discrepancy) fades.
+        ask_again: leave alone what was asked about more recently. After a day the pause grows with
+            the age, so that a question nobody can answer (a discrepancy) fades away.
     """
     rested = text(
         "payment.asked_at + greatest(CAST(:ask_again AS interval),"
-        " (payment.asked_at - payment.prepared_at - CAST(:life AS interval)) / 4) < :now"
-    ).bindparams(ask_again=ask_again, life=ORDER_LIFE, now=now)
+        " (payment.asked_at - payment.prepared_at - CAST(:patience AS interval)) / 4) < :now"
+    ).bindparams(ask_again=ask_again, patience=PATIENCE, now=now)
     return list(
         session.scalars(
             select(Payment)
