@@ -178,7 +178,8 @@ def test_the_lock_of_a_run_dies_with_its_connection(
             session.execute(
                 text(
                     "SELECT pg_terminate_backend(pid) FROM pg_locks"
-                    " WHERE locktype = 'advisory' AND granted"
+                    " WHERE locktype = 'advisory' AND granted AND database ="
+                    " (SELECT oid FROM pg_database WHERE datname = current_database())"
                 )
             )
         assert run(world).created > 0
