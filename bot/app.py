@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Blueprint, Flask, Response, abort, g, jsonify, render_template, request
+from flask import Blueprint, Flask, Response, abort, g, jsonify, render_template, request, session
 from flask_compress import Compress
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -24,6 +24,7 @@ from bot.program import Program
 from bot.webhook import webhook
 from handlers.callbacks import callbacks
 from handlers.pages import pages
+from handlers.pages.viewer import OPENID
 from notify.wording import FILTERS, TEMPLATES
 
 REQUEST_BYTES_MAX = 64 * 1024
@@ -101,7 +102,10 @@ def create_app(program: Program) -> Flask:
 
 
 def _limit_rates(app: Flask, owner_pages: Blueprint, redis: Redis) -> None:
-    """Limit what one address may ask for; counted in Redis, or here while Redis is down."""
+    """Limit what one visitor may ask for; counted in Redis, or here while Redis is down.
+
+    A signed-in viewer is counted by himself: a whole estate may stand behind one address.
+    """
     limiter = Limiter(
         get_remote_address,
         app=app,
@@ -110,11 +114,16 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, redis: Redis) -> None:
         key_prefix="rate",
         in_memory_fallback_enabled=True,
     )
-    limiter.shared_limit(PAGES_RATE, scope="pages")(owner_pages)
+    limiter.shared_limit(PAGES_RATE, scope="pages", key_func=_visitor)(owner_pages)
     limited = limiter.limit(SIGN_IN_RATE, override_defaults=False)
     app.view_functions["pages.sign_in"] = limited(  # type: ignore[assignment]
         app.view_functions["pages.sign_in"]
     )
+
+
+def _visitor() -> str:
+    openid = session.get(OPENID)
+    return f"viewer {openid}" if openid else get_remote_address()
 
 
 def _bound_pages_at_once(owner_pages: Blueprint) -> None:

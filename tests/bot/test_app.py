@@ -58,6 +58,17 @@ def test_signing_in_is_limited_to_twenty_codes_a_minute(
     assert get(app, "/o/sign-in", NEIGHBOUR)[0] != 429
 
 
+def test_signed_in_viewers_behind_one_address_do_not_share_a_limit(
+    make_program: Callable[..., Program],
+) -> None:
+    app = create_app(make_program())
+    assert 429 in statuses(app, "/o/", 301)
+    viewer = app.test_client()
+    with viewer.session_transaction(base_url="http://localhost") as kept:
+        kept["openid"] = "o-neighbour"
+    assert viewer.get("/o/", environ_base={"REMOTE_ADDR": HERE}).status_code != 429
+
+
 def test_all_pages_together_are_limited_to_three_hundred_a_minute(
     make_program: Callable[..., Program],
 ) -> None:
