@@ -48,7 +48,7 @@ def test_two_walks_at_once_remind_once(town: Town) -> None:
     written: list[int] = []
 
     def walk() -> None:
-        gate.wait(5)
+        gate.wait(30)
         summary = town.remind(date(2026, 11, 23))
         written.append(summary["due"] + summary["overdue"])
 

@@ -80,7 +80,7 @@ def test_two_intakes_at_once_take_each_fact_once(town: Town, world: World) -> No
 
     def take() -> None:
         with world.database.transaction() as session:
-            gate.wait(5)
+            gate.wait(30)
             taken.append(take_facts(session, town.clock.now, 1000))
 
     threads = [threading.Thread(target=take) for _ in range(2)]

@@ -205,7 +205,7 @@ def test_a_temporary_code_ends_and_a_permanent_one_stays(here: World) -> None:
 
 def test_what_a_picture_says_leads_to_the_phone_page(shared: World) -> None:
     made = shared.api.call("qrcode/create", code("QR_LIMIT_STR_SCENE", {"scene_str": "wall"}))
-    answer = requests.get(made["url"], allow_redirects=False, timeout=5)
+    answer = requests.get(made["url"], allow_redirects=False, timeout=30)
     assert answer.headers["Location"] == "/phone/#scan=wall"
     assert shared.api.get("/q/unknown").status_code == 404
     assert shared.api.get("/cgi-bin/showqrcode?ticket=unknown").status_code == 404
@@ -286,4 +286,4 @@ def test_a_person_in_snapshot_mode_is_somebody_virtual(here: World) -> None:
 
 
 def test_an_ordinary_browser_is_told_to_use_wechat(shared: World) -> None:
-    assert "请在微信客户端打开链接" in requests.get(authorize_url(shared), timeout=5).text
+    assert "请在微信客户端打开链接" in requests.get(authorize_url(shared), timeout=30).text

@@ -200,7 +200,7 @@ def test_the_demo_is_read_at_each_request(here: World) -> None:
 def test_an_impossible_fault_is_refused_with_its_reason(
     fault: dict[str, Any], names: str, shared: World
 ) -> None:
-    answer = requests.post(f"{shared.api.url}/faults", json=fault, timeout=5)
+    answer = requests.post(f"{shared.api.url}/faults", json=fault, timeout=30)
     assert answer.status_code == 400
     assert names in answer.json()["error"]
 

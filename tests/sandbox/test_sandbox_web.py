@@ -18,7 +18,7 @@ def web(here: World, path: str, openid: str = ANN, **options: Any) -> requests.R
     """Load a page in the phone's browser, without following redirects."""
     url = f"{here.api.url}/phone/{openid}/web{path}"
     method = "POST" if "data" in options else "GET"
-    return requests.request(method, url, allow_redirects=False, timeout=5, **options)
+    return requests.request(method, url, allow_redirects=False, timeout=30, **options)
 
 
 def test_links_stay_inside_and_the_page_gets_the_bridge(shared: World) -> None:

@@ -109,7 +109,7 @@ class Shop:
                 "code": code,
                 "grant_type": "authorization_code",
             },
-            timeout=5,
+            timeout=30,
         ).json()
         answer = redirect("/pay")
         answer.set_cookie("openid", grant["openid"], httponly=True)
@@ -159,7 +159,7 @@ def shop_world(folder: Path, platform: Keys, merchant: Keys) -> Iterator[tuple[W
         }
     ]
     service = Service()
-    with world(folder, platform, service, answer_within_s=5, merchants=merchants) as here:
+    with world(folder, platform, service, merchants=merchants) as here:
         shop = Shop(here.api.url, service.url, merchant, platform)
         service.pages.update(shop.pages())
         yield here, shop

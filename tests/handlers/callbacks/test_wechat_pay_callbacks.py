@@ -73,7 +73,7 @@ def test_twenty_callbacks_at_once_book_once(
 
     def call(_: int) -> int:
         start.wait()
-        return requests.post(url, data=body, headers=headers, timeout=10).status_code
+        return requests.post(url, data=body, headers=headers, timeout=30).status_code
 
     with ThreadPoolExecutor(20) as callers:
         assert list(callers.map(call, range(20))) == [204] * 20
@@ -182,7 +182,7 @@ def test_a_body_that_does_not_say_how_large_it_is_is_cut_off(
     door: Door, served: Callable[[Door], str]
 ) -> None:
     to = urlsplit(served(door))
-    connection = http.client.HTTPConnection(str(to.hostname), to.port, timeout=5)
+    connection = http.client.HTTPConnection(str(to.hostname), to.port, timeout=30)
     said = door.till.said(door.till.prepared(), attach="a" * BODY_BYTES_MAX)
     headers, body = callback(door.till.now, said)
     connection.request("POST", PATH, iter([body]), headers)

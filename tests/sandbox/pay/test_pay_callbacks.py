@@ -240,7 +240,7 @@ def test_a_reordered_callback_comes_after_a_later_payments(
 
     monkeypatch.setattr(faults, "take", take_and_tell)
     pay(book, client, "HY20261123A01")
-    assert taken.wait(5)
+    assert taken.wait(30)
     pay(book, client, "HY20261123A02")
     told = [client.read(callback)["resource"] for callback in callbacks.wait_for(2)]
     assert [payment["out_trade_no"] for payment in told] == ["HY20261123A02", "HY20261123A01"]

@@ -59,7 +59,7 @@ def call(book: PayBook, serve: Callable[[PayBook], str], merchant_keys: KeyPair)
         if header is None:
             header = authorization(keys, method, url, body, **changes)
         headers = {"Authorization": header, "Accept": "application/json"}
-        return requests.request(method, base_url + url, data=body, headers=headers, timeout=5)
+        return requests.request(method, base_url + url, data=body, headers=headers, timeout=30)
 
     return call_it
 

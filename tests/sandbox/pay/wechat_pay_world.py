@@ -66,7 +66,7 @@ class Callbacks:
         self.let_answer.wait(10)
         return http
 
-    def wait_for(self, count: int, within_s: float = 5.0) -> list[Received]:
+    def wait_for(self, count: int, within_s: float = 30) -> list[Received]:
         """Give what arrived once it is `count` callbacks; fails when they do not come."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.received) >= count, within_s), (
@@ -86,7 +86,7 @@ def load_library(mchid: str, keys: KeyPair, platform: KeyPair) -> WeChatPay:
         apiv3_key=API_V3_KEY,
         public_key=platform.public_pem,
         public_key_id=PUBLIC_KEY_ID,
-        timeout=5,
+        timeout=30,
     )
 
 
@@ -139,7 +139,7 @@ def pay(book: PayBook, client: Client, out_trade_no: str = "HY20261123A01") -> P
     return book.confirm(checkout.prepay_id, OWNER)
 
 
-def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
+def until(true: Callable[[], bool], within_s: float = 30) -> None:
     """Wait for something that happens by itself; fails when it does not."""
     end = time.monotonic() + within_s
     while not true():
