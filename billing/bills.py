@@ -14,12 +14,15 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Select,
+    SmallInteger,
     UniqueConstraint,
+    exists,
     func,
     select,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from billing.adjustment_tables import Adjustment, AdjustmentState, BillVoid
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.db import Base, CommunityId, LocalId
 from billing.errors import NotFound
@@ -35,6 +38,9 @@ class LineKind(LabelEnum):
     """What a line is; part of the key that makes a charge unique."""
 
     CHARGE = "charge", "费用"
+    DISCOUNT = "discount", "优惠"
+    LATE_FEE = "late_fee", "违约金"
+    OPENING = "opening", "期初欠费"
 
 
 class Bill(Base):
@@ -84,9 +90,12 @@ class BillLine(Base):
             "period_from",
             "period_to",
             "kind",
+            "source_id",
+            "redo",
             name="uq_bill_line_charge",
         ),
         CheckConstraint("period_to > period_from", name="dates_ascend"),
+        CheckConstraint("amount >= 0 OR kind = 'discount'", name="only_discounts_are_negative"),
         Index("ix_bill_line_bill", "community_id", "bill_id"),
         {"comment": "Lines of bills (账单明细), written once"},
     )
@@ -96,8 +105,18 @@ class BillLine(Base):
     bill_id: Mapped[int]
     subject_id: Mapped[int]
     item_id: Mapped[int]
-    tariff_id: Mapped[int]
+    tariff_id: Mapped[int | None] = mapped_column(
+        comment="version it was priced with; null for shares, late fees and opening balances"
+    )
     kind: Mapped[LineKind]
+    source_id: Mapped[int] = mapped_column(
+        server_default="0",
+        comment="what made the line beside its tariff: closing meter reading, shared cost,"
+        " discount grant, or the bill a late fee is for; 0 for nothing",
+    )
+    redo: Mapped[int] = mapped_column(
+        SmallInteger, server_default="0", comment="how many voided lines of this key came before"
+    )
     period_from: Mapped[date]
     period_to: Mapped[date] = mapped_column(comment="first day not charged")
     amount: Mapped[Money]
@@ -116,12 +135,13 @@ class BillState:
     issued_on: date
     due_on: date
     amount: Money
+    adjusted: Money
     paid: Money
 
     @property
     def outstanding(self) -> Money:
-        """What is still owed, fen."""
-        return self.amount - self.paid
+        """What is still owed: as issued, with what was waived and corrected, less what was paid."""
+        return self.amount + self.adjusted - self.paid
 
     def overdue_days(self, today: date) -> int:
         """Days past the due date; 0 when paid or not yet due. The due date itself is in time."""
@@ -143,18 +163,22 @@ class LineState:
     subject_code: str
     period_from: date
     period_to: date
+    kind: LineKind
     amount: Money
+    adjusted: Money
     paid: Money
     basis: dict[str, Any]
 
     @property
     def outstanding(self) -> Money:
-        """What is still owed on this line, fen."""
-        return self.amount - self.paid
+        """What is still owed on this line, fen; negative on the line of a discount."""
+        return self.amount + self.adjusted - self.paid
 
 
 def issued_bills() -> Select[Any]:
-    """SELECT of issued bills with what was paid on them; narrow it with `.where(Bill…)`."""
+    """SELECT of issued bills that are not void, with what was adjusted and paid on them; narrow it
+    with `.where(Bill…)`.
+    """
     paid = (
         select(func.coalesce(func.sum(PaymentAllocation.amount), 0))
         .where(
@@ -164,6 +188,17 @@ def issued_bills() -> Select[Any]:
         .correlate(Bill)
         .scalar_subquery()
     )
+    adjusted = (
+        select(func.coalesce(func.sum(Adjustment.amount), 0))
+        .where(
+            Adjustment.community_id == Bill.community_id,
+            Adjustment.bill_id == Bill.id,
+            Adjustment.state == AdjustmentState.APPROVED,
+        )
+        .correlate(Bill)
+        .scalar_subquery()
+    )
+    voided = exists().where(BillVoid.community_id == Bill.community_id, BillVoid.bill_id == Bill.id)
     return (
         select(
             Bill.community_id,
@@ -174,6 +209,7 @@ def issued_bills() -> Select[Any]:
             BillRunChunk.issued_on,
             BillRunChunk.due_on,
             Bill.amount,
+            adjusted.label("adjusted"),
             paid.label("paid"),
         )
         .join(
@@ -183,7 +219,7 @@ def issued_bills() -> Select[Any]:
             & (BillRunChunk.no == Bill.chunk_no),
         )
         .join(Unit, (Unit.community_id == Bill.community_id) & (Unit.id == Bill.unit_id))
-        .where(BillRunChunk.state == ChunkState.ISSUED)
+        .where(BillRunChunk.state == ChunkState.ISSUED, ~voided)
     )
 
 
@@ -230,6 +266,16 @@ def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> 
         .correlate(BillLine)
         .scalar_subquery()
     )
+    adjusted = (
+        select(func.coalesce(func.sum(Adjustment.amount), 0))
+        .where(
+            Adjustment.community_id == BillLine.community_id,
+            Adjustment.bill_line_id == BillLine.id,
+            Adjustment.state == AdjustmentState.APPROVED,
+        )
+        .correlate(BillLine)
+        .scalar_subquery()
+    )
     query = (
         select(
             BillLine.id,
@@ -241,7 +287,9 @@ def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> 
             Subject.code.label("subject_code"),
             BillLine.period_from,
             BillLine.period_to,
+            BillLine.kind,
             BillLine.amount,
+            adjusted.label("adjusted"),
             paid.label("paid"),
             BillLine.basis,
         )

@@ -13,6 +13,7 @@ from billing.allocation import Allocation, OpenLine, allocate
 from billing.bills import list_lines, list_unpaid
 from billing.business_day import business_date
 from billing.channels.base import ProviderAnswer, ProviderState
+from billing.closing import first_open_day
 from billing.errors import NotFound
 from billing.facts import FactKind, record
 from billing.ledger import EntryKind, FixedAccount, Leg, post
@@ -104,10 +105,11 @@ def _book(session: Session, payment: Payment, paid_at: datetime, now: datetime) 
     """Allocate, post, number the receipt and record the fact, all in the caller's transaction.
 
     The money belongs to the day it was paid, as on the provider's statement, however late its word
-    came; the receipt is of today.
+    came, unless that month was closed meanwhile; the receipt is of today.
     """
     # One payment of a home at a time: what is owed must not change between reading and allocating.
     lock_home(session, payment.community_id, payment.unit_id)
+    paid_on = first_open_day(session, payment.community_id, business_date(paid_at))
     allocation = _allocate_to_open_lines(session, payment)
     if allocation.parts:
         session.execute(
@@ -119,6 +121,7 @@ def _book(session: Session, payment: Payment, paid_at: datetime, now: datetime) 
                     "bill_line_id": part.line_id,
                     "bill_id": part.bill_id,
                     "amount": part.amount,
+                    "effective_on": paid_on,
                 }
                 for part in allocation.parts
             ],
@@ -129,7 +132,7 @@ def _book(session: Session, payment: Payment, paid_at: datetime, now: datetime) 
         kind=EntryKind.PAYMENT,
         key=f"payment:{payment.out_trade_no}",
         source_id=payment.id,
-        effective_on=business_date(paid_at),
+        effective_on=paid_on,
         now=now,
         legs=_payment_legs(payment, allocation),
     )

@@ -44,6 +44,11 @@ class EntryKind(LabelEnum):
     BILL_ISSUED = "bill_issued", "出账"
     PAYMENT = "payment", "收款"
     REVERSAL = "reversal", "冲红"
+    OPENING = "opening", "期初"
+    WAIVER = "waiver", "减免"
+    ADJUSTMENT = "adjustment", "调账"
+    RELEASE = "release", "转预存"
+    DEPOSIT = "deposit", "押金"
 
 
 class FixedAccount(LabelEnum):
@@ -53,6 +58,10 @@ class FixedAccount(LabelEnum):
     WECHAT_CLEARING = "assets:wechat_clearing", "微信待清算"
     CASH = "assets:cash", "现金"
     PREPAYMENTS = "liabilities:prepayments", "预存款"
+    DEPOSITS = "liabilities:deposits", "押金"
+    WAIVERS = "expenses:waivers", "减免"
+    FORFEITS = "income:forfeited_deposits", "押金抵扣收入"
+    OPENING = "equity:opening_balances", "期初余额"
 
 
 class Account(Base):
@@ -87,7 +96,7 @@ class JournalEntry(Base):
     id: Mapped[LocalId]
     kind: Mapped[EntryKind]
     idempotency_key: Mapped[str] = mapped_column(comment="a sentence, e.g. payment:<out_trade_no>")
-    source_id: Mapped[int] = mapped_column(comment="bill or payment, by kind")
+    source_id: Mapped[int] = mapped_column(comment="bill, payment, adjustment, … by kind")
     effective_on: Mapped[date]
     posted_at: Mapped[datetime]
     postings: Mapped[int]

@@ -2,7 +2,7 @@
 bills.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +25,8 @@ class PaymentChannel(LabelEnum):
 
     WECHAT_JSAPI = "wechat_jsapi", "微信支付"
     COUNTER = "counter", "柜台"
+    PREPAID = "prepaid", "预存抵扣"
+    IMPORTED = "imported", "历史导入"
 
 
 class PaymentState(LabelEnum):
@@ -107,7 +109,9 @@ class PaymentTarget(Base):
 
 
 class PaymentAllocation(Base):
-    """A part of a confirmed payment, applied to one line (核销)."""
+    """A part of a confirmed payment, applied to one line (核销). Negative: released again, because
+    the bill was voided; the money became a prepayment.
+    """
 
     __tablename__ = "payment_allocation"
     __table_args__ = (
@@ -117,17 +121,20 @@ class PaymentAllocation(Base):
         ForeignKeyConstraint(
             ["community_id", "bill_line_id"], ["bill_line.community_id", "bill_line.id"]
         ),
-        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("amount <> 0", name="amount"),
+        Index("ix_payment_allocation_payment", "community_id", "payment_id"),
         Index("ix_payment_allocation_bill", "community_id", "bill_id"),
         Index("ix_payment_allocation_line", "community_id", "bill_line_id"),
         {"comment": "Payments applied to bill lines (核销)"},
     )
 
     community_id: Mapped[CommunityId]
-    payment_id: Mapped[int] = mapped_column(primary_key=True)
-    bill_line_id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[LocalId]
+    payment_id: Mapped[int]
+    bill_line_id: Mapped[int]
     bill_id: Mapped[int]
     amount: Mapped[Money]
+    effective_on: Mapped[date] = mapped_column(comment="the day the money was paid, or released")
 
 
 class Receipt(Base):

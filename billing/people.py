@@ -6,10 +6,11 @@ one-time code, by its QR scene, or by a request that staff approve.
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, GlobalId, LocalId
+from billing.errors import NotFound
 from billing.labels import LabelEnum
 
 
@@ -108,6 +109,18 @@ class Staff(Base):
     follower_id: Mapped[int | None] = mapped_column(ForeignKey("follower.id"), unique=True)
 
 
+def get_staff(session: Session, login: str) -> Staff:
+    """The member of staff with this login.
+
+    Raises:
+        NotFound: nobody has it.
+    """
+    found = session.scalar(select(Staff).where(Staff.login == login))
+    if found is None:
+        raise NotFound(f"no staff with login {login!r}")
+    return found
+
+
 class Binding(Base):
     """A follower may act for a home. At most one living binding per pair."""
 
@@ -135,6 +148,12 @@ class Binding(Base):
     requested_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    sees_from: Mapped[date | None] = mapped_column(
+        comment="bills of earlier days are not shown; null: all"
+    )
+    sees_to: Mapped[date | None] = mapped_column(
+        comment="bills from this day on are not shown, the home was handed over; null: all"
+    )
 
 
 class BindingCode(Base):

@@ -51,6 +51,9 @@ class Community(Base):
     billing_day: Mapped[int] = mapped_column(comment="day of month on which bills are issued")
     due_day: Mapped[int] = mapped_column(comment="day of month on which a bill falls due")
     due_month_offset: Mapped[int]
+    publishes_itself: Mapped[bool] = mapped_column(
+        server_default="true", comment="on the billing day: issue at once, or wait for staff"
+    )
 
 
 class Building(Base):

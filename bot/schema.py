@@ -10,16 +10,24 @@ from sqlalchemy import Engine, MetaData, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from billing import (  # noqa: F401  # a table is known once its module was imported
+    adjustment_tables,
     alerts,
     bill_run_tables,
     bills,
+    closing,
+    concessions,
+    deposits,
     facts,
+    late_fee_tables,
     ledger,
     merchants,
+    meters,
     payment_tables,
     people,
+    prepayments,
     property,
     reconciliation,
+    shared_costs,
     tariffs,
 )
 from billing.db import RUNTIME_ROLE, Base
@@ -33,9 +41,13 @@ class SchemaError(Exception):
 APPEND_ONLY = (
     "bill",
     "bill_line",
+    "bill_void",
+    "deposit_movement",
     "journal_entry",
+    "meter_reading",
     "payment_allocation",
     "payment_target",
+    "period_close",
     "posting",
     "receipt",
 )

@@ -28,9 +28,16 @@ WRITE_REMINDERS = text(
     owed AS (
         SELECT bill.community_id, bill.id, bill.unit_id, kind, code, expires_at
         FROM standing JOIN bill USING (community_id, run_id, chunk_no)
-        WHERE bill.amount > (
+        WHERE bill.amount + (
+            SELECT coalesce(sum(change.amount), 0) FROM adjustment change
+            WHERE change.community_id = bill.community_id AND change.bill_id = bill.id
+              AND change.state = 'approved'
+        ) > (
             SELECT coalesce(sum(part.amount), 0) FROM payment_allocation part
             WHERE part.community_id = bill.community_id AND part.bill_id = bill.id
+        ) AND NOT EXISTS (
+            SELECT FROM bill_void void
+            WHERE void.community_id = bill.community_id AND void.bill_id = bill.id
         )
     ),
     told AS (

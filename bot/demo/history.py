@@ -52,8 +52,9 @@ STATEMENTS = [
          AND payment.out_trade_no = paid.number
         """,
         """
-        INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount)
-        SELECT paid.community_id, payment.id, line.id, paid.bill_id, line.amount
+        INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
+                                        effective_on)
+        SELECT paid.community_id, payment.id, line.id, paid.bill_id, line.amount, paid.paid_on
         FROM paid
         JOIN payment ON payment.community_id = paid.community_id
          AND payment.out_trade_no = paid.number

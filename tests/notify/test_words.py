@@ -39,6 +39,7 @@ def bill(room: str, months_ago: int, fen: int) -> BillState:
         issued_on=period.start,
         due_on=period.end - timedelta(days=1),
         amount=Money(fen),
+        adjusted=ZERO,
         paid=ZERO,
     )
 

@@ -11,7 +11,9 @@ from handlers.pages.refusals import Objected, Objection
 
 def bill(number: int, owed: int) -> BillState:
     period = Period(f"2026-{number:02d}")
-    return BillState(1, number, 8, "1-1-302", period, period.start, period.end, Money(owed), ZERO)
+    return BillState(
+        1, number, 8, "1-1-302", period, period.start, period.end, Money(owed), ZERO, ZERO
+    )
 
 
 OLDER, NEWER = bill(9, 300), bill(10, 500)
