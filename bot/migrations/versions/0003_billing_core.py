@@ -617,7 +617,7 @@ def upgrade() -> None:
             sa.SmallInteger(),
             server_default="0",
             nullable=False,
-            comment="how many voided lines of this key came before",
+            comment="attempt: one more than the voided lines of these days before it",
         ),
     )
     op.alter_column(
