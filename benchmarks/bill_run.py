@@ -31,7 +31,8 @@ _BILLS = f"SELECT * FROM public.bill WHERE period = '{PERIOD}'"
 _ENTRIES = f"SELECT * FROM public.journal_entry WHERE effective_on = '{PERIOD.start}'"
 ROWS = {
     "bill": _BILLS,
-    "bill_line": f"SELECT l.* FROM public.bill_line l JOIN ({_BILLS}) b ON b.id = l.bill_id ORDER BY l.id",
+    "bill_line": f"SELECT l.* FROM public.bill_line l JOIN ({_BILLS}) b ON b.id = l.bill_id"
+    " ORDER BY l.id",
     "journal_entry": f"{_ENTRIES} ORDER BY id",
     "posting": f"SELECT p.* FROM public.posting p JOIN ({_ENTRIES}) e ON e.id = p.entry_id"
     " ORDER BY p.entry_id, p.no",

@@ -115,7 +115,8 @@ CLONES = [
         FROM journal_entry WHERE community_id = :c AND effective_on = :start
         """,
         """
-        INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id, debit, credit)
+        INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id, debit,
+                             credit)
         SELECT posting.community_id, posting.entry_id + :shift, posting.no, posting.account_id,
                posting.unit_id, posting.bill_id + :shift, posting.debit, posting.credit
         FROM posting JOIN journal_entry entry ON entry.community_id = posting.community_id

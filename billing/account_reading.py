@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
@@ -27,13 +27,13 @@ Key = tuple[int, int]
 """Subject id and item id."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectFacts:
+class SubjectFacts(NamedTuple):
     """A subject with the account that is billed for it; the area is its own, if it has one."""
 
     id: int
     unit_id: int
     kind: SubjectKind
+    code: str
     billable_from: date
     billable_to: date | None
     area_m2: Decimal | None
@@ -41,11 +41,13 @@ class SubjectFacts:
     entrance_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class BilledLine:
-    """A charge that exists: it counts, or its bill was voided and this says what comes after."""
+class BilledLine(NamedTuple):
+    """A charge that exists for the days `[start, end)`: it counts, or its bill was voided and this
+    says what comes after.
+    """
 
-    days: DateRange
+    start: date
+    end: date
     source_id: int
     redo: int
     void: AfterVoid | None
@@ -105,7 +107,8 @@ class AccountFacts:
 SUBJECTS = text(
     """
     SELECT account.id AS account_id,
-           subject.id, subject.unit_id, subject.kind, subject.billable_from, subject.billable_to,
+           subject.id, subject.unit_id, subject.kind, subject.code,
+           subject.billable_from, subject.billable_to,
            -- Its own area, also when another home's account is billed; a parking space has none.
            own.billable_area_m2, account.building_id, account.entrance_id
     FROM (SELECT id, building_id, entrance_id FROM unit
@@ -260,11 +263,11 @@ def read_accounts(
         "start": start,
         "end": max(plan.span.end for plan in plans),
     }
-    for line in session.execute(BILLED, window):
-        void = None if line[6] is None else AfterVoid(line[6])
-        facts.billed[line[0], line[1]].append(
-            BilledLine(DateRange(line[2], line[3]), line[4], line[5], void)
-        )
+    for subject, item, first, end, source, redo, after_void in session.execute(
+        BILLED, window
+    ).all():
+        void = None if after_void is None else AfterVoid(after_void)
+        facts.billed[subject, item].append(BilledLine(first, end, source, redo, void))
     _read_meters(session, community_id, plans, facts)
     for row in session.execute(GRANTED, window):
         facts.granted[row.subject_id, row.item_id].append(Granted(row.id, _discount(row)))

@@ -2,14 +2,15 @@
 costs to be shared.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -47,9 +48,10 @@ class Charging(Enum):
     SHARED = "shared"
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedLine:
-    """A priced line and the version it was priced with, None for a share of a cost."""
+class PlannedLine(NamedTuple):
+    """A priced line, the version it was priced with (None for a share of a cost), and its basis as
+    it is stored.
+    """
 
     priced: PricedLine
     tariff_id: int | None
@@ -63,13 +65,9 @@ class SharedPlan:
     """
 
     cost: SharedCost
+    span: DateRange
     shares: dict[int, ShareBasis]
     refusal: str | None = None
-
-    @property
-    def span(self) -> DateRange:
-        """The days the cost is for."""
-        return DateRange(self.cost.from_on, self.cost.to_on)
 
     def price(self, subject_id: int) -> list[PlannedLine]:
         """The share of one subject, as a line."""
@@ -85,6 +83,7 @@ class ItemPlan:
     """A charge item with its cycle that contains the period, and its priced versions."""
 
     item_id: int
+    item_code: str
     subject_kind: SubjectKind
     active_from: date
     active_to: date | None
@@ -98,7 +97,7 @@ class ItemPlan:
     """Costs nobody can be charged for."""
     cases: dict[Case, list[PlannedLine]] = field(default_factory=dict)
     """What was priced before: pricing is pure, and a community has few floor plans."""
-    usages: dict[UsageCase, list[PricedLine]] = field(default_factory=dict)
+    usages: dict[UsageCase, list[PlannedLine]] = field(default_factory=dict)
     """The same for quantities used."""
 
     @property
@@ -164,10 +163,12 @@ class ItemPlan:
         # A line's amount depends on the quantity alone; its basis also names the readings.
         case = (span, reading.quantity, used_this_year, agreed)
         if case not in self.usages:
-            self.usages[case] = self._price_usage(span, reading, used_this_year, agreed)
+            lines = self._price_usage(span, reading, used_this_year, agreed)
+            self.usages[case] = [self._planned(line) for line in lines]
         named = usage_to_json(reading)
         return [
-            self._planned(replace(line, basis=line.basis | named)) for line in self.usages[case]
+            PlannedLine(line.priced, line.tariff_id, basis_json(line.priced.basis | named))
+            for line in self.usages[case]
         ]
 
     def _price_usage(
@@ -182,8 +183,9 @@ class ItemPlan:
         return _planned(line, self.tariff_ids[line.version_index])
 
 
-basis_json = json.JSONEncoder(ensure_ascii=False).encode
-"""A basis as it is stored; one encoder, because making one takes longer than using it."""
+def basis_json(basis: dict[str, Any]) -> str:
+    """A basis as it is stored."""
+    return orjson.dumps(basis).decode()
 
 
 def _planned(line: PricedLine, tariff_id: int | None) -> PlannedLine:
@@ -231,6 +233,7 @@ def _plan(session: Session, item: ChargeItem, period: Period) -> ItemPlan:
             shared[subject_id].append(plan)
     return ItemPlan(
         item_id=item.id,
+        item_code=item.code,
         subject_kind=item.subject_kind,
         active_from=item.active_from,
         active_to=item.active_to,
@@ -285,12 +288,13 @@ def share_cost(session: Session, cost: SharedCost) -> SharedPlan:
     Refused where the weights cannot be had, and where lines of other weights exist already: what
     is missing could not be charged without breaking the sum.
     """
+    span = DateRange(cost.from_on, cost.to_on)
     try:
         weights = weigh(session, cost)
         subjects = [subject_id for subject_id, _ in weights]
         shares = apportion(_pool(cost), cost.apportion_by, [w for _, w in weights], cost.cap)
     except InvalidInput as error:
-        return SharedPlan(cost, {}, str(error))
+        return SharedPlan(cost, span, {}, str(error))
     charged = session.scalars(
         WEIGHTS_CHARGED,
         {
@@ -302,8 +306,8 @@ def share_cost(session: Session, cost: SharedCost) -> SharedPlan:
         },
     )
     if any(Decimal(total) != shares[0].weights_total for total in charged):
-        return SharedPlan(cost, {}, "shared_cost_changed")
-    return SharedPlan(cost, dict(zip(subjects, shares, strict=True)))
+        return SharedPlan(cost, span, {}, "shared_cost_changed")
+    return SharedPlan(cost, span, dict(zip(subjects, shares, strict=True)))
 
 
 def _pool(cost: SharedCost) -> Money | PoolUsage:

@@ -6,7 +6,7 @@ therefore says whether it got such a fen, and `uncollected` proves a whole pool 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
@@ -141,17 +141,11 @@ def apportion(
     total = _sum(weights)
     if total > NUMBER_MAX:
         raise PricingError("weights", f"their sum must not be above {NUMBER_MAX}")
-    count, per = total.as_integer_ratio()
+    cut = [ShareBasis(by, pool, weight, total, 0, cap) for weight in weights]
     return [
-        ShareBasis(by, pool, weight, total, part.fen - _cut(amount, weight, count, per), cap)
-        for weight, part in zip(weights, parts, strict=True)
+        basis if basis.share == part else replace(basis, extra_fen=1)
+        for basis, part in zip(cut, parts, strict=True)
     ]
-
-
-def _cut(amount: Money, weight: Decimal, total: int, total_per: int) -> int:
-    """Amount × weight ÷ (total ÷ total_per), cut to whole fen."""
-    count, per = weight.as_integer_ratio()
-    return amount.fen * count * total_per // (per * total)
 
 
 def uncollected(shares: Sequence[ShareBasis]) -> Money:

@@ -12,6 +12,7 @@ import structlog
 COMMANDS = {
     "alerts": "bot.cli.operations:alerts",
     "bench": "bot.cli.bench:bench",
+    "bill-preview": "bot.cli.books:bill_preview",
     "bill-run": "bot.cli.books:bill_run",
     "binding": "bot.cli.binding:binding",
     "check": "bot.cli.books:check",
