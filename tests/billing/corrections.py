@@ -46,17 +46,13 @@ def lines_of(world: World, bill: BillState) -> list[LineState]:
 def owed(world: World, room: str) -> Money:
     """What a home owes, in the journal's words."""
     with world.database.transaction() as session:
-        return balance(
-            session, world.community.id, FixedAccount.RECEIVABLE, world.unit(room).id
-        )
+        return balance(session, world.community.id, FixedAccount.RECEIVABLE, world.unit(room).id)
 
 
 def prepaid(world: World, room: str) -> Money:
     """What of a home's money is with us."""
     with world.database.transaction() as session:
-        return -balance(
-            session, world.community.id, FixedAccount.PREPAYMENTS, world.unit(room).id
-        )
+        return -balance(session, world.community.id, FixedAccount.PREPAYMENTS, world.unit(room).id)
 
 
 def prepared(world: World, room: str) -> Payment:
