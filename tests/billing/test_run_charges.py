@@ -4,13 +4,16 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from billing.adjustment_tables import AfterVoid
 from billing.bill_run import RunSummary, run_bills
 from billing.checks import run_checks
 from billing.ledger import ensure_accounts
+from billing.people import Staff, StaffRole
 from billing.period import Period
 from billing.pricing import explain
+from billing.voids import void_bill
 from tests.conftest import NOW, World
 
 DECEMBER, JANUARY = Period("2026-12"), Period("2027-01")
@@ -272,19 +275,17 @@ def test_what_is_missing_of_a_changed_pool_is_parked_instead_of_breaking_the_sum
 
 
 def void(world: World, bill_id: int, after: str) -> None:
-    """Take a drafted bill out, as `voids` does."""
-    sql(
-        world,
-        "INSERT INTO staff (login, name, role) SELECT 'boss', 'b', 'manager'"
-        " WHERE NOT EXISTS (SELECT FROM staff WHERE login = 'boss')",
-    )
-    sql(
-        world,
-        "INSERT INTO bill_void (community_id, bill_id, after, reason, voided_by, voided_at)"
-        " SELECT :c, :bill, :after, '-', id, now() FROM staff WHERE login = 'boss'",
-        bill=bill_id,
-        after=after,
-    )
+    with world.database.transaction() as session:
+        void_bill(
+            session,
+            world.community.id,
+            bill_id,
+            after=AfterVoid(after),
+            reason="写错了",
+            by=session.scalars(select(Staff).where(Staff.role == StaffRole.MANAGER)).one(),
+            today=world.today,
+            now=NOW,
+        )
 
 
 def drafted_bill(world: World) -> int:
