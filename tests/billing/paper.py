@@ -60,30 +60,38 @@ def write_bill(
 ) -> int:
     """Issue a bill with these lines; returns its id."""
     community_id, unit = world.community.id, world.unit(room)
-    run_id, no = draft_bill(session, world, unit.id, lines, issued_on)
+    run_id, no = draft_bills(session, world, [unit.id], lines, issued_on)
     issue_chunk(session, community_id, run_id, no, issued_on=issued_on, due=due, now=at(issued_on))
     return session.scalars(select(Bill.id).where(Bill.run_id == run_id)).one()
 
 
-def draft_bill(
-    session: Session, world: World, unit_id: int, lines: Sequence[Line], on: date
+def draft_bills(
+    session: Session, world: World, unit_ids: Sequence[int], lines: Sequence[Line], on: date
 ) -> tuple[int, int]:
-    """Draft a bill with these lines; returns its run and chunk."""
-    community_id = world.community.id
-    run = BillRun(community_id=community_id, period=Period.of(on), started_at=at(on), summary={})
+    """Draft a bill with these lines for each home; returns their run and chunk."""
+    run = BillRun(
+        community_id=world.community.id, period=Period.of(on), started_at=at(on), summary={}
+    )
     session.add(run)
     session.flush()
-    session.add(
-        BillRunChunk(community_id=community_id, run_id=run.id, no=1, state=ChunkState.DRAFT)
-    )
+    chunk = BillRunChunk(community_id=run.community_id, run_id=run.id, no=1, state=ChunkState.DRAFT)
+    session.add(chunk)
     session.flush()
+    for unit_id in unit_ids:
+        _draft(session, chunk, unit_id, lines, Period.of(on))
+    return run.id, 1
+
+
+def _draft(
+    session: Session, chunk: BillRunChunk, unit_id: int, lines: Sequence[Line], period: Period
+) -> None:
     amounts = [Money.from_yuan(line.yuan) for line in lines]
     bill = Bill(
-        community_id=community_id,
-        run_id=run.id,
-        chunk_no=1,
+        community_id=chunk.community_id,
+        run_id=chunk.run_id,
+        chunk_no=chunk.no,
         unit_id=unit_id,
-        period=Period.of(on),
+        period=period,
         amount=sum(amounts, ZERO),
     )
     session.add(bill)
@@ -91,7 +99,7 @@ def draft_bill(
     for line, amount in zip(lines, amounts, strict=True):
         session.add(
             BillLine(
-                community_id=community_id,
+                community_id=bill.community_id,
                 bill_id=bill.id,
                 subject_id=unit_id,
                 item_id=item_id(session, line.item),
@@ -104,7 +112,6 @@ def draft_bill(
             )
         )
         session.flush()  # lines are paid in the order they were written
-    return run.id, 1
 
 
 def _basis(amount: Money) -> dict[str, Any]:
