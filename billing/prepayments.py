@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, and_, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from billing.bills import Bill
@@ -182,18 +183,24 @@ def top_up(
         if not same:
             raise Conflict(f"number {number} stands for another payment; use another number")
         return known
-    payment = Payment(
-        community_id=community_id,
-        out_trade_no=number,
-        unit_id=unit_id,
-        channel=channel,
-        state=PaymentState.CONFIRMED,
-        amount=amount,
-        prepared_at=now,
-        confirmed_at=now,
+    # Another home may be using the number at this moment; its row decides.
+    payment: Payment | None = session.scalar(
+        upsert(Payment)
+        .values(
+            community_id=community_id,
+            out_trade_no=number,
+            unit_id=unit_id,
+            channel=channel,
+            state=PaymentState.CONFIRMED,
+            amount=amount,
+            prepared_at=now,
+            confirmed_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["community_id", "out_trade_no"])
+        .returning(Payment)
     )
-    session.add(payment)
-    session.flush()  # allocations and the receipt refer to it
+    if payment is None:
+        raise Conflict(f"number {number} stands for another payment; use another number")
     book(session, payment, paid_at, now)
     return payment
 
