@@ -1,11 +1,12 @@
 """Bills, counter payments and staff for tests, written down without a run, as an import would."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import (
@@ -205,3 +206,16 @@ def prepaid(session: Session, world: World, room: str) -> Money:
 def faults(session: Session) -> list[str]:
     """Names of the self-checks that find something."""
     return [result.name for result in run_checks(session) if result.violations]
+
+
+@contextmanager
+def statements(world: World) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile."""
+    sent: list[str] = []
+
+    def note(*called: Any) -> None:
+        sent.append(called[2])
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(world.database.engine, "before_cursor_execute", note)

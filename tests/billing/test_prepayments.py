@@ -1,14 +1,12 @@
 """An owner's money with us pays what he chose, never more than is owed, and once."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import date
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from billing.bill_issue import issue_chunk
@@ -29,7 +27,16 @@ from billing.prepayments import (
     set_auto_deduction,
     top_up,
 )
-from tests.billing.paper import Line, at, draft_bills, faults, prepaid, staff, write_bill
+from tests.billing.paper import (
+    Line,
+    at,
+    draft_bills,
+    faults,
+    prepaid,
+    staff,
+    statements,
+    write_bill,
+)
 from tests.conftest import NOW, TODAY, World
 
 ROOM = "3-1-1201"
@@ -91,19 +98,6 @@ def december(session: Session, world: World, lines: Sequence[Line], *rooms: str)
     )
     session.flush()
     return run_id, no
-
-
-@contextmanager
-def statements(world: World) -> Iterator[list[str]]:
-    """What is sent to the database meanwhile."""
-    sent: list[str] = []
-
-    def note(*event: Any) -> None:
-        sent.append(event[2])
-
-    event.listen(world.database.engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(world.database.engine, "before_cursor_execute", note)
 
 
 def deduct(
