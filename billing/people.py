@@ -156,6 +156,32 @@ class Binding(Base):
     )
 
 
+def first_day_seen(
+    session: Session, community_id: int, unit_id: int, role: ResidentRole, *, today: date
+) -> date | None:
+    """The first day whose bills somebody bound in this role today may see; None for all.
+
+    A tenant sees nothing before he moved in, or before today when nobody wrote that down. The
+    owner of a home that was handed over, and his family, see nothing before the hand-over.
+    """
+    wanted = ResidentRole.TENANT if role is ResidentRole.TENANT else ResidentRole.OWNER
+    stays = session.scalars(
+        select(Occupancy)
+        .where(
+            Occupancy.community_id == community_id,
+            Occupancy.unit_id == unit_id,
+            Occupancy.role == wanted,
+        )
+        .order_by(Occupancy.from_on)
+    ).all()
+    current = [stay for stay in stays if stay.to_on is None or stay.to_on > today]
+    if wanted is ResidentRole.TENANT:
+        return current[-1].from_on if current else today
+    if not current or current[0] is stays[0]:  # nobody owned it before
+        return None
+    return current[0].from_on
+
+
 class BindingCode(Base):
     """A one-time code, for a home or for a member of staff. Only its keyed hash is kept."""
 

@@ -30,9 +30,13 @@ def history(services: Services, token: str) -> ResponseReturnValue:
     with services.database.transaction() as session:
         visit = visit_home(session, openid, services.links.read_home(token))
         require_bound(visit)
-        bills = list_bills(session, visit.unit.community_id, [visit.unit.id])
+        bills = list_bills(session, visit.unit.community_id, [visit.unit.id], visit.seen)
         payments = list_confirmed(
-            session, visit.unit.community_id, [visit.unit.id], limit=PAYMENTS_SHOWN_MAX
+            session,
+            visit.unit.community_id,
+            [visit.unit.id],
+            limit=PAYMENTS_SHOWN_MAX,
+            seen=visit.seen,
         )
     return render_template(
         "pages/history.html",

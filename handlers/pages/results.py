@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing.channels.base import ChannelError
 from billing.payment_tables import OPEN_STATES
 from billing.payments import ORDER_LIFE
-from handlers.pages.queries import PaymentRecord, Visit, get_payment, visit_home
+from handlers.pages.queries import PaymentRecord, Visit, get_payment, sees_payment, visit_home
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.tokens import PaymentRef, read_payment
 from handlers.pages.viewer import require_viewer
@@ -56,7 +56,7 @@ def paid(services: Services, token: str) -> ResponseReturnValue:
 def visit_payment(
     session: Session, openid: str, ref: PaymentRef | None
 ) -> tuple[PaymentRecord, Visit]:
-    """A payment and its home, for the one who paid and for those bound to the home.
+    """A payment and its home, for the one who paid and for those who see what it paid.
 
     Raises:
         Refused: no token of ours, or somebody else's payment.
@@ -64,8 +64,7 @@ def visit_payment(
     record = get_payment(session, ref)
     payment = record.payment
     visit = visit_home(session, openid, HomeRef(payment.community_id, payment.unit_id))
-    is_payer = visit.follower_id is not None and payment.payer_id == visit.follower_id
-    if not visit.bound and not is_payer:
+    if not sees_payment(session, visit, payment):
         raise Refused(Refusal.NOT_YOURS)
     return record, visit
 
