@@ -4,13 +4,14 @@ A `Follower` is one openid; a `Binding` lets a follower act for a home. Bindings
 one-time code, by its QR scene, or by a request that staff approve.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, GlobalId, LocalId
-from billing.errors import NotFound
+from billing.errors import InvalidInput, NotFound
 from billing.labels import LabelEnum
 
 
@@ -119,6 +120,23 @@ def get_staff(session: Session, login: str) -> Staff:
     if found is None:
         raise NotFound(f"no staff with login {login!r}")
     return found
+
+
+def check_residents(session: Session, community_id: int, ids: Collection[int]) -> None:
+    """Refuse nobody, and people the community does not know.
+
+    Raises:
+        InvalidInput: no ids.
+        NotFound: an unknown one.
+    """
+    if not ids:
+        raise InvalidInput("residents", "name at least one")
+    known = session.scalars(
+        select(Resident.id).where(Resident.community_id == community_id, Resident.id.in_(ids))
+    )
+    missing = sorted(set(ids) - set(known))
+    if missing:
+        raise NotFound(f"no resident {', '.join(map(str, missing))} in community {community_id}")
 
 
 class Binding(Base):

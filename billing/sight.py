@@ -15,17 +15,23 @@ from billing.period import DayWindow
 
 def sees_bill(community_id: str, bill_id: str, sees_from: str, sees_to: str) -> str:
     """Condition: a day that the bill charges for lies within the days."""
+    within = (
+        f"({sees_to} IS NULL OR charged.period_from < {sees_to})"
+        f" AND ({sees_from} IS NULL OR charged.period_to > {sees_from})"
+    )
     return f"""(
         {sees_from} IS NULL AND {sees_to} IS NULL OR EXISTS (
-            SELECT FROM bill_line own
-            JOIN bill_line charged ON charged.community_id = own.community_id
-             AND CASE own.kind WHEN 'late_fee' THEN charged.bill_id = own.source_id
-                               ELSE charged.id = own.id END
-            WHERE own.community_id = {community_id} AND own.bill_id = {bill_id}
-              AND ({sees_to} IS NULL OR charged.period_from < {sees_to})
-              AND ({sees_from} IS NULL OR charged.period_to > {sees_from})
+            SELECT FROM bill_line charged
+            WHERE charged.community_id = {community_id} AND charged.bill_id = {bill_id}
+              AND charged.kind <> 'late_fee' AND {within}
+        ) OR EXISTS (
+            SELECT FROM bill_line fee
+            JOIN bill_line charged ON charged.community_id = fee.community_id
+             AND charged.bill_id = fee.source_id
+            WHERE fee.community_id = {community_id} AND fee.bill_id = {bill_id}
+              AND fee.kind = 'late_fee' AND charged.kind <> 'late_fee' AND {within}
         )
-    )"""
+    )"""  # noqa: S608  # names of columns and parameters
 
 
 def sees_payment(community_id: str, payment_id: str, sees_from: str, sees_to: str) -> str:
@@ -37,8 +43,9 @@ def sees_payment(community_id: str, payment_id: str, sees_from: str, sees_to: st
              WHERE part.community_id = {community_id} AND part.payment_id = {payment_id}),
             (SELECT ({sees_from} IS NULL OR came.day >= {sees_from})
                 AND ({sees_to} IS NULL OR came.day < {sees_to})
-             FROM (SELECT CAST(confirmed_at AT TIME ZONE 'Asia/Shanghai' AS date) AS day
-                   FROM payment WHERE community_id = {community_id} AND id = {payment_id}) came),
+             FROM (SELECT CAST(arrived.confirmed_at AT TIME ZONE 'Asia/Shanghai' AS date) AS day
+                   FROM payment arrived WHERE arrived.community_id = {community_id}
+                    AND arrived.id = {payment_id}) came),
             false)
     )"""  # noqa: S608  # names of columns and parameters
 
