@@ -50,10 +50,10 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRecord:
-    """A payment with who collects it; `receipt` once the money arrived."""
+    """A payment with who collects it, if a provider does; `receipt` once the money arrived."""
 
     payment: Payment
-    merchant: MerchantAccount
+    merchant: MerchantAccount | None
     receipt: Receipt | None
 
 
@@ -164,7 +164,10 @@ def get_payment(session: Session, ref: PaymentRef | None) -> PaymentRecord:
             Receipt.community_id == payment.community_id, Receipt.payment_id == payment.id
         )
     )
-    return PaymentRecord(payment, session.get_one(MerchantAccount, payment.merchant_id), receipt)
+    merchant = (
+        session.get_one(MerchantAccount, payment.merchant_id) if payment.merchant_id else None
+    )
+    return PaymentRecord(payment, merchant, receipt)
 
 
 def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
 
 from billing.channels.base import ChannelError
+from billing.merchants import MerchantAccount
 from billing.payment_tables import OPEN_STATES
 from billing.payments import ORDER_LIFE
 from handlers.pages.queries import PaymentRecord, Visit, get_payment, sees_payment, visit_home
@@ -35,8 +36,9 @@ def paid(services: Services, token: str) -> ResponseReturnValue:
     ref = read_payment(token)
     with services.database.transaction() as session:
         record, visit = visit_payment(session, openid, ref)
-    if record.payment.state in OPEN_STATES and _may_ask(services, record):
-        _ask(services, record)
+    merchant = record.merchant
+    if record.payment.state in OPEN_STATES and merchant and _may_ask(services, record):
+        _ask(services, record, merchant)
         with services.database.transaction() as session:
             record, visit = visit_payment(session, openid, ref)
     payment = record.payment
@@ -80,9 +82,9 @@ def _may_ask(services: Services, record: PaymentRecord) -> bool:
         return True
 
 
-def _ask(services: Services, record: PaymentRecord) -> None:
+def _ask(services: Services, record: PaymentRecord, merchant: MerchantAccount) -> None:
     try:
-        settle(services, record.payment, record.merchant)
+        settle(services, record.payment, merchant)
     except ChannelError as error:
         # The page waits and asks again; so does the worker when the page is closed.
         log.warning("payment_unasked", out_trade_no=record.payment.out_trade_no, reason=str(error))

@@ -22,10 +22,11 @@ from billing.bills import Bill, BillLine, LineKind
 from billing.booking import book
 from billing.business_day import BEIJING
 from billing.checks import run_checks
+from billing.handovers import hand_over
 from billing.ledger import FixedAccount, balance
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState, PaymentTarget
-from billing.people import Staff
+from billing.people import Resident, Staff
 from billing.period import Period
 from billing.tariffs import ChargeItem
 from tests.conftest import World
@@ -201,6 +202,27 @@ def prepaid(session: Session, world: World, room: str) -> Money:
     """What the journal says a home has with us."""
     unit = world.unit(room)
     return -balance(session, world.community.id, FixedAccount.PREPAYMENTS, unit.id)
+
+
+def person(session: Session, world: World) -> int:
+    """Somebody the community knows, without a home."""
+    found = Resident(community_id=world.community.id, name_sealed="x", phone_sealed=None)
+    session.add(found)
+    session.flush()
+    return found.id
+
+
+def sell(session: Session, world: World, room: str, on: date) -> None:
+    """Hand a home over to somebody new."""
+    hand_over(
+        session,
+        world.community.id,
+        world.unit(room).id,
+        [person(session, world)],
+        on=on,
+        by=staff(session).id,
+        now=world.now,
+    )
 
 
 def faults(session: Session) -> list[str]:

@@ -30,24 +30,16 @@ from billing.late_fee_tables import LateFeeCap
 from billing.late_fees import late_fee_lines
 from billing.money import Money
 from billing.payments import list_confirmed
-from billing.people import Binding, Occupancy, Resident, ResidentRole
+from billing.people import Binding, Occupancy, ResidentRole
 from billing.period import DayWindow, Period
 from billing.privacy import Vault
 from billing.shares import list_shares, split_bill
-from tests.billing.paper import Line, adjust, at, pay, staff, void, write_bill
+from tests.billing.paper import Line, adjust, at, pay, person, staff, void, write_bill
 from tests.billing.test_late_fees import first_line
 from tests.conftest import NOW, TODAY, World
 
 ROOM = "3-2-501"
 NOVEMBER_16 = date(2026, 11, 16)
-
-
-def person(session: Session, world: World) -> int:
-    """Somebody the community knows, without a home."""
-    found = Resident(community_id=world.community.id, name_sealed="x", phone_sealed=None)
-    session.add(found)
-    session.flush()
-    return found.id
 
 
 def owner(session: Session, world: World, room: str = ROOM) -> int:
