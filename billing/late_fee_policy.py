@@ -15,7 +15,7 @@ from billing.property import Community, SubjectKind, Unit
 from billing.tariffs import ChargeItem, FeeKind
 
 DAILY_RATE_USUAL_MAX = Decimal("0.0005")
-"""0.05 % a day, about 18 % a year; courts cut what is well above the payee's loss (民法典 585)."""
+"""0.05 % a day, about 18 % a year; courts cut what is well above the loss (Civil Code 585)."""
 
 DAILY_RATE_DECIMALS_MAX = 8
 GRACE_DAYS_MAX = 3650
