@@ -61,7 +61,7 @@ def request_adjustment(
         raise InvalidInput("line", f"line {line_id} is a discount: adjust the charge it lowers")
     bill, lines = _lock_bill(session, community_id, line.bill_id)
     _refuse_open_request(session, community_id, line_id)
-    owed = owed_on_line(line_id, lines)
+    owed = lines[line_id].outstanding
     if owed + amount < ZERO:
         raise InvalidInput(
             "amount", f"{amount.yuan} on line {line_id} of bill {bill.id}, which owes {owed.yuan}"
@@ -128,7 +128,7 @@ def approve_adjustment(
     bill, lines = _lock_bill(session, community_id, adjustment.bill_id)
     session.refresh(adjustment)  # as it is under the lock
     _refuse_decision(adjustment, by)
-    owed = owed_on_line(adjustment.bill_line_id, lines)
+    owed = lines[adjustment.bill_line_id].outstanding
     if owed + adjustment.amount < ZERO:
         raise Conflict(
             f"line {adjustment.bill_line_id} owes only {owed.yuan} by now, less than"
@@ -193,27 +193,6 @@ def list_adjustments(
     ).all()
 
 
-def owed_on_line(line_id: int, lines: Sequence[LineState]) -> Money:
-    """What may still be taken off a line: what is outstanding on it less the discounts on it.
-
-    Args:
-        lines: all lines of the bill. A discount lies within the days of the charge it lowers.
-    """
-    own = next(line for line in lines if line.id == line_id)
-    if own.kind is not LineKind.CHARGE:
-        return own.outstanding
-    discounts = (
-        line.outstanding
-        for line in lines
-        if line.kind is LineKind.DISCOUNT
-        and (line.subject_kind, line.subject_code, line.item_code)
-        == (own.subject_kind, own.subject_code, own.item_code)
-        and own.period_from <= line.period_from
-        and line.period_to <= own.period_to
-    )
-    return sum(discounts, own.outstanding)
-
-
 def _refuse_unsound(kind: AdjustmentKind, amount: Money) -> None:
     if kind is AdjustmentKind.WAIVER and amount >= ZERO:
         raise InvalidInput("amount", f"a waiver lowers what is owed, {amount.yuan} does not")
@@ -237,8 +216,8 @@ def _lock_home_of(session: Session, community_id: int, bill_id: int) -> None:
 
 def _lock_bill(
     session: Session, community_id: int, bill_id: int
-) -> tuple[BillState, list[LineState]]:
-    """The bill and its lines as they stand; no payment, void or approval changes them meanwhile."""
+) -> tuple[BillState, dict[int, LineState]]:
+    """The bill and its lines by id; no payment, void or approval changes them meanwhile."""
     _lock_home_of(session, community_id, bill_id)
     try:
         [bill] = get_bills(session, community_id, [bill_id])
@@ -246,7 +225,7 @@ def _lock_bill(
         raise Conflict(
             f"bill {bill_id} is a draft or void: only what is owed can be adjusted"
         ) from error
-    return bill, list_lines(session, community_id, [bill_id])
+    return bill, {line.id: line for line in list_lines(session, community_id, [bill_id])}
 
 
 def _refuse_open_request(session: Session, community_id: int, line_id: int) -> None:

@@ -22,8 +22,10 @@ from billing.bill_issue import issue_chunk
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunKind, RunState
 from billing.charges import Charge, Verdict, charge_accounts
 from billing.db import Database
+from billing.deduction import deduct_chunk
 from billing.draft_writing import Drafts, write_drafts
 from billing.item_plans import ItemPlan, plan_items
+from billing.late_fee_bills import add_late_fees
 from billing.money import ZERO, Money
 from billing.period import Period, due_on
 from billing.property import Community
@@ -136,6 +138,8 @@ class Run:
     def write(self, last_unit_id: int, drafts: Drafts, counts: RunSummary) -> None:
         """Write one chunk of drafts in a transaction, and issue it in another."""
         with self.database.transaction() as session:
+            counts.created += add_late_fees(session, self.community.id, drafts, self.today)
+            counts.amount += drafts.amount
             if self.summary.run_id is None:
                 self.summary.run_id = _new_run(session, self.community.id, self.period, self.now)
             run_id, no = self.summary.run_id, self.chunk_no + 1
@@ -147,13 +151,14 @@ class Run:
             self.issue(run_id, no)
 
     def issue(self, run_id: int, no: int) -> None:
-        """Issue a drafted chunk."""
+        """Issue a drafted chunk, and pay it from the prepayments of homes that wish it."""
         community = self.community
         due = due_on(self.today, day=community.due_day, month_offset=community.due_month_offset)
         with self.database.transaction() as session:
             issue_chunk(
                 session, community.id, run_id, no, issued_on=self.today, due=due, now=self.now
             )
+            deduct_chunk(session, community.id, run_id, no, today=self.today, now=self.now)
 
 
 def run_bills(
@@ -224,7 +229,6 @@ def _price_accounts(
         counts.count(charge)
         if charge.lines:
             drafts.add(charge.subject.unit_id, charge.lines)
-    counts.amount += drafts.amount
     return facts.last_account, drafts
 
 

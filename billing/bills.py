@@ -13,24 +13,27 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
+    ScalarSelect,
     Select,
     SmallInteger,
     UniqueConstraint,
     exists,
     func,
     select,
+    type_coerce,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from billing.adjustment_tables import Adjustment, AdjustmentState, BillVoid
 from billing.bill_run_tables import BillRunChunk, ChunkState
-from billing.db import Base, CommunityId, LocalId
+from billing.db import Base, CommunityId, LocalId, MoneyColumn
 from billing.errors import NotFound
 from billing.labels import LabelEnum
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentAllocation
-from billing.period import Period
+from billing.period import EVERY_DAY, DayWindow, Period
 from billing.property import Subject, SubjectKind, Unit
+from billing.sight import bill_within
 from billing.tariffs import ChargeItem, FeeKind
 
 
@@ -167,14 +170,17 @@ class LineState:
     period_to: date
     kind: LineKind
     amount: Money
+    discounted: Money
     adjusted: Money
     paid: Money
     basis: dict[str, Any]
 
     @property
     def outstanding(self) -> Money:
-        """What is still owed on this line, fen; negative on the line of a discount."""
-        return self.amount + self.adjusted - self.paid
+        """What is still owed on this line, fen; nothing on a discount: its charge owes less."""
+        if self.kind is LineKind.DISCOUNT:
+            return ZERO
+        return self.amount + self.discounted + self.adjusted - self.paid
 
 
 def issued_bills() -> Select[Any]:
@@ -230,17 +236,28 @@ def _bill_states(session: Session, query: Select[Any]) -> list[BillState]:
     return [BillState(**row) for row in rows]
 
 
-def list_bills(session: Session, community_id: int, unit_ids: Collection[int]) -> list[BillState]:
-    """Every issued bill of these homes, oldest due date first."""
-    return _bill_states(
-        session,
-        issued_bills().where(Bill.community_id == community_id, Bill.unit_id.in_(unit_ids)),
-    )
+def list_bills(
+    session: Session,
+    community_id: int,
+    unit_ids: Collection[int],
+    seen: DayWindow = EVERY_DAY,
+) -> list[BillState]:
+    """Every issued bill of these homes that charges for days within `seen`, oldest due date
+    first.
+    """
+    query = issued_bills().where(Bill.community_id == community_id, Bill.unit_id.in_(unit_ids))
+    return _bill_states(session, query if seen.is_open else query.where(bill_within(seen)))
 
 
-def list_unpaid(session: Session, community_id: int, unit_ids: Collection[int]) -> list[BillState]:
-    """Issued bills of these homes with something still owed, oldest due date first."""
-    return [bill for bill in list_bills(session, community_id, unit_ids) if bill.outstanding > ZERO]
+def list_unpaid(
+    session: Session,
+    community_id: int,
+    unit_ids: Collection[int],
+    seen: DayWindow = EVERY_DAY,
+) -> list[BillState]:
+    """Those of `list_bills` with something still owed."""
+    every = list_bills(session, community_id, unit_ids, seen)
+    return [bill for bill in every if bill.outstanding > ZERO]
 
 
 def get_bills(session: Session, community_id: int, bill_ids: Collection[int]) -> list[BillState]:
@@ -257,27 +274,69 @@ def get_bills(session: Session, community_id: int, bill_ids: Collection[int]) ->
     return found
 
 
-def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> list[LineState]:
-    """Lines of these bills, in the order they are printed and paid: bill, then line."""
-    paid = (
-        select(func.coalesce(func.sum(PaymentAllocation.amount), 0))
-        .where(
-            PaymentAllocation.community_id == BillLine.community_id,
-            PaymentAllocation.bill_line_id == BillLine.id,
-        )
-        .correlate(BillLine)
-        .scalar_subquery()
-    )
-    adjusted = (
+def adjusted_on(line: type[BillLine]) -> ScalarSelect[Any]:
+    """SQL: approved waivers and corrections of a line."""
+    return (
         select(func.coalesce(func.sum(Adjustment.amount), 0))
         .where(
-            Adjustment.community_id == BillLine.community_id,
-            Adjustment.bill_line_id == BillLine.id,
+            Adjustment.community_id == line.community_id,
+            Adjustment.bill_line_id == line.id,
             Adjustment.state == AdjustmentState.APPROVED,
         )
-        .correlate(BillLine)
+        .correlate(line)
         .scalar_subquery()
     )
+
+
+def paid_on(line: type[BillLine]) -> ScalarSelect[Any]:
+    """SQL: what payments paid on a line."""
+    return (
+        select(func.coalesce(func.sum(PaymentAllocation.amount), 0))
+        .where(
+            PaymentAllocation.community_id == line.community_id,
+            PaymentAllocation.bill_line_id == line.id,
+        )
+        .correlate(line)
+        .scalar_subquery()
+    )
+
+
+def discounted_on(line: type[BillLine]) -> ScalarSelect[Any]:
+    """SQL: what discounts take off a charge line, zero or negative.
+
+    A discount belongs to the first charge of its bill, subject and item whose days it shares.
+    Money is paid on charges only, so a bill is paid when what they owe less their discounts is.
+    """
+    discount, earlier = aliased(BillLine), aliased(BillLine)
+
+    def is_charge_of(charge: type[BillLine]) -> Any:
+        return (
+            (charge.community_id == discount.community_id)
+            & (charge.bill_id == discount.bill_id)
+            & (charge.subject_id == discount.subject_id)
+            & (charge.item_id == discount.item_id)
+            & (charge.kind == LineKind.CHARGE)
+            & (charge.period_from < discount.period_to)
+            & (charge.period_to > discount.period_from)
+        )
+
+    is_first = ~exists().where(is_charge_of(earlier), earlier.id < line.id).correlate(
+        line, discount
+    )
+    off = discount.amount + adjusted_on(discount)
+    return (
+        select(type_coerce(func.coalesce(func.sum(off), 0), MoneyColumn()))
+        .where(discount.kind == LineKind.DISCOUNT, is_charge_of(line), is_first)
+        .correlate(line)
+        .scalar_subquery()
+    )
+
+
+def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> list[LineState]:
+    """Lines of these bills, in the order they are printed and paid: bill, then line.
+
+    What is outstanding on them sums to what is outstanding on the bills.
+    """
     query = (
         select(
             BillLine.id,
@@ -291,8 +350,9 @@ def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> 
             BillLine.period_to,
             BillLine.kind,
             BillLine.amount,
-            adjusted.label("adjusted"),
-            paid.label("paid"),
+            discounted_on(BillLine).label("discounted"),
+            adjusted_on(BillLine).label("adjusted"),
+            paid_on(BillLine).label("paid"),
             BillLine.basis,
         )
         .join(

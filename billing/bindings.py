@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.alerts import AlertKind, raise_alert
+from billing.business_day import business_date
 from billing.errors import Conflict, NotFound
 from billing.facts import FactKind, record
 from billing.people import (
@@ -25,7 +26,9 @@ from billing.people import (
     Follower,
     ResidentRole,
     Staff,
+    first_day_seen,
 )
+from billing.period import DayWindow
 from billing.privacy import Vault
 from billing.property import Community, Unit
 
@@ -54,7 +57,7 @@ class Redeemed(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A home a follower may act for."""
+    """A home a follower may act for, and the days whose bills he sees."""
 
     community_id: int
     community_name: str
@@ -62,6 +65,7 @@ class Home:
     room: str
     role: ResidentRole
     binding_id: int
+    seen: DayWindow
 
 
 def check_character(body: str) -> str:
@@ -207,7 +211,9 @@ def _bind(
     role: ResidentRole,
     now: datetime,
 ) -> None:
-    """Make the binding active, whether it was requested, is new, or already active."""
+    """Make the binding active, whether it was requested, is new, or already active; one that a
+    hand-over limited is opened again, as its follower was given a fresh code.
+    """
     binding = session.scalar(
         select(Binding).where(
             Binding.community_id == community_id,
@@ -224,13 +230,27 @@ def _bind(
             requested_at=now,
         )
         session.add(binding)
-    elif binding.state is BindingState.ACTIVE:
+    elif binding.state is BindingState.ACTIVE and binding.sees_to is None:
         return
     binding.role = role
+    binding.sees_to = None
     binding.state = BindingState.ACTIVE
     binding.decided_at = now
+    _limit_sight(session, binding, now)
     session.flush()  # the fact names the binding's id
     _record(session, FactKind.BINDING_ADDED, binding, now)
+
+
+def _limit_sight(session: Session, binding: Binding, now: datetime) -> None:
+    """A fresh binding sees bills from the day its people moved in or took over."""
+    if binding.sees_from is None:
+        binding.sees_from = first_day_seen(
+            session,
+            binding.community_id,
+            binding.unit_id,
+            binding.role,
+            today=business_date(now),
+        )
 
 
 def request_binding(
@@ -277,6 +297,8 @@ def decide_binding(
         raise Conflict(f"binding {binding_id} is {binding.state.value}, not requested")
     binding.state = BindingState.ACTIVE if approve else BindingState.REFUSED
     binding.decided_at = now
+    if approve:
+        _limit_sight(session, binding, now)
     kind = FactKind.BINDING_ADDED if approve else FactKind.BINDING_REFUSED
     _record(session, kind, binding, now)
     return binding
@@ -337,6 +359,7 @@ def list_homes(session: Session, follower_id: int) -> list[Home]:
             room=room,
             role=binding.role,
             binding_id=binding.id,
+            seen=DayWindow(binding.sees_from, binding.sees_to),
         )
         for binding, room, community_name in rows
     ]

@@ -1,13 +1,37 @@
 """Deposits (押金): taken, returned, or kept for damage. Somebody else's money until then."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from billing.closing import first_open_day
 from billing.db import Base, CommunityId, LocalId
+from billing.errors import Conflict, InvalidInput, NotFound
+from billing.facts import FactKind, record
 from billing.labels import LabelEnum
-from billing.money import Money
+from billing.ledger import EntryKind, FixedAccount, Leg, post
+from billing.money import ZERO, Money
+from billing.payments import lock_home
+from billing.property import Unit
+
+DEPOSIT_MAX = Money(10**11)
+"""Above a thousand million yuan somebody mistyped."""
+
+TEXT_CHARACTERS_MAX = 200
 
 
 class DepositMove(LabelEnum):
@@ -60,3 +84,271 @@ class DepositMovement(Base):
     reason: Mapped[str]
     moved_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     moved_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class DepositState:
+    """A deposit with what happened to it, fen."""
+
+    community_id: int
+    id: int
+    unit_id: int
+    room: str
+    number: str
+    purpose: str
+    taken_on: date
+    taken: Money
+    returned: Money
+    forfeited: Money
+
+    @property
+    def held(self) -> Money:
+        """What is still held of it; the home's money."""
+        return self.taken - self.returned - self.forfeited
+
+
+_DEBITED = MappingProxyType(
+    {
+        DepositMove.TAKEN: FixedAccount.CASH,
+        DepositMove.RETURNED: FixedAccount.DEPOSITS,
+        DepositMove.FORFEITED: FixedAccount.DEPOSITS,
+    }
+)
+_CREDITED = MappingProxyType(
+    {
+        DepositMove.TAKEN: FixedAccount.DEPOSITS,
+        DepositMove.RETURNED: FixedAccount.CASH,
+        DepositMove.FORFEITED: FixedAccount.FORFEITS,
+    }
+)
+_FACTS = MappingProxyType(
+    {
+        DepositMove.TAKEN: FactKind.DEPOSIT_TAKEN,
+        DepositMove.RETURNED: FactKind.DEPOSIT_RETURNED,
+        DepositMove.FORFEITED: FactKind.DEPOSIT_FORFEITED,
+    }
+)
+
+
+def take_deposit(
+    session: Session,
+    *,
+    community_id: int,
+    unit_id: int,
+    number: str,
+    purpose: str,
+    amount: Money,
+    by: int,
+    on: date,
+    now: datetime,
+) -> Deposit:
+    """Take a deposit in cash. Called again with the same facts it takes nothing and returns the
+    same deposit.
+
+    Args:
+        number: of the paper handed out, unique in the community.
+        by: id of the member of staff.
+
+    Raises:
+        InvalidInput: a number or purpose that is empty or too long, an amount not above zero.
+        NotFound: no such home.
+        Conflict: the number stands for another deposit.
+    """
+    number, purpose = _text("number", number), _text("purpose", purpose)
+    _check_amount(amount)
+    if session.get(Unit, (community_id, unit_id)) is None:
+        raise NotFound(f"no home {unit_id} in community {community_id}")
+    lock_home(session, community_id, unit_id)
+    known = session.scalar(
+        select(Deposit).where(Deposit.community_id == community_id, Deposit.number == number)
+    )
+    if known is not None:
+        [state] = list_deposits(session, community_id, deposit_ids=[known.id])
+        if (state.unit_id, state.purpose, state.taken) != (unit_id, purpose, amount):
+            raise Conflict(f"number {number} stands for another deposit; use another number")
+        return known
+    # Another home may be taking the number at this moment; its row decides.
+    deposit: Deposit | None = session.scalar(
+        insert(Deposit)
+        .values(community_id=community_id, number=number, unit_id=unit_id, purpose=purpose)
+        .on_conflict_do_nothing(index_elements=["community_id", "number"])
+        .returning(Deposit)
+    )
+    if deposit is None:
+        raise Conflict(f"number {number} stands for another deposit; use another number")
+    _move(session, deposit, DepositMove.TAKEN, amount, reason=purpose, by=by, on=on, now=now)
+    return deposit
+
+
+def return_deposit(
+    session: Session,
+    community_id: int,
+    number: str,
+    amount: Money,
+    *,
+    reason: str,
+    by: int,
+    on: date,
+    now: datetime,
+) -> DepositState:
+    """Give back a deposit or a part of it, in cash. Not safe to call twice: a part may be given
+    back again as long as enough is held.
+
+    Raises:
+        InvalidInput: an empty reason, an amount not above zero.
+        NotFound: no deposit with this number.
+        Conflict: less is held.
+    """
+    move = DepositMove.RETURNED
+    return _give_up(session, community_id, number, move, amount, reason, by=by, on=on, now=now)
+
+
+def forfeit_deposit(
+    session: Session,
+    community_id: int,
+    number: str,
+    amount: Money,
+    *,
+    reason: str,
+    by: int,
+    on: date,
+    now: datetime,
+) -> DepositState:
+    """Keep a deposit or a part of it, for damage say; it becomes income. Refuses as
+    `return_deposit` does, and is no safer to call twice.
+    """
+    move = DepositMove.FORFEITED
+    return _give_up(session, community_id, number, move, amount, reason, by=by, on=on, now=now)
+
+
+def _give_up(
+    session: Session,
+    community_id: int,
+    number: str,
+    move: DepositMove,
+    amount: Money,
+    reason: str,
+    *,
+    by: int,
+    on: date,
+    now: datetime,
+) -> DepositState:
+    reason = _text("reason", reason)
+    _check_amount(amount)
+    deposit = session.scalar(
+        select(Deposit).where(
+            Deposit.community_id == community_id, Deposit.number == number.strip()
+        )
+    )
+    if deposit is None:
+        raise NotFound(f"no deposit {number!r} in community {community_id}")
+    lock_home(session, community_id, deposit.unit_id)
+    [state] = list_deposits(session, community_id, deposit_ids=[deposit.id])
+    if amount > state.held:
+        raise Conflict(f"{amount.yuan} of deposit {number}, of which {state.held.yuan} is held")
+    if on < state.taken_on:
+        raise InvalidInput("on", f"{on} is before {state.taken_on}, when it was taken")
+    _move(session, deposit, move, amount, reason=reason, by=by, on=on, now=now)
+    return list_deposits(session, community_id, deposit_ids=[deposit.id])[0]
+
+
+def _move(
+    session: Session,
+    deposit: Deposit,
+    move: DepositMove,
+    amount: Money,
+    *,
+    reason: str,
+    by: int,
+    on: date,
+    now: datetime,
+) -> None:
+    movement = DepositMovement(
+        community_id=deposit.community_id,
+        deposit_id=deposit.id,
+        move=move,
+        amount=amount,
+        moved_on=on,
+        reason=reason,
+        moved_by=by,
+        moved_at=now,
+    )
+    session.add(movement)
+    session.flush()  # the entry names its id
+    unit_of = {FixedAccount.DEPOSITS: deposit.unit_id}
+    debited, credited = _DEBITED[move], _CREDITED[move]
+    post(
+        session,
+        deposit.community_id,
+        kind=EntryKind.DEPOSIT,
+        key=f"deposit:{deposit.number}:{movement.id}",
+        source_id=movement.id,
+        effective_on=first_open_day(session, deposit.community_id, on),
+        now=now,
+        legs=[
+            Leg(debited, debit=amount, unit_id=unit_of.get(debited)),
+            Leg(credited, credit=amount, unit_id=unit_of.get(credited)),
+        ],
+    )
+    record(
+        session,
+        _FACTS[move],
+        community_id=deposit.community_id,
+        unit_id=deposit.unit_id,
+        ref_id=deposit.id,
+        amount=amount,
+        at=now,
+    )
+
+
+def list_deposits(
+    session: Session,
+    community_id: int,
+    *,
+    unit_ids: Collection[int] | None = None,
+    deposit_ids: Collection[int] | None = None,
+) -> list[DepositState]:
+    """Deposits of the community, or of these homes, in the order they were taken."""
+
+    def total(move: DepositMove) -> Any:
+        counted = func.sum(DepositMovement.amount).filter(DepositMovement.move == move)
+        return func.coalesce(counted, 0).label(move.value)
+
+    query = (
+        select(
+            Deposit.community_id,
+            Deposit.id,
+            Deposit.unit_id,
+            Unit.room,
+            Deposit.number,
+            Deposit.purpose,
+            func.min(DepositMovement.moved_on).label("taken_on"),
+            *(total(move) for move in DepositMove),
+        )
+        .join(
+            DepositMovement,
+            (DepositMovement.community_id == Deposit.community_id)
+            & (DepositMovement.deposit_id == Deposit.id),
+        )
+        .join(Unit, (Unit.community_id == Deposit.community_id) & (Unit.id == Deposit.unit_id))
+        .where(Deposit.community_id == community_id)
+        .group_by(Deposit.community_id, Deposit.id, Unit.room)
+        .order_by(Deposit.id)
+    )
+    if unit_ids is not None:
+        query = query.where(Deposit.unit_id.in_(unit_ids))
+    if deposit_ids is not None:
+        query = query.where(Deposit.id.in_(deposit_ids))
+    return [DepositState(**row) for row in session.execute(query).mappings()]
+
+
+def _text(field: str, value: str) -> str:
+    text = value.strip()
+    if not 0 < len(text) <= TEXT_CHARACTERS_MAX:
+        raise InvalidInput(field, f"must have 1 to {TEXT_CHARACTERS_MAX} characters")
+    return text
+
+
+def _check_amount(amount: Money) -> None:
+    if not ZERO < amount <= DEPOSIT_MAX:
+        raise InvalidInput("amount", f"{amount.yuan} is not an amount that can change hands")

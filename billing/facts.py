@@ -26,6 +26,7 @@ class FactKind(LabelEnum):
     PREPAID_USED = "prepaid_used", "预存抵扣"
     DEPOSIT_TAKEN = "deposit_taken", "收取押金"
     DEPOSIT_RETURNED = "deposit_returned", "退还押金"
+    DEPOSIT_FORFEITED = "deposit_forfeited", "押金抵扣"
     PERIOD_CLOSED = "period_closed", "关账"
     HANDED_OVER = "handed_over", "过户"
     BINDING_REQUESTED = "binding_requested", "绑定申请"

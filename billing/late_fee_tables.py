@@ -63,3 +63,5 @@ class LateFeeFreeze(Base):
     reason: Mapped[str]
     decided_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     decided_at: Mapped[datetime]
+    lift_reason: Mapped[str | None] = mapped_column(comment="why it ended; null: it was to end so")
+    lifted_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))

@@ -24,7 +24,9 @@ from billing.payment_tables import (
     PaymentTarget,
     Receipt,
 )
+from billing.period import EVERY_DAY, DayWindow
 from billing.property import Community, Unit
+from billing.sight import payment_within
 
 ORDER_LIFE = timedelta(hours=2)
 """How long a prepared payment may be paid; afterwards it is closed at the provider."""
@@ -241,9 +243,17 @@ def list_unsettled(
 
 
 def list_confirmed(
-    session: Session, community_id: int, unit_ids: list[int], *, limit: int
+    session: Session,
+    community_id: int,
+    unit_ids: list[int],
+    *,
+    limit: int,
+    seen: DayWindow = EVERY_DAY,
 ) -> list[tuple[Payment, Receipt]]:
-    """Payments that arrived for these homes with their receipts, latest first."""
+    """Payments that arrived for these homes with their receipts, latest first; with `seen` those
+    that somebody sees who sees the bills of these days.
+    """
+    sight = [] if seen.is_open else [payment_within(seen)]
     rows = session.execute(
         select(Payment, Receipt)
         .join(
@@ -254,6 +264,7 @@ def list_confirmed(
             Payment.community_id == community_id,
             Payment.unit_id.in_(unit_ids),
             Payment.state == PaymentState.CONFIRMED,
+            *sight,
         )
         .order_by(Payment.confirmed_at.desc(), Payment.id.desc())
         .limit(limit)

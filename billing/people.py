@@ -139,6 +139,23 @@ def require_role(staff: Staff, community_id: int, roles: Collection[StaffRole]) 
         raise InvalidInput("by", f"{staff.login} is {staff.role.value}; this takes {allowed}")
 
 
+def check_residents(session: Session, community_id: int, ids: Collection[int]) -> None:
+    """Refuse nobody, and people the community does not know.
+
+    Raises:
+        InvalidInput: no ids.
+        NotFound: an unknown one.
+    """
+    if not ids:
+        raise InvalidInput("residents", "name at least one")
+    known = session.scalars(
+        select(Resident.id).where(Resident.community_id == community_id, Resident.id.in_(ids))
+    )
+    missing = sorted(set(ids) - set(known))
+    if missing:
+        raise NotFound(f"no resident {', '.join(map(str, missing))} in community {community_id}")
+
+
 class Binding(Base):
     """A follower may act for a home. At most one living binding per pair."""
 
@@ -172,6 +189,32 @@ class Binding(Base):
     sees_to: Mapped[date | None] = mapped_column(
         comment="bills from this day on are not shown, the home was handed over; null: all"
     )
+
+
+def first_day_seen(
+    session: Session, community_id: int, unit_id: int, role: ResidentRole, *, today: date
+) -> date | None:
+    """The first day whose bills somebody bound in this role today may see; None for all.
+
+    A tenant sees nothing before he moved in, or before today when nobody wrote that down. The
+    owner of a home that was handed over, and his family, see nothing before the hand-over.
+    """
+    wanted = ResidentRole.TENANT if role is ResidentRole.TENANT else ResidentRole.OWNER
+    stays = session.scalars(
+        select(Occupancy)
+        .where(
+            Occupancy.community_id == community_id,
+            Occupancy.unit_id == unit_id,
+            Occupancy.role == wanted,
+        )
+        .order_by(Occupancy.from_on)
+    ).all()
+    current = [stay for stay in stays if stay.to_on is None or stay.to_on > today]
+    if wanted is ResidentRole.TENANT:
+        return current[-1].from_on if current else today
+    if not current or current[0] is stays[0]:  # nobody owned it before
+        return None
+    return current[0].from_on
 
 
 class BindingCode(Base):

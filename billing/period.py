@@ -89,6 +89,22 @@ class DateRange:
         return DateRange(start, end) if start < end else None
 
 
+@dataclass(frozen=True, slots=True)
+class DayWindow:
+    """The days from `start` up to but not including `end`; None leaves that side open."""
+
+    start: date | None = None
+    end: date | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every day is in it."""
+        return self.start is None and self.end is None
+
+
+EVERY_DAY = DayWindow()
+
+
 def day_of_month(year: int, month: int, day: int) -> date:
     """That day of the month, or its last day when the month is shorter; day is 1 to 31."""
     return date(year, month, min(day, calendar.monthrange(year, month)[1]))

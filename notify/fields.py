@@ -36,6 +36,7 @@ def _plain(value: str) -> str:
         for character in unicodedata.normalize("NFC", one_line)
         if unicodedata.category(character) not in UNSHOWN_CATEGORIES
         and not "\ufe00" <= character <= "\ufe0f"  # variation selectors choose emoji shapes
+        and not "\u2600" <= character <= "\u27bf"  # symbols and dingbats, brackets among them
     ).strip()
 
 

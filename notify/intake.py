@@ -9,11 +9,15 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.sight import sees_bill, sees_payment
 from notify.catalog import NOTICES
 from notify.quiet_hours import next_allowed
 
+PERSON = ("binding.sees_from", "binding.sees_to")
+"""The days whose bills a bound follower sees."""
+
 TAKE_FACTS = text(
-    """
+    f"""
     WITH waiting AS MATERIALIZED (  -- once: a subquery with LIMIT may be run again by a join
         SELECT community_id, id FROM fact WHERE taken_at IS NULL
         ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -41,6 +45,10 @@ TAKE_FACTS = text(
         FROM due
         JOIN binding ON binding.community_id = due.community_id
          AND binding.unit_id = due.unit_id AND binding.state = 'active'
+         AND CASE due.matter
+             WHEN 'bill' THEN {sees_bill("due.community_id", "due.ref_id", *PERSON)}
+             WHEN 'payment' THEN {sees_payment("due.community_id", "due.ref_id", *PERSON)}
+             ELSE true END
         WHERE due.audience IN ('home', 'home_and_payer')
         UNION
         SELECT due.*, CAST(due.data ->> 'payer_id' AS bigint)
@@ -68,7 +76,7 @@ TAKE_FACTS = text(
         ON CONFLICT (community_id, follower_id, kind, fact_key) DO NOTHING
     )
     SELECT count(*) FROM taken
-    """
+    """  # noqa: S608  # constant text
 )
 
 

@@ -4,11 +4,11 @@
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
 from billing.alerts import Alert
@@ -18,11 +18,45 @@ from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentState, Receipt
 from billing.people import Binding, BindingState, Follower, Staff
 from billing.property import Community, Unit
+from billing.sight import sees_bill, sees_payment
 from notify.catalog import NOTICES, Audience, Matter, NoticeKind
 from notify.outbox import Notice, Reason
 
 Key = tuple[int, int]
 """(community, id within it)."""
+
+
+_DAYS = ("limited.sees_from", "limited.sees_to")
+
+UNSEEN = text(
+    f"""
+    WITH limited AS (
+        SELECT community_id, unit_id, follower_id, sees_from, sees_to FROM binding
+        WHERE follower_id = ANY(:followers) AND state = 'active'
+          AND (sees_from IS NOT NULL OR sees_to IS NOT NULL)
+    ),
+    bill_told AS (
+        SELECT DISTINCT * FROM unnest(CAST(:bill_communities AS bigint[]),
+                                      CAST(:bills AS bigint[])) AS told (community_id, id)
+    ),
+    payment_told AS (
+        SELECT DISTINCT * FROM unnest(CAST(:payment_communities AS bigint[]),
+                                      CAST(:payments AS bigint[])) AS told (community_id, id)
+    )
+    SELECT limited.community_id, limited.follower_id, 'bill' AS matter, bill.id
+    FROM limited
+    JOIN bill ON bill.community_id = limited.community_id AND bill.unit_id = limited.unit_id
+    JOIN bill_told told ON told.community_id = bill.community_id AND told.id = bill.id
+    WHERE NOT {sees_bill("bill.community_id", "bill.id", *_DAYS)}
+    UNION ALL
+    SELECT limited.community_id, limited.follower_id, 'payment', payment.id
+    FROM limited
+    JOIN payment ON payment.community_id = limited.community_id
+     AND payment.unit_id = limited.unit_id
+    JOIN payment_told told ON told.community_id = payment.community_id AND told.id = payment.id
+    WHERE NOT {sees_payment("payment.community_id", "payment.id", *_DAYS)}
+    """  # noqa: S608  # constant text
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +75,7 @@ class Matters:
     people: dict[int, Follower]
     staff: set[int]
     bound: set[tuple[int, int, int]]
+    unseen: set[tuple[int, int, Matter, int]]
     communities: dict[int, Community]
     rooms: dict[Key, str]
     bills: dict[Key, BillState]
@@ -60,6 +95,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         people=_people(session, followers),
         staff=_staff(session, followers),
         bound=_bound(session, followers),
+        unseen=_unseen(session, followers, refs),
         communities=_communities(session, {notice.community_id for notice in notices}),
         rooms=_rooms(session, units),
         bills=_bills(session, refs[Matter.BILL]),
@@ -114,9 +150,15 @@ def spoken_date(notices: Iterable[Notice], today: date) -> date:
 
 
 def is_bound(notice: Notice, matters: Matters) -> bool:
-    """Whether the follower may act for the home; somebody else may only have paid for it."""
-    unit = notice.unit_id
-    return unit is not None and (notice.community_id, unit, notice.follower_id) in matters.bound
+    """Whether the follower may act for the home and sees the days the notice is about; somebody
+    else may only have paid for it.
+    """
+    person = (notice.community_id, notice.follower_id)
+    return (
+        notice.unit_id is not None
+        and (notice.community_id, notice.unit_id, notice.follower_id) in matters.bound
+        and (*person, NOTICES[notice.kind].matter, notice.ref_id) not in matters.unseen
+    )
 
 
 def _may_know(notice: Notice, matters: Matters) -> bool:
@@ -178,6 +220,23 @@ def _bound(session: Session, followers: Collection[int]) -> set[tuple[int, int, 
         )
     )
     return {(row.community_id, row.unit_id, row.follower_id) for row in found}
+
+
+def _unseen(
+    session: Session, followers: Collection[int], refs: Mapping[Matter, Sequence[Key]]
+) -> set[tuple[int, int, Matter, int]]:
+    """(community, follower, matter, id) of bills and payments of days a follower does not see."""
+    found = session.execute(
+        UNSEEN,
+        {
+            "followers": list(followers),
+            "bill_communities": [community for community, _ in refs[Matter.BILL]],
+            "bills": [bill for _, bill in refs[Matter.BILL]],
+            "payment_communities": [community for community, _ in refs[Matter.PAYMENT]],
+            "payments": [payment for _, payment in refs[Matter.PAYMENT]],
+        },
+    )
+    return {(row.community_id, row.follower_id, Matter(row.matter), row.id) for row in found}
 
 
 def _communities(session: Session, ids: Collection[int]) -> dict[int, Community]:

@@ -13,12 +13,15 @@ from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.business_day import business_date
+from billing.sight import sees_bill
 from notify.catalog import NOTICES, NoticeKind
 from notify.ladder import DAYS_BEFORE, Rung, latest_rung
 from notify.quiet_hours import midnight_after, next_allowed
 
+SEEN = sees_bill("owed.community_id", "owed.id", "binding.sees_from", "binding.sees_to")
+
 WRITE_REMINDERS = text(
-    """
+    f"""
     WITH standing AS (
         SELECT * FROM unnest(
             CAST(:communities AS bigint[]), CAST(:runs AS bigint[]), CAST(:chunks AS bigint[]),
@@ -44,7 +47,7 @@ WRITE_REMINDERS = text(
         SELECT owed.*, follower.id AS follower_id
         FROM owed
         JOIN binding ON binding.community_id = owed.community_id
-         AND binding.unit_id = owed.unit_id AND binding.state = 'active'
+         AND binding.unit_id = owed.unit_id AND binding.state = 'active' AND {SEEN}
         JOIN follower ON follower.id = binding.follower_id AND follower.unfollowed_at IS NULL
     ),
     written AS (
@@ -67,7 +70,7 @@ WRITE_REMINDERS = text(
             WHERE told.community_id = owed.community_id AND told.id = owed.id
         )) AS nobody_bound,
         (SELECT count(*) FROM told) - (SELECT count(*) FROM written) AS already_told
-    """
+    """  # noqa: S608  # constant text
 )
 
 

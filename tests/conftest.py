@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import settings
 from psycopg import sql
 from redis import Redis
 from sqlalchemy import Engine, select
@@ -38,6 +39,11 @@ MERCHANT = ("HYPM", "1900000001")
 DATA_KEY = Fernet.generate_key().decode()
 HASH_KEY = "tests-only-hash-key-of-thirty-two-characters"
 SOAK = os.environ.get("MINGZHANG_TEST_PROFILE") == "soak"
+
+settings.register_profile("everyday", derandomize=True, deadline=None)
+settings.register_profile("soak", deadline=None)
+settings.load_profile("soak" if SOAK else "everyday")
+# Every day the same examples: what is new is looked for in `make soak`, whose seed is printed.
 
 many_rounds = pytest.mark.usefixtures("round_number")
 """A race is run once, and thirty times in `make soak`."""

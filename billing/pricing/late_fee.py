@@ -31,7 +31,10 @@ class DailyRate:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalPayment:
-    """Part of the principal was paid: day `on` still counts on it, the day after does not."""
+    """Part of the principal was paid: day `on` still counts on it, the day after does not.
+
+    A negative amount: paid money was released again, from the day after it is owed anew.
+    """
 
     on: date
     amount: Money
@@ -206,8 +209,8 @@ def _late_parts(
             continue
         paid = sum((payment.amount for payment in payments if payment.on < start), ZERO)
         left = EXACT.subtract(principal, _yuan(paid)) if paid else principal
-        if paid and not left:  # nothing is late any more
-            break
+        if paid and not left:  # nothing is late, unless a payment is released later
+            continue
         part = LateDays(left, terms.rate_on(start), (end - start).days)
         if parts and (parts[-1].principal, parts[-1].daily_rate) == (left, part.daily_rate):
             part = LateDays(left, part.daily_rate, parts.pop().days + part.days)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from billing.business_day import business_date
 from billing.errors import BillingError, InvalidInput
+from billing.money import Money
 from billing.period import Period
 from bot.embedded import EmbeddedError, embedded
 from bot.program import Program, build, utc_now
@@ -151,6 +153,52 @@ class PeriodParameter(click.ParamType[Period]):
             return Period(value)
         except InvalidInput:
             self.fail(f"{value!r} is not a month like 2026-11", param, ctx)
+
+
+class AmountParameter(click.ParamType[Money]):
+    """Yuan with at most two decimals, `275.80`."""
+
+    name = "yuan"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Money:
+        """Parse, or fail naming the option."""
+        if isinstance(value, Money):
+            return value
+        try:
+            return Money.from_yuan(value)
+        except InvalidInput:
+            self.fail(f"{value!r} is not an amount in yuan like 275.80", param, ctx)
+
+
+class DecimalParameter(click.ParamType[Decimal]):
+    """A plain decimal number, `0.0005`."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        """Parse, or fail naming the option."""
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number like 0.0005", param, ctx)
+        if not number.is_finite():
+            self.fail(f"{value!r} is not a number like 0.0005", param, ctx)
+        return number
+
+
+def home_options(command: Any) -> Any:
+    """`--community` and `--room`: which home."""
+    community = click.option("--community", "code", required=True, help="Code of the community.")
+    room = click.option("--room", required=True, help="Canonical room number, e.g. 3-2-501.")
+    return community(room(command))
+
+
+staff_option = click.option("--by", "login", required=True, help="Login of who decided it.")
+"""`--by`: the member of staff."""
 
 
 def today_option(command: Any) -> Any:

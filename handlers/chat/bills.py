@@ -49,7 +49,7 @@ def due(chat: Chat) -> Reply:
     if len(homes) > 1:
         return several_homes(chat, homes)
     home, months = homes[0], months_meant(chat)
-    every = list_bills(chat.session, home.community_id, [home.unit_id])
+    every = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
     unpaid = [bill for bill in every if bill.outstanding > ZERO]
     asked = [bill for bill in every if bill.period in months] if months else unpaid
     return chat.say_list(
@@ -77,7 +77,7 @@ def several_homes(chat: Chat, homes: Sequence[Home]) -> Reply:
 
 def home_due(chat: Chat, home: Home) -> HomeDue:
     """Unpaid bills of a home with the link to pay them."""
-    bills = list_bills(chat.session, home.community_id, [home.unit_id])
+    bills = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
     unpaid = [bill for bill in bills if bill.outstanding > ZERO]
     return HomeDue(home, chat.services.links.home_url(ref_of(home)), unpaid)
 
@@ -88,7 +88,7 @@ def detail(chat: Chat) -> Reply:
     if home is None:
         return chat.say("which_home", homes=homes_meant(chat), topic=chat.topic)
     months = months_meant(chat)
-    bills = list_bills(chat.session, home.community_id, [home.unit_id])
+    bills = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
     asked = [bill for bill in bills if months is None or bill.period in months]
     if not asked:
         return chat.say("no_bill", home=ref_of(home), room=home, url=_history_url(chat, home))
@@ -110,7 +110,7 @@ def history(chat: Chat) -> Reply:
     if home is None:
         return chat.say("which_home", homes=homes_meant(chat), topic=chat.topic)
     months = months_meant(chat)
-    bills = list_bills(chat.session, home.community_id, [home.unit_id])
+    bills = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
     asked = [bill for bill in bills if months is None or bill.period in months]
     if not asked:
         return chat.say("no_bill", home=ref_of(home), room=home, url=_history_url(chat, home))
@@ -144,7 +144,9 @@ def _owed_by_item(chat: Chat, home: Home, bills: Sequence[BillState]) -> list[tu
 
 
 def _last_payment(chat: Chat, home: Home) -> tuple[date, Money] | None:
-    confirmed = list_confirmed(chat.session, home.community_id, [home.unit_id], limit=1)
+    confirmed = list_confirmed(
+        chat.session, home.community_id, [home.unit_id], limit=1, seen=home.seen
+    )
     for payment, _receipt in confirmed:
         if payment.confirmed_at is not None:
             return business_date(payment.confirmed_at), payment.amount

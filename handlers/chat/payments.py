@@ -45,7 +45,13 @@ def history(chat: Chat) -> Reply:
 
 
 def _payments(chat: Chat, home: Home) -> list[Paid]:
-    rows = list_confirmed(chat.session, home.community_id, [home.unit_id], limit=PAYMENTS_READ_MAX)
+    rows = list_confirmed(
+        chat.session,
+        home.community_id,
+        [home.unit_id],
+        limit=PAYMENTS_READ_MAX,
+        seen=home.seen,
+    )
     return [
         Paid(
             at=payment.confirmed_at,

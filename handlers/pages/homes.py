@@ -16,7 +16,13 @@ from billing.payments import new_out_trade_no
 from billing.people import Follower
 from handlers.pages.choice import total_owed
 from handlers.pages.qr import qr_image
-from handlers.pages.queries import Visit, list_payments_of_bill, list_running, visit_home
+from handlers.pages.queries import (
+    Visit,
+    list_payments_of_bill,
+    list_running,
+    sees_bill,
+    visit_home,
+)
 from handlers.pages.refusals import Objection, Refusal, Refused
 from handlers.pages.tokens import order_token, payment_token
 from handlers.pages.viewer import in_wechat, require_viewer
@@ -78,7 +84,7 @@ def _list_summaries(session: Session, services: Services, openid: str) -> list[H
     homes = list_homes(session, follower_id) if follower_id is not None else []
     summaries = []
     for home in homes:
-        unpaid = list_unpaid(session, home.community_id, [home.unit_id])
+        unpaid = list_unpaid(session, home.community_id, [home.unit_id], home.seen)
         token = services.links.home_token(HomeRef(home.community_id, home.unit_id))
         summaries.append(HomeSummary(home, token, total_owed(unpaid), len(unpaid)))
     return summaries
@@ -101,7 +107,7 @@ def show_home(
     now = services.clock()
     with services.database.transaction() as session:
         visit = visit_home(session, openid, ref)
-        unpaid = list_unpaid(session, visit.unit.community_id, [visit.unit.id])
+        unpaid = list_unpaid(session, visit.unit.community_id, [visit.unit.id], visit.seen)
         lines = list_lines(session, visit.unit.community_id, [bill.id for bill in unpaid])
         running = list_running(session, visit, now)
     return render_template(
@@ -123,9 +129,11 @@ def bill(services: Services, token: str) -> ResponseReturnValue:
     with services.database.transaction() as session:
         found = _get_bill(session, services.links.read_bill(token))
         visit = visit_home(session, openid, HomeRef(found.community_id, found.unit_id))
+        if not sees_bill(session, visit, found.id):
+            raise Refused(Refusal.NOT_YOURS)
         lines = list_lines(session, found.community_id, [found.id])
-        payments = list_payments_of_bill(session, found.community_id, found.id)
-        unpaid = list_unpaid(session, found.community_id, [found.unit_id])
+        payments = list_payments_of_bill(session, visit, found.id)
+        unpaid = list_unpaid(session, found.community_id, [found.unit_id], visit.seen)
     if not visit.bound:
         return show_home(services, openid, visit.ref)
     payable = [one for one in unpaid if one.id == found.id]

@@ -145,7 +145,7 @@ def _prepare(
 
 
 def _designate(session: Session, visit: Visit, wish: Wish) -> Mapping[int, Money]:
-    unpaid = list_unpaid(session, visit.unit.community_id, [visit.unit.id])
+    unpaid = list_unpaid(session, visit.unit.community_id, [visit.unit.id], visit.seen)
     amount = read_amount(wish.typed)
     if not visit.bound:
         return designate_whole(unpaid, amount)

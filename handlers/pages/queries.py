@@ -6,16 +6,17 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.bills import Bill, BillLine
+from billing.bills import Bill, BillLine, list_bills
 from billing.bindings import list_homes
 from billing.merchants import MerchantAccount
 from billing.money import ZERO, Money
 from billing.payment_tables import OPEN_STATES, Payment, PaymentAllocation, Receipt
 from billing.payments import ORDER_LIFE
 from billing.people import Follower
-from billing.period import Period
+from billing.period import EVERY_DAY, DayWindow, Period
 from billing.privacy import mask_room
 from billing.property import Community, Subject, SubjectKind, Unit
+from billing.sight import payment_within
 from billing.tariffs import ChargeItem
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.tokens import PaymentRef
@@ -24,12 +25,17 @@ from notify.links import HomeRef
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A viewer at a home. Only a bound viewer sees more than is needed to pay for it."""
+    """A viewer at a home. Only a bound viewer sees more than is needed to pay for it.
+
+    Attributes:
+        seen: days whose bills he sees; a helper pays whatever is owed, whoever owes it.
+    """
 
     community: Community
     unit: Unit
     follower_id: int | None
     bound: bool
+    seen: DayWindow
 
     @property
     def ref(self) -> HomeRef:
@@ -44,10 +50,10 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRecord:
-    """A payment with who collects it; `receipt` once the money arrived."""
+    """A payment with who collects it, if a provider does; `receipt` once the money arrived."""
 
     payment: Payment
-    merchant: MerchantAccount
+    merchant: MerchantAccount | None
     receipt: Receipt | None
 
 
@@ -75,13 +81,16 @@ def visit_home(session: Session, openid: str, ref: HomeRef | None) -> Visit:
         raise Refused(Refusal.BROKEN_LINK)
     follower_id = session.scalar(select(Follower.id).where(Follower.openid == openid))
     homes = list_homes(session, follower_id) if follower_id is not None else []
+    own = next(
+        (home for home in homes if HomeRef(home.community_id, home.unit_id) == ref),
+        None,
+    )
     return Visit(
         community=session.get_one(Community, unit.community_id),
         unit=unit,
         follower_id=follower_id,
-        bound=any(
-            (home.community_id, home.unit_id) == (unit.community_id, unit.id) for home in homes
-        ),
+        bound=own is not None,
+        seen=own.seen if own else EVERY_DAY,
     )
 
 
@@ -89,6 +98,28 @@ def require_bound(visit: Visit) -> None:
     """Raises Refused when the viewer may not see this home's books."""
     if not visit.bound:
         raise Refused(Refusal.NOT_YOURS)
+
+
+def sees_bill(session: Session, visit: Visit, bill_id: int) -> bool:
+    """Whether a bill of the home charges for days the viewer sees."""
+    bills = list_bills(session, visit.unit.community_id, [visit.unit.id], visit.seen)
+    return any(bill.id == bill_id for bill in bills)
+
+
+def sees_payment(session: Session, visit: Visit, payment: Payment) -> bool:
+    """Whether the viewer sees everything a payment of the home paid for, or paid it himself."""
+    if visit.follower_id is not None and payment.payer_id == visit.follower_id:
+        return True
+    if not visit.bound:
+        return False
+    sight = payment_within(visit.seen)
+    return bool(
+        session.scalar(
+            select(Payment.id).where(
+                Payment.community_id == payment.community_id, Payment.id == payment.id, sight
+            )
+        )
+    )
 
 
 def find_payment(session: Session, community_id: int, out_trade_no: str) -> Payment | None:
@@ -133,7 +164,10 @@ def get_payment(session: Session, ref: PaymentRef | None) -> PaymentRecord:
             Receipt.community_id == payment.community_id, Receipt.payment_id == payment.id
         )
     )
-    return PaymentRecord(payment, session.get_one(MerchantAccount, payment.merchant_id), receipt)
+    merchant = (
+        session.get_one(MerchantAccount, payment.merchant_id) if payment.merchant_id else None
+    )
+    return PaymentRecord(payment, merchant, receipt)
 
 
 def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
@@ -174,9 +208,10 @@ def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
 
 
 def list_payments_of_bill(
-    session: Session, community_id: int, bill_id: int
+    session: Session, visit: Visit, bill_id: int
 ) -> list[tuple[Payment, Receipt]]:
-    """Confirmed payments that paid something on a bill, the oldest first."""
+    """Confirmed payments that paid something on a bill and that the viewer sees, oldest first."""
+    community_id = visit.unit.community_id
     paid = select(PaymentAllocation.payment_id).where(
         PaymentAllocation.community_id == community_id, PaymentAllocation.bill_id == bill_id
     )
@@ -186,7 +221,11 @@ def list_payments_of_bill(
             Receipt,
             (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
         )
-        .where(Payment.community_id == community_id, Payment.id.in_(paid))
+        .where(
+            Payment.community_id == community_id,
+            Payment.id.in_(paid),
+            payment_within(visit.seen),
+        )
         .order_by(Receipt.year, Receipt.no)
     )
     return [(payment, receipt) for payment, receipt in rows]

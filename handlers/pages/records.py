@@ -5,9 +5,10 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from billing.bills import list_bills
+from billing.late_fee_policy import list_policies
 from billing.money import Money
 from billing.payments import list_confirmed
-from billing.tariffs import list_tariffs
+from billing.tariffs import FeeKind, list_tariffs
 from handlers.pages.queries import (
     list_paid_lines,
     require_bound,
@@ -30,9 +31,13 @@ def history(services: Services, token: str) -> ResponseReturnValue:
     with services.database.transaction() as session:
         visit = visit_home(session, openid, services.links.read_home(token))
         require_bound(visit)
-        bills = list_bills(session, visit.unit.community_id, [visit.unit.id])
+        bills = list_bills(session, visit.unit.community_id, [visit.unit.id], visit.seen)
         payments = list_confirmed(
-            session, visit.unit.community_id, [visit.unit.id], limit=PAYMENTS_SHOWN_MAX
+            session,
+            visit.unit.community_id,
+            [visit.unit.id],
+            limit=PAYMENTS_SHOWN_MAX,
+            seen=visit.seen,
         )
     return render_template(
         "pages/history.html",
@@ -54,8 +59,14 @@ def tariffs(services: Services, token: str) -> ResponseReturnValue:
     with services.database.transaction() as session:
         visit = visit_home(session, openid, services.links.read_home(token))
         items = list_tariffs(session, visit.unit.community_id, today)
+        late_fees = list_policies(session, visit.unit.community_id)
     return render_template(
-        "pages/tariffs.html", visit=visit, items=items, today=today, home_token=token
+        "pages/tariffs.html",
+        visit=visit,
+        items=[entry for entry in items if entry.item.fee is not FeeKind.LATE_FEE],
+        late_fees=late_fees[::-1],
+        today=today,
+        home_token=token,
     )
 
 

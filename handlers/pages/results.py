@@ -9,9 +9,10 @@ from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
 
 from billing.channels.base import ChannelError
+from billing.merchants import MerchantAccount
 from billing.payment_tables import OPEN_STATES
 from billing.payments import ORDER_LIFE
-from handlers.pages.queries import PaymentRecord, Visit, get_payment, visit_home
+from handlers.pages.queries import PaymentRecord, Visit, get_payment, sees_payment, visit_home
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.tokens import PaymentRef, read_payment
 from handlers.pages.viewer import require_viewer
@@ -35,8 +36,9 @@ def paid(services: Services, token: str) -> ResponseReturnValue:
     ref = read_payment(token)
     with services.database.transaction() as session:
         record, visit = visit_payment(session, openid, ref)
-    if record.payment.state in OPEN_STATES and _may_ask(services, record):
-        _ask(services, record)
+    merchant = record.merchant
+    if record.payment.state in OPEN_STATES and merchant and _may_ask(services, record):
+        _ask(services, record, merchant)
         with services.database.transaction() as session:
             record, visit = visit_payment(session, openid, ref)
     payment = record.payment
@@ -56,7 +58,7 @@ def paid(services: Services, token: str) -> ResponseReturnValue:
 def visit_payment(
     session: Session, openid: str, ref: PaymentRef | None
 ) -> tuple[PaymentRecord, Visit]:
-    """A payment and its home, for the one who paid and for those bound to the home.
+    """A payment and its home, for the one who paid and for those who see what it paid.
 
     Raises:
         Refused: no token of ours, or somebody else's payment.
@@ -64,8 +66,7 @@ def visit_payment(
     record = get_payment(session, ref)
     payment = record.payment
     visit = visit_home(session, openid, HomeRef(payment.community_id, payment.unit_id))
-    is_payer = visit.follower_id is not None and payment.payer_id == visit.follower_id
-    if not visit.bound and not is_payer:
+    if not sees_payment(session, visit, payment):
         raise Refused(Refusal.NOT_YOURS)
     return record, visit
 
@@ -81,9 +82,9 @@ def _may_ask(services: Services, record: PaymentRecord) -> bool:
         return True
 
 
-def _ask(services: Services, record: PaymentRecord) -> None:
+def _ask(services: Services, record: PaymentRecord, merchant: MerchantAccount) -> None:
     try:
-        settle(services, record.payment, record.merchant)
+        settle(services, record.payment, merchant)
     except ChannelError as error:
         # The page waits and asks again; so does the worker when the page is closed.
         log.warning("payment_unasked", out_trade_no=record.payment.out_trade_no, reason=str(error))

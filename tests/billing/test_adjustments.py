@@ -13,7 +13,6 @@ from billing.adjustment_tables import Adjustment, AdjustmentKind, AdjustmentStat
 from billing.adjustments import (
     approve_adjustment,
     list_adjustments,
-    owed_on_line,
     refuse_adjustment,
     request_adjustment,
     reverse_adjustment,
@@ -444,13 +443,3 @@ def charge(number: int, fen: int, kind: LineKind, first: date, last: date) -> Li
         paid=ZERO,
         basis={},
     )
-
-
-def test_a_discount_leaves_less_to_waive_on_the_charge_it_lowers() -> None:
-    first, middle, last = date(2026, 11, 1), date(2026, 11, 16), date(2026, 12, 1)
-    lines = [
-        charge(1, 6000, LineKind.CHARGE, first, middle),
-        charge(2, 4000, LineKind.CHARGE, middle, last),
-        charge(3, -1000, LineKind.DISCOUNT, first, middle),
-    ]
-    assert [owed_on_line(line.id, lines).fen for line in lines] == [5000, 4000, -1000]

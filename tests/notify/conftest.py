@@ -50,7 +50,9 @@ class Town:
     wechat: PretendWeChat
     clock: Clock
 
-    def bind(self, room: str, name: str, *, wrote: bool = True) -> Follower:
+    def bind(
+        self, room: str, name: str, *, wrote: bool = True, sees_from: date | None = None
+    ) -> Follower:
         """An owner who follows and is bound to a home since yesterday."""
         unit = self.world.unit(room)
         with self.world.database.transaction() as session:
@@ -63,6 +65,7 @@ class Town:
                     unit_id=unit.id,
                     follower_id=follower.id,
                     role=ResidentRole.OWNER,
+                    sees_from=sees_from,
                     state=BindingState.ACTIVE,
                     requested_at=self.clock.now - timedelta(days=1),
                     decided_at=self.clock.now - timedelta(days=1),

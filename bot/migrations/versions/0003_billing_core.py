@@ -425,6 +425,13 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("decided_by", sa.BigInteger(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "lift_reason",
+            sa.Text(),
+            nullable=True,
+            comment="why it ended; null: it was to end so",
+        ),
+        sa.Column("lifted_by", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("to_on > from_on", name=op.f("ck_late_fee_freeze_dates_ascend")),
         sa.ForeignKeyConstraint(
             ["community_id", "unit_id"],
@@ -433,6 +440,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["decided_by"], ["staff.id"], name=op.f("fk_late_fee_freeze_decided_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["lifted_by"], ["staff.id"], name=op.f("fk_late_fee_freeze_lifted_by")
         ),
         sa.PrimaryKeyConstraint("community_id", "id", name=op.f("pk_late_fee_freeze")),
         comment="Days without late fee (违约金冻结)",

@@ -1,12 +1,15 @@
 """History, fee standards and receipts."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from billing.bills import list_bills
+from billing.late_fee_policy import set_policy
+from billing.late_fee_tables import LateFeeCap
 from billing.money import Money
 from billing.payments import list_confirmed
 from billing.tariffs import ChargeItem, Tariff
@@ -45,6 +48,27 @@ def test_fee_standards_show_price_and_legal_basis_to_anybody(
     assert page.shows("物业费", "2.80元/㎡·月", "按当月天数折算", "《前期物业服务合同》第六条")
     assert page.shows("车位管理费", "120.00元/月", "现行", "已停用", "2.60元/㎡·月")
     assert page.hides("1-1")
+
+
+def test_the_late_fee_clause_is_shown_as_the_contract_has_it(
+    house: House, stranger: Browser
+) -> None:
+    assert stranger.get(f"/o/tariffs/{house.token}").hides("违约金")
+    with house.world.database.transaction() as session:
+        for begins, rate in ((date(2026, 1, 1), "0.001"), (date(2026, 9, 1), "0.0005")):
+            set_policy(
+                session,
+                house.world.community.id,
+                effective_from=begins,
+                daily_rate=Decimal(rate),
+                grace_days=5,
+                cap=LateFeeCap.PRINCIPAL,
+                document="合同第九条",
+            )
+    page = stranger.get(f"/o/tariffs/{house.token}")
+    assert page.shows("违约金", "2026年9月1日起现行0.05%/天", "宽限5天，不超过欠费本金")
+    assert page.shows("2026年1月1日起已停用0.1%/天", "依据：合同第九条")
+    assert page.hides("标准待公布")
 
 
 @pytest.mark.parametrize(

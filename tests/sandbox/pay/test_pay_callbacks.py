@@ -64,14 +64,14 @@ def test_only_200_and_204_end_it(book: PayBook, client: Client, callbacks: Callb
     for http, status in expected.items():
         callbacks.answers = [http]
         pay(book, client, f"HY20261123-{http}")
-        assert book.wait_first_notify(f"HY20261123-{http}", 5) == status
+        assert book.wait_first_notify(f"HY20261123-{http}", 30) == status
         assert book.notify_status(f"HY20261123-{http}") == status
 
 
 def test_nobody_at_the_address_is_a_failure_without_a_status(book: PayBook, client: Client) -> None:
     prepay_id = client.order(notify_url="http://127.0.0.1:9/closed")[1]["prepay_id"]
     book.confirm(prepay_id, OWNER)
-    assert book.wait_first_notify(ORDER, 5) == "failed:0"
+    assert book.wait_first_notify(ORDER, 30) == "failed:0"
 
 
 def test_an_answer_after_five_seconds_comes_too_late(
@@ -81,7 +81,7 @@ def test_an_answer_after_five_seconds_comes_too_late(
     started = time.monotonic()
     pay(book, client)
     assert book.wait_first_notify(ORDER, 0.1) == "pending"
-    assert book.wait_first_notify(ORDER, 8) == "failed:0"
+    assert book.wait_first_notify(ORDER, 30) == "failed:0"
     assert time.monotonic() - started >= 5
 
 
@@ -117,16 +117,19 @@ def test_a_refused_callback_comes_again_newly_signed_after_each_pause(
 def test_after_the_last_try_the_callback_is_given_up(
     open_book: Callable[..., PayBook], client_of: Callable[..., Client], callbacks: Callbacks
 ) -> None:
-    book = open_book(rate=200_000)
+    book = open_book(rate=30)
     callbacks.answers = [500] * 99
     pay(book, client_of(book))
-    callbacks.wait_for(16)
+    assert book.wait_first_notify(ORDER, 30) == "failed:500"
     book.stop()
-    again = open_book(rate=200_000)
+    hurried = open_book(rate=200_000)
+    callbacks.wait_for(16)
+    hurried.stop()
+    again = open_book(rate=30)
     other = client_of(again)
     callbacks.answers = []
     pay(again, other, "HY20261123A02")
-    assert again.wait_first_notify("HY20261123A02", 5) == "accepted"
+    assert again.wait_first_notify("HY20261123A02", 30) == "accepted"
     assert again.notify_status(ORDER) == "failed:500"
     assert len(callbacks.received) == 17
 
@@ -137,7 +140,7 @@ def test_a_callback_under_way_goes_on_after_a_restart(
     before = open_book(rate=30)
     callbacks.answers = [500]
     pay(before, client_of(before))
-    assert before.wait_first_notify(ORDER, 5) == "failed:500"
+    assert before.wait_first_notify(ORDER, 30) == "failed:500"
     before.stop()
     after = open_book(rate=30)
     first, second = callbacks.wait_for(2)
@@ -170,7 +173,7 @@ def test_a_merchant_no_longer_configured_is_left_alone_after_a_restart(
     pay(before, client)
     after = open_book(merchants=config.merchants[1:])
     pay(after, client_of(after, mchid=OTHER_MCHID), "HY20261123A02")
-    assert after.wait_first_notify("HY20261123A02", 5) == "accepted"
+    assert after.wait_first_notify("HY20261123A02", 30) == "accepted"
     assert after.notify_status(ORDER) == "pending"
     assert len(callbacks.received) == 1
 
@@ -184,7 +187,7 @@ def test_a_dropped_callback_comes_with_the_next_try(
     faults.add(target="pay_notify", mode="drop")
     book = open_book(rate=FAST)
     pay(book, client_of(book))
-    assert book.wait_first_notify(ORDER, 5) == "pending"
+    assert book.wait_first_notify(ORDER, 30) == "pending"
     assert callbacks.received == []
     callbacks.wait_for(1)
     until(lambda: book.notify_status(ORDER) == "accepted")
@@ -200,7 +203,7 @@ def test_a_duplicated_callback_comes_twice_at_once(
     first, second = callbacks.wait_for(2)
     callbacks.let_answer.set()
     assert client.read(first) == client.read(second)
-    assert book.wait_first_notify(ORDER, 5) == "accepted"
+    assert book.wait_first_notify(ORDER, 30) == "accepted"
 
 
 def test_one_acceptance_of_a_duplicate_is_enough(
@@ -209,7 +212,7 @@ def test_one_acceptance_of_a_duplicate_is_enough(
     faults.add(target="pay_notify", mode="duplicate")
     callbacks.answers = [500, 204]
     pay(book, client)
-    assert book.wait_first_notify(ORDER, 5) == "accepted"
+    assert book.wait_first_notify(ORDER, 30) == "accepted"
 
 
 def test_a_delayed_callback_comes_after_the_real_seconds_asked_for(
@@ -220,7 +223,7 @@ def test_a_delayed_callback_comes_after_the_real_seconds_asked_for(
     paid_at = time.monotonic()
     (callback,) = callbacks.wait_for(1)
     assert callback.at - paid_at >= 0.15
-    assert book.wait_first_notify(ORDER, 5) == "accepted"
+    assert book.wait_first_notify(ORDER, 30) == "accepted"
 
 
 def test_a_reordered_callback_comes_after_a_later_payments(
@@ -252,7 +255,7 @@ def test_a_reordered_callback_without_another_comes_after_its_seconds(
     faults.add(target="pay_notify", mode="reorder", seconds=0.2)
     pay(book, client)
     callbacks.wait_for(1)
-    assert book.wait_first_notify(ORDER, 5) == "accepted"
+    assert book.wait_first_notify(ORDER, 30) == "accepted"
 
 
 def test_a_forged_callback_comes_first_and_does_not_verify(
@@ -268,7 +271,7 @@ def test_a_forged_callback_comes_first_and_does_not_verify(
     believed = unsealed(forged.body)
     assert believed["out_trade_no"] == ORDER
     assert believed["transaction_id"] != paid.transaction_id
-    assert book.wait_first_notify(ORDER, 5) == "accepted"
+    assert book.wait_first_notify(ORDER, 30) == "accepted"
 
 
 def test_the_probe_carries_its_mark_and_never_verifies(

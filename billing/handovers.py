@@ -1,0 +1,203 @@
+"""A home changes hands (过户).
+
+The debts of a home stay with whoever owned it on the days they are for.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from billing.business_day import business_date
+from billing.errors import Conflict, InvalidInput, NotFound
+from billing.facts import FactKind, record
+from billing.payments import lock_home
+from billing.people import (
+    Binding,
+    BindingCode,
+    BindingState,
+    Occupancy,
+    ResidentRole,
+    check_residents,
+)
+from billing.property import Unit
+from billing.shares import share_by_days
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What a hand-over did: who left, who came, how many bills were shared among them.
+
+    `bills` is 0 when the very same hand-over was recorded before.
+    """
+
+    former_owners: tuple[int, ...]
+    new_owners: tuple[int, ...]
+    bills: int
+
+
+def hand_over(
+    session: Session,
+    community_id: int,
+    unit_id: int,
+    new_owners: Sequence[int],
+    *,
+    on: date,
+    by: int,
+    now: datetime,
+    keep_tenants: bool = False,
+    own_bindings: Collection[int] = (),
+) -> HandedOver:
+    """Record that a home has new owners from a day on.
+
+    What was charged for days before stays the former owners', what was charged for days from then
+    on becomes the new owners'; a line over both is split by days. Several owners share equally.
+    Who was bound goes on seeing bills of days before, and no others. Codes that were handed out
+    and not used become worthless. Called again with the same facts it changes nothing.
+
+    Args:
+        new_owners: ids of residents the community knows.
+        on: first day of the new owners, not in the future.
+        keep_tenants: tenants stay, and see what comes.
+        own_bindings: bindings of the home that are the new owners' already.
+
+    Raises:
+        InvalidInput: nobody new, a future day, or one not after the former owners' first.
+        NotFound: an unknown home, resident or binding.
+        Conflict: nobody is recorded as owner, or the new owners own it already.
+    """
+    _check_hand_over(session, community_id, unit_id, new_owners, on, now)
+    lock_home(session, community_id, unit_id)
+    wanted = tuple(dict.fromkeys(new_owners))
+    stays = _owners_now(session, community_id, unit_id)
+    former = tuple(stay.resident_id for stay in stays)
+    if set(former) == set(wanted):
+        if any(stay.from_on != on for stay in stays):
+            raise Conflict(f"they own home {unit_id} since {stays[0].from_on} already")
+        return HandedOver((), wanted, 0)
+    if not former:
+        raise Conflict(f"nobody is recorded as the owner of home {unit_id}; record him first")
+    begun = max(stay.from_on for stay in stays)
+    if on <= begun:
+        raise InvalidInput("on", f"{on} must be after {begun}, when the present owners began")
+    bills = share_by_days(session, community_id, unit_id, former, wanted, on, by=by, now=now)
+    _move_people(session, community_id, unit_id, wanted, on, keep_tenants)
+    _limit_bindings(session, community_id, unit_id, on, keep_tenants, own_bindings)
+    _expire_codes(session, community_id, unit_id, keep_tenants, now)
+    record(
+        session,
+        FactKind.HANDED_OVER,
+        community_id=community_id,
+        unit_id=unit_id,
+        ref_id=unit_id,
+        at=now,
+        data={"on": on.isoformat(), "from": list(former), "to": list(wanted)},
+    )
+    return HandedOver(former, wanted, bills)
+
+
+def _check_hand_over(
+    session: Session,
+    community_id: int,
+    unit_id: int,
+    new_owners: Sequence[int],
+    on: date,
+    now: datetime,
+) -> None:
+    if on > business_date(now):
+        raise InvalidInput("on", f"{on} is in the future; hand over on the day itself")
+    if session.get(Unit, (community_id, unit_id)) is None:
+        raise NotFound(f"no home {unit_id} in community {community_id}")
+    check_residents(session, community_id, new_owners)
+
+
+def _owners_now(session: Session, community_id: int, unit_id: int) -> Sequence[Occupancy]:
+    return session.scalars(
+        select(Occupancy)
+        .where(
+            Occupancy.community_id == community_id,
+            Occupancy.unit_id == unit_id,
+            Occupancy.role == ResidentRole.OWNER,
+            Occupancy.to_on.is_(None),
+        )
+        .order_by(Occupancy.id)
+    ).all()
+
+
+def _move_people(
+    session: Session,
+    community_id: int,
+    unit_id: int,
+    new: Sequence[int],
+    on: date,
+    keep_tenants: bool,
+) -> None:
+    leaving = [ResidentRole.OWNER, ResidentRole.MEMBER]
+    session.execute(
+        update(Occupancy)
+        .where(
+            Occupancy.community_id == community_id,
+            Occupancy.unit_id == unit_id,
+            Occupancy.role.in_(leaving if keep_tenants else list(ResidentRole)),
+            Occupancy.from_on < on,
+            or_(Occupancy.to_on.is_(None), Occupancy.to_on > on),
+        )
+        .values(to_on=on)
+    )
+    session.add_all(
+        Occupancy(
+            community_id=community_id,
+            unit_id=unit_id,
+            resident_id=resident_id,
+            role=ResidentRole.OWNER,
+            from_on=on,
+        )
+        for resident_id in new
+    )
+
+
+def _limit_bindings(
+    session: Session,
+    community_id: int,
+    unit_id: int,
+    on: date,
+    keep_tenants: bool,
+    own_bindings: Collection[int],
+) -> None:
+    bindings = session.scalars(
+        select(Binding)
+        .where(
+            Binding.community_id == community_id,
+            Binding.unit_id == unit_id,
+            Binding.state == BindingState.ACTIVE,
+        )
+        .order_by(Binding.id)
+        .with_for_update()
+    ).all()
+    missing = sorted(set(own_bindings) - {binding.id for binding in bindings})
+    if missing:
+        raise NotFound(f"no binding {', '.join(map(str, missing))} of home {unit_id}")
+    for binding in bindings:
+        if binding.id in own_bindings:
+            binding.role = ResidentRole.OWNER
+            binding.sees_from = min(binding.sees_from or on, on)
+            binding.sees_to = None
+        elif not keep_tenants or binding.role is not ResidentRole.TENANT:
+            binding.sees_to = min(binding.sees_to or on, on)
+
+
+def _expire_codes(
+    session: Session, community_id: int, unit_id: int, keep_tenants: bool, now: datetime
+) -> None:
+    """A code the former owners did not use must not open the home to them again."""
+    codes = update(BindingCode).where(
+        BindingCode.community_id == community_id,
+        BindingCode.unit_id == unit_id,
+        BindingCode.used_at.is_(None),
+        BindingCode.expires_at > now,
+    )
+    if keep_tenants:
+        codes = codes.where(BindingCode.role != ResidentRole.TENANT)
+    session.execute(codes.values(expires_at=now))

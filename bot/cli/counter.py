@@ -1,0 +1,234 @@
+"""`mingzhang deposit`, `mingzhang prepayment`: money that changes hands at the counter."""
+
+from datetime import date, datetime, time
+from typing import Any
+
+import click
+
+from billing.business_day import BEIJING
+from billing.deduction import deduct_home
+from billing.deposits import (
+    DepositState,
+    forfeit_deposit,
+    list_deposits,
+    return_deposit,
+    take_deposit,
+)
+from billing.money import Money
+from billing.payment_tables import Payment, PaymentChannel
+from billing.people import get_staff
+from billing.prepayments import (
+    balance,
+    list_auto_deduction,
+    list_movements,
+    set_auto_deduction,
+    top_up,
+)
+from billing.property import get_community, get_unit
+from bot.cli.installation import (
+    AmountParameter,
+    home_options,
+    open_program,
+    print_json,
+    staff_option,
+    today_option,
+)
+
+community_option = click.option("--community", "code", required=True, help="Code of the community.")
+number_option = click.option("--number", required=True, help="Number of the paper handed out.")
+amount_option = click.option("--amount", type=AmountParameter(), required=True, help="Yuan.")
+
+
+@click.group()
+def deposit() -> None:
+    """Deposits: taken, returned, or kept with a reason."""
+
+
+@deposit.command("take")
+@home_options
+@number_option
+@click.option("--purpose", required=True, help="What it is for, as printed on the paper.")
+@amount_option
+@staff_option
+@today_option
+def take(
+    code: str, room: str, number: str, purpose: str, amount: Money, login: str, today: date
+) -> None:
+    """Take a deposit in cash; the same paper again takes nothing."""
+    with open_program() as program, program.services.database.transaction() as session:
+        unit = get_unit(session, get_community(session, code).id, room)
+        taken = take_deposit(
+            session,
+            community_id=unit.community_id,
+            unit_id=unit.id,
+            number=number,
+            purpose=purpose,
+            amount=amount,
+            by=get_staff(session, login).id,
+            on=today,
+            now=program.services.clock(),
+        )
+        [state] = list_deposits(session, unit.community_id, deposit_ids=[taken.id])
+    print_json(_deposit_json(state))
+
+
+@deposit.command("return")
+@community_option
+@number_option
+@amount_option
+@click.option("--reason", required=True)
+@staff_option
+@today_option
+def give_back(code: str, number: str, amount: Money, reason: str, login: str, today: date) -> None:
+    """Give back a deposit or a part of it, in cash."""
+    with open_program() as program, program.services.database.transaction() as session:
+        state = return_deposit(
+            session,
+            get_community(session, code).id,
+            number,
+            amount,
+            reason=reason,
+            by=get_staff(session, login).id,
+            on=today,
+            now=program.services.clock(),
+        )
+    print_json(_deposit_json(state))
+
+
+@deposit.command("forfeit")
+@community_option
+@number_option
+@amount_option
+@click.option("--reason", required=True, help="What it is kept for.")
+@staff_option
+@today_option
+def forfeit(code: str, number: str, amount: Money, reason: str, login: str, today: date) -> None:
+    """Keep a deposit or a part of it; it becomes income."""
+    with open_program() as program, program.services.database.transaction() as session:
+        state = forfeit_deposit(
+            session,
+            get_community(session, code).id,
+            number,
+            amount,
+            reason=reason,
+            by=get_staff(session, login).id,
+            on=today,
+            now=program.services.clock(),
+        )
+    print_json(_deposit_json(state))
+
+
+@deposit.command("list")
+@community_option
+@click.option("--room", help="Of one home; default: of all.")
+def list_all(code: str, room: str | None) -> None:
+    """Deposits with what is held of them."""
+    with open_program() as program, program.services.database.transaction() as session:
+        community_id = get_community(session, code).id
+        units = None if room is None else [get_unit(session, community_id, room).id]
+        found = list_deposits(session, community_id, unit_ids=units)
+    print_json([_deposit_json(state) for state in found])
+
+
+def _deposit_json(state: DepositState) -> dict[str, Any]:
+    return {
+        "number": state.number,
+        "room": state.room,
+        "purpose": state.purpose,
+        "taken_on": state.taken_on,
+        "taken_fen": state.taken.fen,
+        "returned_fen": state.returned.fen,
+        "forfeited_fen": state.forfeited.fen,
+        "held_fen": state.held.fen,
+    }
+
+
+@click.group()
+def prepayment() -> None:
+    """Prepayments: an owner's money with us."""
+
+
+@prepayment.command("top-up")
+@home_options
+@amount_option
+@number_option
+@click.option(
+    "--channel",
+    type=click.Choice([PaymentChannel.COUNTER.value]),
+    default=PaymentChannel.COUNTER.value,
+    show_default=True,
+)
+@today_option
+def pay_in(code: str, room: str, amount: Money, number: str, channel: str, today: date) -> None:
+    """Book money paid in: what is owed is paid first, the rest is kept for the home."""
+    with open_program() as program, program.services.database.transaction() as session:
+        unit = get_unit(session, get_community(session, code).id, room)
+        payment = top_up(
+            session,
+            community_id=unit.community_id,
+            unit_id=unit.id,
+            amount=amount,
+            channel=PaymentChannel(channel),
+            number=number,
+            paid_at=datetime.combine(today, time(12), BEIJING),
+            now=program.services.clock(),
+        )
+        kept = balance(session, unit.community_id, unit.id)
+    print_json(_payment_json(payment) | {"balance_fen": kept.fen})
+
+
+@prepayment.command("balance")
+@home_options
+def show_balance(code: str, room: str) -> None:
+    """What a home has with us and how it came about, newest first."""
+    with open_program() as program, program.services.database.transaction() as session:
+        unit = get_unit(session, get_community(session, code).id, room)
+        kept = balance(session, unit.community_id, unit.id)
+        movements = list_movements(session, unit.community_id, unit.id)
+        items = list_auto_deduction(session, unit.community_id, unit.id)
+    print_json(
+        {
+            "room": room,
+            "balance_fen": kept.fen,
+            "auto": items,
+            "movements": [
+                {
+                    "on": move.on,
+                    "amount_fen": move.amount.fen,
+                    "why": move.why.value,
+                    "number": move.number,
+                    "periods": [str(period) for period in move.periods],
+                }
+                for move in movements
+            ],
+        }
+    )
+
+
+@prepayment.command("auto")
+@home_options
+@click.option("--item", "items", multiple=True, help="Code of a charge item; repeat for several.")
+def choose(code: str, room: str, items: tuple[str, ...]) -> None:
+    """Pay these items of new bills from the prepayment; none given: stop."""
+    with open_program() as program, program.services.database.transaction() as session:
+        unit = get_unit(session, get_community(session, code).id, room)
+        set_auto_deduction(session, unit.community_id, unit.id, items)
+        chosen = list_auto_deduction(session, unit.community_id, unit.id)
+    print_json({"room": room, "auto": chosen})
+
+
+@prepayment.command("use")
+@home_options
+def use(code: str, room: str) -> None:
+    """Pay what a home owes now from its prepayment, the oldest first."""
+    with open_program() as program, program.services.database.transaction() as session:
+        unit = get_unit(session, get_community(session, code).id, room)
+        now = program.services.clock()
+        payment = deduct_home(session, unit.community_id, unit.id, now=now)
+        kept = balance(session, unit.community_id, unit.id)
+    used = {"number": None, "amount_fen": 0} if payment is None else _payment_json(payment)
+    print_json(used | {"balance_fen": kept.fen})
+
+
+def _payment_json(payment: Payment) -> dict[str, Any]:
+    return {"number": payment.out_trade_no, "amount_fen": payment.amount.fen}

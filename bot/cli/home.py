@@ -1,0 +1,144 @@
+"""`mingzhang home`: who lives there, hand-overs, and bills owed by several people."""
+
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from billing.handovers import hand_over
+from billing.people import Occupancy, Resident, get_staff
+from billing.privacy import mask_name
+from billing.property import get_community, get_unit
+from billing.shares import split_bill
+from bot.cli.installation import (
+    DateParameter,
+    Refused,
+    home_options,
+    open_program,
+    print_json,
+    staff_option,
+)
+
+
+@click.group()
+def home() -> None:
+    """Homes: people, hand-over, shared bills."""
+
+
+@home.command("people")
+@home_options
+def people(code: str, room: str) -> None:
+    """Owners, tenants and family of a home, now and before, with the ids other commands take."""
+    with open_program() as program, program.services.database.transaction() as session:
+        unit = get_unit(session, get_community(session, code).id, room)
+        rows = session.execute(
+            select(Occupancy, Resident.name_sealed)
+            .join(
+                Resident,
+                (Resident.community_id == Occupancy.community_id)
+                & (Resident.id == Occupancy.resident_id),
+            )
+            .where(Occupancy.community_id == unit.community_id, Occupancy.unit_id == unit.id)
+            .order_by(Occupancy.from_on, Occupancy.id)
+        ).all()
+        found: list[dict[str, Any]] = [
+            {
+                "resident": stay.resident_id,
+                "name": mask_name(program.services.vault.open(sealed)),
+                "role": stay.role.value,
+                "from": stay.from_on,
+                "to": stay.to_on,
+            }
+            for stay, sealed in rows
+        ]
+    print_json(found)
+
+
+@home.command("hand-over")
+@home_options
+@click.option(
+    "--owner", "owners", type=int, multiple=True, required=True,
+    help="Resident who owns it from now on; repeat for several.",
+)  # fmt: skip
+@click.option("--on", type=DateParameter(), required=True, help="Their first day.")
+@click.option("--keep-tenants", is_flag=True, help="The tenants stay.")
+@click.option(
+    "--binding", "bindings", type=int, multiple=True, help="A binding that is theirs already."
+)
+@staff_option
+def give(
+    code: str,
+    room: str,
+    owners: tuple[int, ...],
+    on: date,
+    keep_tenants: bool,
+    bindings: tuple[int, ...],
+    login: str,
+) -> None:
+    """Record new owners; debts stay with whoever owned the home on their days."""
+    with open_program() as program, program.services.database.transaction() as session:
+        unit = get_unit(session, get_community(session, code).id, room)
+        done = hand_over(
+            session,
+            unit.community_id,
+            unit.id,
+            owners,
+            on=on,
+            by=get_staff(session, login).id,
+            now=program.services.clock(),
+            keep_tenants=keep_tenants,
+            own_bindings=bindings,
+        )
+    print_json(
+        {
+            "room": room,
+            "on": on,
+            "from": list(done.former_owners),
+            "to": list(done.new_owners),
+            "bills": done.bills,
+        }
+    )
+
+
+@home.command("split")
+@click.argument("bill_id", type=int)
+@click.option("--community", "code", required=True, help="Code of the community.")
+@click.option(
+    "--share", "shares", multiple=True, required=True, metavar="RESIDENT=WEIGHT",
+    help="Who owes it and how much of it; repeat for each.",
+)  # fmt: skip
+@staff_option
+def split(bill_id: int, code: str, shares: tuple[str, ...], login: str) -> None:
+    """Share a bill among people; replaces how it was shared before."""
+    weights = _read_weights(shares)
+    with open_program() as program, program.services.database.transaction() as session:
+        owed = split_bill(
+            session,
+            get_community(session, code).id,
+            bill_id,
+            weights,
+            by=get_staff(session, login).id,
+            now=program.services.clock(),
+        )
+    print_json(
+        {
+            "bill": bill_id,
+            "shares": [{"resident": one.resident_id, "amount_fen": one.amount.fen} for one in owed],
+        }
+    )
+
+
+def _read_weights(shares: tuple[str, ...]) -> dict[int, Decimal]:
+    weights: dict[int, Decimal] = {}
+    for share in shares:
+        resident, _, weight = share.partition("=")
+        try:
+            resident_id, number = int(resident), Decimal(weight)
+        except (ValueError, InvalidOperation):
+            raise Refused(f"--share: {share!r} is not RESIDENT=WEIGHT, such as 17=0.5") from None
+        if resident_id in weights:
+            raise Refused(f"--share: resident {resident_id} is named twice")
+        weights[resident_id] = number
+    return weights
