@@ -245,6 +245,7 @@ SQL_CHECKS = [
                        FROM bill_line line
                        JOIN ({ISSUED_BILL}) b ON b.community_id = line.community_id
                         AND b.id = line.bill_id
+                       WHERE line.kind <> 'opening'
                        GROUP BY 1, 2) l
                    ON l.community_id = i.community_id AND l.item_id = i.id
             LEFT JOIN (SELECT c.community_id, c.code, sum(s.credit - s.debit) AS earned

@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "bot.cli.books:check",
     "cron": "bot.cli.processes:cron",
     "demo": "bot.cli.demo:demo",
+    "import": "bot.cli.imports:imports",
     "migrate": "bot.cli.processes:migrate_command",
     "quote": "bot.cli.quote:quote",
     "remind": "bot.cli.books:remind",
