@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import TextClause, insert, text
 from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunKind, RunState
@@ -209,7 +209,7 @@ def _open_run(
 
 
 def book_set_wise(
-    session: Session, statements: Sequence[Any], community_id: int, **more: Any
+    session: Session, statements: Sequence[TextClause], community_id: int, **more: Any
 ) -> None:
     """Run statements that keep the books whole one by one."""
     parameters = {

@@ -150,7 +150,8 @@ def compare_workbook(
 ) -> Comparison:
     """Compare the sheet of old bills with our bills of the period. Writes nothing."""
     faults = Faults()
-    rows = read_book(sheets, faults).of(OldBillRow)
+    own = [sheet for sheet in sheets if sheet.name.strip() == OldBillRow.sheet.label]
+    rows = read_book(own, faults).of(OldBillRow)
     rooms = set(session.scalars(select(Unit.room).where(Unit.community_id == community_id)))
     items = set(
         session.scalars(select(ChargeItem.code).where(ChargeItem.community_id == community_id))

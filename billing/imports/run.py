@@ -114,7 +114,7 @@ def import_workbook(
 
     Args:
         code: the community everything belongs to; its own row may stand in the workbook.
-        advance: told of progress, in rows; twice the workbook's rows in all.
+        advance: told of progress, in rows; three times the workbook's rows in all.
 
     Raises:
         NotFound: the community is neither in the database nor in the workbook.
@@ -130,6 +130,7 @@ def import_workbook(
     books = _plan(book, desk, code, outcome, advance)
     if write and not faults:
         _write(desk, books)
+        advance(book.total)
     outcome.sheets = {kind: outcome.sheets[kind] for kind in SheetKind if kind in outcome.sheets}
     return outcome
 
