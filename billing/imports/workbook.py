@@ -9,6 +9,7 @@ them as empty cells, and an empty cell may mean something else.
 import html
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -98,7 +99,7 @@ def _inspect(content: bytes) -> dict[str, dict[Place, Reason]]:
                 for part in _unpacked(archive)
                 if _SHEET_PART.fullmatch(part)
             }
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, NotImplementedError) as error:
         raise InvalidInput("file", "not an .xlsx workbook, or a damaged one") from error
     except (EOFError, OSError, RuntimeError, ValueError, KeyError, UnicodeError) as error:
         raise InvalidInput("file", "a damaged workbook") from error
