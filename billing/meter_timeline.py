@@ -110,6 +110,16 @@ def judge(timeline: Timeline, events: Sequence[NewEvent]) -> list[Refusal]:
     return refusals
 
 
+def holds(timeline: Timeline) -> bool:
+    """Whether what is recorded can be true of a meter with this capacity."""
+    points = _points(timeline, ())
+    capacity = timeline.capacity
+    within = capacity is None or all(max(one.before, one.after) < capacity for one in points)
+    return within and all(
+        _believable(earlier.after, later.before, capacity) for earlier, later in pairwise(points)
+    )
+
+
 def _alone(timeline: Timeline, event: NewEvent) -> Iterator[Refusal]:
     """What is wrong with an event whatever its neighbours are."""
     if isinstance(event, NewReading):

@@ -7,7 +7,7 @@ from billing.imports.known import Desk, KnownItem, KnownSubject
 from billing.imports.reasons import Reason
 from billing.imports.sheets import MeterRow, ReadingRow, ReplacementRow
 from billing.imports.writing import Tally
-from billing.meter_timeline import NewEvent, NewReading, NewReplacement, Timeline
+from billing.meter_timeline import NewEvent, NewReading, NewReplacement, Timeline, holds
 from billing.meters import Meter, billed_until, load_timelines, lock_meters, refused_events
 from billing.pricing.prices import plain
 
@@ -21,6 +21,7 @@ def plan_meters(rows: list[MeterRow], desk: Desk) -> tuple[Tally, dict[int, Time
     known = {row["code"]: row for row in desk.known.rows(Meter)} if rows else {}
     places = {(row["subject_id"], row["item_id"]): code for code, row in known.items()}
     billed = billed_until(desk.session, desk.community_id, [row["id"] for row in known.values()])
+    recounted = _recounted(rows, known, desk)
     for row in rows:
         item = desk.item(row, row.item)
         subject = desk.subject(row, item, row.subject) if item else None
@@ -30,6 +31,9 @@ def plan_meters(rows: list[MeterRow], desk: Desk) -> tuple[Tally, dict[int, Time
         if before is not None and _refuse_other(row, before, item, subject, desk):
             continue
         if before is not None and before["id"] in billed and _refuse_recount(row, before, desk):
+            continue
+        if before is not None and not holds(recounted.get(before["id"], Timeline())):
+            desk.faults.add(row, "rolls_over_at", Reason.CONTRADICTED)
             continue
         holder = places.setdefault((subject.id, item.id), row.code)
         if holder != row.code:
@@ -52,20 +56,34 @@ def plan_meters(rows: list[MeterRow], desk: Desk) -> tuple[Tally, dict[int, Time
     return tally, fresh
 
 
+def _recounted(
+    rows: list[MeterRow], known: Mapping[str, Mapping[str, Any]], desk: Desk
+) -> dict[int, Timeline]:
+    """Known meters that are to roll over elsewhere: what they showed, as it would then count."""
+    wanted = {
+        known[row.code]["id"]: row.rolls_over_at
+        for row in rows
+        if row.code in known and known[row.code]["rolls_over_at"] != row.rolls_over_at
+    }
+    timelines = load_timelines(desk.session, desk.community_id, wanted) if wanted else {}
+    for meter_id, timeline in timelines.items():
+        timeline.capacity = wanted[meter_id]
+    return timelines
+
+
 def _refuse_other(
     row: MeterRow, before: Mapping[str, Any], item: KnownItem, subject: KnownSubject, desk: Desk
 ) -> bool:
-    differing = [
-        column
-        for column, was, wanted in (
-            ("item", before["item_id"], item.id),
-            ("subject", before["subject_id"], subject.id),
-        )
-        if was != wanted
-    ]
-    for column in differing:
-        desk.faults.add(row, column, Reason.FIXED, known=row.code)
-    return bool(differing)
+    """Whether a known meter would become another home's or item's, which is a fault."""
+    if before["item_id"] != item.id:
+        items = {one.id: one.code for one in desk.known.items.values()}
+        desk.faults.add(row, "item", Reason.FIXED, known=items[before["item_id"]])
+        return True
+    if before["subject_id"] != subject.id:
+        owners = {one.id: code for (_, code), one in desk.known.subjects.items()}
+        desk.faults.add(row, "subject", Reason.FIXED, known=owners[before["subject_id"]])
+        return True
+    return False
 
 
 def _refuse_recount(row: MeterRow, before: Mapping[str, Any], desk: Desk) -> bool:

@@ -43,6 +43,7 @@ class Reason(LabelEnum):
     FIXED = "fixed", "已有记录为“{known}”，导入不能更改"
     BILLED = "billed", "已按“{known}”出过账，不能再改"
     BOOKED = "booked", "已按“{known}”入账，不能再改"
+    CONTRADICTED = "contradicted", "与已有读数矛盾"
     TAKEN = "taken", "已被“{known}”使用"
     TIERS_UNREADABLE = "tiers_unreadable", "阶梯应写成 180:5.00;:7.00（上限:单价，末档上限留空）"
     TIERS_LAST_OPEN = "tiers_last_open", "只有最后一档不写上限"

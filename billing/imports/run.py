@@ -1,6 +1,6 @@
 """One import: read, check everything, then write everything or nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -46,7 +46,6 @@ from billing.imports.sheets import (
     PrepaymentRow,
     ReadingRow,
     ReplacementRow,
-    Row,
     SharedCostRow,
     SpaceRow,
     TariffRow,
@@ -127,20 +126,24 @@ def import_workbook(
     known = Known(session, community_id)
     desk = Desk(session, known, ids, vault, today, now, faults)
     outcome = Outcome(faults=faults.found, warnings=desk.warnings.found)
-    books = _plan(book, desk, code, outcome, advance)
+    books = _Books()
+    for kind, tally in _plan(book, desk, code, books):
+        if kind in book.rows:
+            outcome.sheets[kind] = tally
+            advance(len(book.rows[kind]))
     if write and not faults:
         _write(desk, books)
         advance(book.total)
-    outcome.sheets = {kind: outcome.sheets[kind] for kind in SheetKind if kind in outcome.sheets}
     return outcome
 
 
 def _set_up(session: Session) -> None:
     """One import at a time; nobody waits for its statements but whoever started it."""
     session.execute(text("SET LOCAL statement_timeout = 0"))
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(CAST(:key AS bigint))"), {"key": IMPORT_LOCK}
-    )
+    session.execute(text("SET LOCAL lock_timeout = 0"))
+    lock = text("SELECT pg_advisory_xact_lock(CAST(:key AS bigint))")
+    session.execute(lock, {"key": IMPORT_LOCK})
+    session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
 def _community_id(session: Session, book: Book, code: str, faults: Faults, ids: Ids) -> int:
@@ -153,48 +156,32 @@ def _community_id(session: Session, book: Book, code: str, faults: Faults, ids: 
     return ids.new(Community)
 
 
-def _plan(book: Book, desk: Desk, code: str, outcome: Outcome, advance: Advance) -> _Books:
+def _plan(book: Book, desk: Desk, code: str, books: _Books) -> Iterator[tuple[SheetKind, Tally]]:
     """Check sheet by sheet, each after those it refers to."""
-    books = _Books()
-
-    def sheet(kind: type[Row], plan: Callable[[], Tally]) -> None:
-        if kind.sheet in book.rows:
-            outcome.sheets[kind.sheet] = plan()
-            advance(len(book.rows[kind.sheet]))
-
-    sheet(CommunityRow, lambda: plan_communities(book.of(CommunityRow), desk, code))
-    sheet(BuildingRow, lambda: plan_buildings(book.of(BuildingRow), desk))
-    sheet(EntranceRow, lambda: plan_entrances(book.of(EntranceRow), desk))
-    sheet(UnitRow, lambda: plan_units(book.of(UnitRow), desk))
-    sheet(SpaceRow, lambda: plan_spaces(book.of(SpaceRow), desk))
-    sheet(PersonRow, lambda: plan_people(book.of(PersonRow), desk))
-    sheet(ItemRow, lambda: plan_items(book.of(ItemRow), desk))
-    sheet(TariffRow, lambda: plan_tariffs(book.of(TariffRow), desk))
-    sheet(DiscountRow, lambda: plan_discounts(book.of(DiscountRow), desk))
-    sheet(AgreedPriceRow, lambda: plan_agreed_prices(book.of(AgreedPriceRow), desk))
-    sheet(SharedCostRow, lambda: plan_shared_costs(book.of(SharedCostRow), desk))
-    _plan_meters(book, desk, outcome, books)
-    tally, books.debts = plan_openings(book.of(OpeningRow), desk)
-    sheet(OpeningRow, lambda: tally)
-    paid, books.payments = plan_payments(book.of(PaymentRow), desk)
-    sheet(PaymentRow, lambda: paid)
-    prepaid, books.prepayments = plan_prepayments(book.of(PrepaymentRow), desk)
-    sheet(PrepaymentRow, lambda: prepaid)
-    return books
-
-
-def _plan_meters(book: Book, desk: Desk, outcome: Outcome, books: _Books) -> None:
-    meters, fresh = plan_meters(book.of(MeterRow), desk)
+    yield SheetKind.COMMUNITIES, plan_communities(book.of(CommunityRow), desk, code)
+    yield SheetKind.BUILDINGS, plan_buildings(book.of(BuildingRow), desk)
+    yield SheetKind.ENTRANCES, plan_entrances(book.of(EntranceRow), desk)
+    yield SheetKind.UNITS, plan_units(book.of(UnitRow), desk)
+    yield SheetKind.SPACES, plan_spaces(book.of(SpaceRow), desk)
+    yield SheetKind.PEOPLE, plan_people(book.of(PersonRow), desk)
+    yield SheetKind.ITEMS, plan_items(book.of(ItemRow), desk)
+    yield SheetKind.TARIFFS, plan_tariffs(book.of(TariffRow), desk)
+    yield SheetKind.DISCOUNTS, plan_discounts(book.of(DiscountRow), desk)
+    yield SheetKind.AGREED_PRICES, plan_agreed_prices(book.of(AgreedPriceRow), desk)
+    yield SheetKind.SHARED_COSTS, plan_shared_costs(book.of(SharedCostRow), desk)
+    meters, timelines = plan_meters(book.of(MeterRow), desk)
+    yield SheetKind.METERS, meters
     readings, replacements, books.events = plan_readings(
-        book.of(ReadingRow), book.of(ReplacementRow), fresh, desk
+        book.of(ReadingRow), book.of(ReplacementRow), timelines, desk
     )
-    for kind, tally in (
-        (SheetKind.METERS, meters),
-        (SheetKind.READINGS, readings),
-        (SheetKind.REPLACEMENTS, replacements),
-    ):
-        if kind in book.rows:
-            outcome.sheets[kind] = tally
+    yield SheetKind.READINGS, readings
+    yield SheetKind.REPLACEMENTS, replacements
+    debts, books.debts = plan_openings(book.of(OpeningRow), desk)
+    yield SheetKind.OPENINGS, debts
+    payments, books.payments = plan_payments(book.of(PaymentRow), desk)
+    yield SheetKind.PAYMENTS, payments
+    prepayments, books.prepayments = plan_prepayments(book.of(PrepaymentRow), desk)
+    yield SheetKind.PREPAYMENTS, prepayments
 
 
 def _write(desk: Desk, books: _Books) -> None:

@@ -31,6 +31,8 @@ from billing.imports.wording import headings, note, words
 LAST_ROW = 100_000
 """Lists and formats of the template reach as far as this."""
 WIDTH = 16
+TEXT_FORMAT = 49
+"""Excel's own number of the format of text."""
 TEXT_READERS = (
     read_text,
     read_name,
@@ -55,7 +57,7 @@ def write_template(path: Path) -> None:
             "required": book.add_format({"bold": True, "bg_color": "#FFE699", "border": 1}),
             "optional": book.add_format({"bold": True, "bg_color": "#DDEBF7", "border": 1}),
             "example": book.add_format({"italic": True, "font_color": "#7F7F7F"}),
-            "text": book.add_format({"num_format": "@"}),
+            "text": book.add_format({"num_format": TEXT_FORMAT}),
             "date": book.add_format({"num_format": "yyyy-mm-dd"}),
         }
         notes = book.add_worksheet(words()["notes"]["title"])

@@ -68,6 +68,14 @@ def test_every_sheet_is_taken(database: Database, vault: Vault) -> None:
     assert counts(outcome) == written
 
 
+def test_progress_is_told_three_times_a_row(estate: Database, vault: Vault) -> None:
+    told: list[int] = []
+    with estate.transaction() as session:
+        take(session, vault, ESTATE, code="QS", advance=told.append)
+    rows = sum(ROWS.values())
+    assert sum(told) == 3 * rows - ROWS["old_bills"], "old bills are only read and left"
+
+
 def test_the_same_workbook_again_changes_nothing(estate: Database, vault: Vault) -> None:
     before = everything(estate)
     outcome = again(estate, vault)

@@ -120,7 +120,7 @@ HISTORY: list[tuple[SheetKind, dict[str, Any], dict[str, Any], str, str]] = [
     (K.PAYMENTS, PAID, {"amount": 2}, "收据号", "已按“2025-02-01 1.00”入账，不能再改"),
     (K.PAYMENTS, PAID, {"room": "1-1-102"}, "收据号", "已按“2025-02-01 1.00”入账"),
     (K.PREPAYMENTS, PREPAID, {"amount": 2}, "金额", "已按“1.00”入账，不能再改"),
-    (K.METERS, METER, {"subject": "1-1-102"}, "房号或车位号", "已有记录为“W1”，导入不能更改"),
+    (K.METERS, METER, {"subject": "1-1-102"}, "房号或车位号", "已有记录为“1-1-101”，导入不能更改"),
     (K.METERS, METER, {"code": "W2"}, "房号或车位号", "已被“W1”使用"),
 ]
 
@@ -190,6 +190,17 @@ def test_a_reading_is_written_once(world: World, vault: Vault) -> None:
     assert complaints(one(world, vault, K.READINGS, later))[0][2:] == ("抄表日期", "不能晚于今天")
     with world.database.transaction() as session:
         assert session.scalars(select(MeterReading.value)).all() == [Decimal(10)]
+
+
+def test_a_meter_does_not_roll_over_below_what_it_showed(world: World, vault: Vault) -> None:
+    take_into(
+        world,
+        vault,
+        {K.METERS: [METER], K.READINGS: [{"meter": "W1", "read_on": "2026-11-01", "value": 500}]},
+    )
+    [fault] = complaints(one(world, vault, K.METERS, METER | {"rolls_over_at": 500}))
+    assert fault[2:] == ("满码", "与已有读数矛盾")
+    assert sole_count(one(world, vault, K.METERS, METER | {"rolls_over_at": 1000})) == UPDATED
 
 
 def test_a_new_number_is_the_persons_everywhere_and_two_are_a_fault(

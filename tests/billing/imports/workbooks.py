@@ -8,6 +8,7 @@ import xlsxwriter
 from sqlalchemy.orm import Session
 
 from billing.imports.columns import SheetKind
+from billing.imports.parsing import Advance
 from billing.imports.run import Outcome, import_workbook
 from billing.imports.wording import headings
 from billing.imports.workbook import parse_workbook
@@ -46,11 +47,19 @@ def filled(content: Content) -> bytes:
 
 
 def take(
-    session: Session, vault: Vault, content: Content, *, code: str = "HY", write: bool = True
+    session: Session,
+    vault: Vault,
+    content: Content,
+    *,
+    code: str = "HY",
+    write: bool = True,
+    advance: Advance = lambda _: None,
 ) -> Outcome:
     """Import rows into a community."""
     sheets = parse_workbook(filled(content))
-    return import_workbook(session, sheets, code, vault, today=TODAY, now=NOW, write=write)
+    return import_workbook(
+        session, sheets, code, vault, today=TODAY, now=NOW, write=write, advance=advance
+    )
 
 
 def take_into(world: World, vault: Vault, content: Content) -> Outcome:
