@@ -1,4 +1,4 @@
-"""How fast a community's lists are taken from Excel: homes, people, meters and their readings."""
+"""How fast a community's lists are taken from Excel: homes, people, readings, debts, payments."""
 
 import resource
 import tempfile
@@ -23,7 +23,14 @@ from bot.schema import migrate
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
 HOMES_PER_STAIR = 100
-OF_TEN = {SheetKind.UNITS: 4, SheetKind.PEOPLE: 4, SheetKind.METERS: 1, SheetKind.READINGS: 1}
+OF_TEN = {
+    SheetKind.UNITS: 3,
+    SheetKind.PEOPLE: 3,
+    SheetKind.METERS: 1,
+    SheetKind.READINGS: 1,
+    SheetKind.OPENINGS: 1,
+    SheetKind.PAYMENTS: 1,
+}
 """How many rows of ten are of this kind; buildings and stairs come on top."""
 
 Cells = Sequence[Any]
@@ -94,5 +101,13 @@ def _sheets(rows: int) -> dict[SheetKind, Iterator[Cells]]:
         SheetKind.READINGS: (
             (f"W-{room}", "2026-11-01", 100 + at / 10)
             for at, room in enumerate(homes[: count[SheetKind.READINGS]])
+        ),
+        SheetKind.OPENINGS: (
+            (room, None, "water", "2025-01-01", "2025-01-31", 100.5, "2025-02-28")
+            for room in homes[: count[SheetKind.OPENINGS]]
+        ),
+        SheetKind.PAYMENTS: (
+            (f"S{at}", room, "2025-03-01", 150.25, "cash")
+            for at, room in enumerate(homes[: count[SheetKind.PAYMENTS]])
         ),
     }

@@ -55,41 +55,45 @@ PAYMENTS = [
         FROM old_payment ORDER BY id
         """,
         # What is owed on each debt and what each payment brings are laid end to end, home by home:
-        # where the two stretches meet, the payment pays the debt.
+        # where the two stretches meet, the payment pays the debt. PostgreSQL knows nothing of rows
+        # this transaction wrote; without ANALYZE it would compare every debt with every payment.
+        "ANALYZE old_payment",
+        """
+        CREATE TEMPORARY TABLE old_owed ON COMMIT DROP AS
+        SELECT line.id, line.bill_id, bill.unit_id, rest.amount,
+               sum(rest.amount) OVER (PARTITION BY bill.unit_id
+                                      ORDER BY chunk.due_on, line.period_from, line.id) AS upto
+        FROM bill_line line
+        JOIN bill ON bill.community_id = line.community_id AND bill.id = line.bill_id
+        JOIN bill_run_chunk chunk ON chunk.community_id = bill.community_id
+         AND chunk.run_id = bill.run_id AND chunk.no = bill.chunk_no
+        CROSS JOIN LATERAL (
+            SELECT line.amount
+                + coalesce((SELECT sum(amount) FROM adjustment
+                            WHERE community_id = line.community_id
+                              AND bill_line_id = line.id AND state = 'approved'), 0)
+                - coalesce((SELECT sum(amount) FROM payment_allocation
+                            WHERE community_id = line.community_id
+                              AND bill_line_id = line.id), 0) AS amount) rest
+        WHERE line.community_id = :community_id AND line.kind = :line_kind
+          AND bill.unit_id IN (SELECT unit_id FROM old_payment) AND rest.amount > 0
+          AND NOT EXISTS (SELECT FROM bill_void void
+                          WHERE void.community_id = bill.community_id AND void.bill_id = bill.id)
+        """,
+        "ANALYZE old_owed",
         """
         CREATE TEMPORARY TABLE old_part ON COMMIT DROP AS
-        WITH owed AS (
-            SELECT line.id, line.bill_id, bill.unit_id, rest.amount,
-                   sum(rest.amount) OVER (PARTITION BY bill.unit_id
-                                          ORDER BY chunk.due_on, line.period_from, line.id) AS upto
-            FROM bill_line line
-            JOIN bill ON bill.community_id = line.community_id AND bill.id = line.bill_id
-            JOIN bill_run_chunk chunk ON chunk.community_id = bill.community_id
-             AND chunk.run_id = bill.run_id AND chunk.no = bill.chunk_no
-            CROSS JOIN LATERAL (
-                SELECT line.amount
-                    + coalesce((SELECT sum(amount) FROM adjustment
-                                WHERE community_id = line.community_id
-                                  AND bill_line_id = line.id AND state = 'approved'), 0)
-                    - coalesce((SELECT sum(amount) FROM payment_allocation
-                                WHERE community_id = line.community_id
-                                  AND bill_line_id = line.id), 0) AS amount) rest
-            WHERE line.community_id = :community_id AND line.kind = :line_kind
-              AND bill.unit_id IN (SELECT unit_id FROM old_payment) AND rest.amount > 0
-              AND NOT EXISTS (SELECT FROM bill_void void
-                              WHERE void.community_id = bill.community_id
-                                AND void.bill_id = bill.id)
-        ), money AS (
-            SELECT *, sum(amount) OVER (PARTITION BY unit_id ORDER BY paid_on, id) AS upto
-            FROM old_payment
-        )
         SELECT money.id AS payment_id, owed.id AS line_id, owed.bill_id, money.unit_id,
                money.effective_on,
                least(owed.upto, money.upto)
                  - greatest(owed.upto - owed.amount, money.upto - money.amount) AS amount
-        FROM owed JOIN money ON money.unit_id = owed.unit_id
+        FROM old_owed owed
+        JOIN (SELECT *, sum(amount) OVER (PARTITION BY unit_id ORDER BY paid_on, id) AS upto
+              FROM old_payment) money
+          ON money.unit_id = owed.unit_id
          AND owed.upto > money.upto - money.amount AND money.upto > owed.upto - owed.amount
         """,
+        "ANALYZE old_part",
         """
         INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
                                         effective_on)
@@ -105,12 +109,12 @@ PAYMENTS = [
         SELECT payment_id, 2, :receivable, unit_id, bill_id, 0, sum(amount)
         FROM old_part GROUP BY payment_id, unit_id, bill_id
         UNION ALL
-        SELECT money.id, 3, :prepaid, money.unit_id, NULL, 0, rest.amount
+        SELECT money.id, 3, :prepaid, money.unit_id, NULL, 0,
+               money.amount - coalesce(parts.amount, 0)
         FROM old_payment money
-        CROSS JOIN LATERAL (
-            SELECT money.amount - coalesce(sum(part.amount), 0) AS amount
-            FROM old_part part WHERE part.payment_id = money.id) rest
-        WHERE rest.amount > 0
+        LEFT JOIN (SELECT payment_id, sum(amount) AS amount FROM old_part GROUP BY payment_id) parts
+          ON parts.payment_id = money.id
+        WHERE money.amount > coalesce(parts.amount, 0)
         """,
         """
         INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,
@@ -159,7 +163,7 @@ PAYMENTS = [
          AND receipt.payment_id = money.id
         ORDER BY money.id
         """,
-        "DROP TABLE old_leg, old_part, old_payment",
+        "DROP TABLE old_leg, old_part, old_owed, old_payment",
     )
 ]
 

@@ -1,6 +1,8 @@
 """An import may be repeated: what may change is brought up to date, what is history stays."""
 
+import random
 import threading
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -8,14 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from billing.bills import BillLine
+from billing.allocation import OpenLine, allocate
+from billing.bills import BillLine, LineKind, list_bills, list_lines
 from billing.checks import run_checks
 from billing.closing import PeriodClose
 from billing.imports.columns import SheetKind
 from billing.imports.run import Outcome
 from billing.ledger import JournalEntry
 from billing.meters import MeterReading
-from billing.payment_tables import Payment, Receipt
+from billing.money import Money
+from billing.payment_tables import Payment, PaymentAllocation, Receipt
 from billing.people import Occupancy, Resident
 from billing.period import Period
 from billing.privacy import Vault
@@ -293,3 +297,50 @@ def test_two_imports_of_one_workbook_at_once_make_it_once(world: World, vault: V
     assert sorted(counts(outcome)["payments"] for outcome in outcomes) == [UNCHANGED, CREATED]
     with world.database.transaction() as session:
         assert [found for found in run_checks(session) if found.violations] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_old_payments_are_applied_as_any_payment_is(world: World, vault: Vault, seed: int) -> None:
+    """Set-wise, and yet to the fen what `allocate` gives one payment after the other."""
+    chance = random.Random(seed)
+    rooms = ("1-1-101", "1-1-102", "1-1-103")
+    debts = [
+        DEBT | {"room": room, "amount": f"{chance.randint(1, 30000) / 100:.2f}",
+                "from_on": date(2024, month, 1), "to_on": date(2024, month, 28),
+                "due_on": date(2024, chance.randint(1, 12), 28)}
+        for room in rooms for month in range(1, 9)
+    ]  # fmt: skip
+    paid = [
+        PAID | {"room": chance.choice(rooms), "receipt_no": f"{number:03d}",
+                "amount": f"{chance.randint(1, 30000) / 100:.2f}",
+                "paid_on": date(2025, chance.randint(1, 6), 1)}
+        for number in range(24)
+    ]  # fmt: skip
+    assert complaints(take_into(world, vault, {K.OPENINGS: debts, K.PAYMENTS: paid})) == []
+    expected = Counter[tuple[str, int]]()
+    with world.database.transaction() as session:
+        for room in rooms:
+            unit_id = world.unit(room).id
+            bills = list_bills(session, world.community.id, [unit_id])
+            rank = {bill.id: bill.due_on for bill in bills}
+            lines = [
+                line
+                for line in list_lines(session, world.community.id, list(rank))
+                if line.kind is LineKind.OPENING
+            ]
+            lines.sort(key=lambda line: (rank[line.bill_id], line.period_from))
+            owed = {line.id: line.amount for line in lines}
+            own = [row for row in paid if row["room"] == room]
+            for row in sorted(own, key=lambda row: (row["paid_on"], row["receipt_no"])):
+                open_lines = [OpenLine(line.bill_id, line.id, owed[line.id]) for line in lines]
+                for part in allocate(Money.from_yuan(row["amount"]), {}, open_lines).parts:
+                    owed[part.line_id] -= part.amount
+                    expected[f"IMP-{row['receipt_no']}", part.line_id] += part.amount.fen
+        found = session.execute(
+            select(Payment.out_trade_no, PaymentAllocation.bill_line_id, PaymentAllocation.amount)
+            .join(PaymentAllocation, PaymentAllocation.payment_id == Payment.id)
+            .where(Payment.out_trade_no.startswith("IMP-"))
+        ).all()
+        assert [one for one in run_checks(session) if one.violations] == []
+    assert {(number, line): amount.fen for number, line, amount in found} == dict(expected)
+    assert len(found) > 20
