@@ -127,7 +127,7 @@ BILLED = text(
     LEFT JOIN bill_void void ON void.community_id = line.community_id
      AND void.bill_id = line.bill_id
     WHERE line.community_id = :community_id AND line.subject_id = ANY(:subjects)
-      AND line.item_id = ANY(:items) AND line.kind = 'charge'
+      AND line.item_id = ANY(:items) AND line.kind IN ('charge', 'opening')
       AND line.period_from >= :earliest AND line.period_from < :end AND line.period_to > :start
     """
 )

@@ -66,20 +66,25 @@ MONEY_CHECKS = [
         """,  # noqa: S608  # constant text
     ),
     sql_check(
-        "a home's prepayment is what it paid beyond its bills, and never negative",
+        "a home's prepayment is what it brought along and paid beyond its bills, never negative",
         "SELECT count(DISTINCT unit_id) FROM payment WHERE state = 'confirmed'",
         f"""
         SELECT coalesce(m.community_id, j.community_id) AS community_id,
                coalesce(m.unit_id, j.unit_id) AS unit_id, coalesce(m.prepaid, 0) AS paid_beyond,
                -coalesce(j.balance, 0) AS prepaid
-        FROM (SELECT p.community_id, p.unit_id,
-                     sum(CASE p.channel WHEN 'prepaid' THEN 0 ELSE p.amount END
-                         - coalesce(a.allocated, 0)) AS prepaid
-              FROM payment p
-              LEFT JOIN (SELECT community_id, payment_id, sum(amount) AS allocated
-                         FROM payment_allocation GROUP BY 1, 2) a
-                     ON a.community_id = p.community_id AND a.payment_id = p.id
-              WHERE p.state = 'confirmed' GROUP BY 1, 2) m
+        FROM (SELECT community_id, unit_id, sum(prepaid) AS prepaid
+              FROM (SELECT p.community_id, p.unit_id,
+                           CASE p.channel WHEN 'prepaid' THEN 0 ELSE p.amount END
+                           - coalesce(a.allocated, 0) AS prepaid
+                    FROM payment p
+                    LEFT JOIN (SELECT community_id, payment_id, sum(amount) AS allocated
+                               FROM payment_allocation GROUP BY 1, 2) a
+                           ON a.community_id = p.community_id AND a.payment_id = p.id
+                    WHERE p.state = 'confirmed'
+                    UNION ALL
+                    SELECT community_id, unit_id, amount FROM fact WHERE kind = 'prepaid_opened')
+                   moved
+              GROUP BY 1, 2) m
         FULL JOIN ({account_sums("liabilities:prepayments", "p.community_id, p.unit_id")}) j
                ON j.community_id = m.community_id AND j.unit_id = m.unit_id
         WHERE coalesce(m.prepaid, 0) <> -coalesce(j.balance, 0) OR m.prepaid < 0

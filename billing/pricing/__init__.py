@@ -29,6 +29,7 @@ from billing.pricing.prices import (
     price_to_json,
 )
 from billing.pricing.proration import Proration
+from billing.pricing.stated import StatedBasis
 from billing.pricing.tariff_checks import (
     TariffWarning,
     WarningKind,
@@ -57,6 +58,7 @@ __all__ = [
     "Proration",
     "Reading",
     "ShareBasis",
+    "StatedBasis",
     "Subject",
     "TariffVersion",
     "TariffWarning",

@@ -24,10 +24,11 @@ from billing.pricing.prices import (
     tiered_to_json,
 )
 from billing.pricing.proration import Part, read_share, share_to_json
+from billing.pricing.stated import STATED, StatedBasis, read_stated_basis
 from billing.pricing.tiers import TierCharge, charge_tiers
 from billing.pricing.usage import Usage, quantity_of, read_usage, usage_to_json
 
-_METHODS = ", ".join([*PricingMethod, APPORTIONED, DISCOUNT, LATE_FEE])
+_METHODS = ", ".join([*PricingMethod, APPORTIONED, DISCOUNT, LATE_FEE, STATED])
 
 
 class TimeUnit(LabelEnum):
@@ -155,7 +156,15 @@ class TieredBasis:
         }
 
 
-Basis = PeriodicBasis | MeteredBasis | TieredBasis | ShareBasis | DiscountBasis | LateFeeBasis
+Basis = (
+    PeriodicBasis
+    | MeteredBasis
+    | TieredBasis
+    | ShareBasis
+    | DiscountBasis
+    | LateFeeBasis
+    | StatedBasis
+)
 
 
 def parse_basis(stored: object) -> Basis:
@@ -182,6 +191,8 @@ def parse_basis(stored: object) -> Basis:
             basis = read_discount_basis(fields)
         case "late_fee":
             basis = read_late_fee_basis(fields)
+        case "stated":
+            basis = read_stated_basis(fields)
         case _:
             raise PricingError("basis.method", f"must be one of: {_METHODS}")
     fields.finish()

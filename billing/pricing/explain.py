@@ -23,6 +23,7 @@ from billing.pricing.discounts import DiscountBasis
 from billing.pricing.late_fee import LateFeeBasis
 from billing.pricing.prices import Per, plain
 from billing.pricing.proration import Part
+from billing.pricing.stated import StatedBasis
 from billing.pricing.usage import Reading, Usage
 
 _WEIGHT_UNITS = {ApportionBy.AREA: "㎡", ApportionBy.HOUSEHOLD: "户", ApportionBy.USAGE: ""}
@@ -60,6 +61,8 @@ def explain_basis(basis: Basis) -> str:
             return _discount(basis)
         case LateFeeBasis():
             return _late_fee(basis)
+        case StatedBasis():
+            return f"期初欠费 = {basis.amount.yuan}元，依据：{basis.document}"
 
 
 def _periodic(basis: PeriodicBasis) -> str:

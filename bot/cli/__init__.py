@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "bot.cli.demo:demo",
     "deposit": "bot.cli.counter:deposit",
     "home": "bot.cli.home:home",
+    "import": "bot.cli.imports:imports",
     "late-fee": "bot.cli.late_fee:late_fee",
     "migrate": "bot.cli.processes:migrate_command",
     "prepayment": "bot.cli.counter:prepayment",

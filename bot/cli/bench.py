@@ -3,6 +3,7 @@
 import click
 
 from benchmarks import bill_run as bill_run_bench
+from benchmarks import imports as imports_bench
 from benchmarks import understand as understand_bench
 from bot.cli.installation import print_json
 
@@ -25,3 +26,10 @@ def understand() -> None:
 def bill_run(households: int, items: int, history: int) -> None:
     """Draft and publish one period, against COPY of the very same rows."""
     print_json(bill_run_bench.measure(households, items, history))
+
+
+@bench.command()
+@click.option("--rows", type=click.IntRange(100, 1_000_000), default=100_000)
+def imports(rows: int) -> None:
+    """Take a community's lists from Excel, from the file to the committed books."""
+    print_json(imports_bench.measure(rows))

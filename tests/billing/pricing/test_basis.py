@@ -26,6 +26,7 @@ SHARE = {
     "extra_fen": 1,
     "cap": "3.50",
 }
+STATED = {"method": "stated", "amount": "123.45", "document": "旧系统欠费清单"}
 DISCOUNT = {"method": "discount", "reason": "vacant", "charge": "275.80", "percent": "30"}
 
 
@@ -41,6 +42,8 @@ def test_a_stored_line_can_be_recomputed_and_explained_years_later() -> None:
         "总额：10 × 1.00元 = 10.00元；分摊：10.00元 × 98.5㎡ ÷ 260㎡ = 3.79元，封顶3.50元"
     )
     assert recompute(DISCOUNT) == Money(-8274)
+    assert recompute(STATED) == Money(12345)
+    assert explain(STATED) == "期初欠费 = 123.45元，依据：旧系统欠费清单"
     assert explain(DISCOUNT) == "−275.80元 × 30% = −82.74元"
 
 
@@ -80,6 +83,10 @@ def test_a_stored_line_can_be_recomputed_and_explained_years_later() -> None:
         {**DISCOUNT, "share": "0.7"},
         {**DISCOUNT, "left": "-1"},
         {key: value for key, value in DISCOUNT.items() if key != "charge"},
+        {**STATED, "amount": "-1"},
+        {**STATED, "amount": "0.001"},
+        {**STATED, "document": ""},
+        {key: value for key, value in STATED.items() if key != "document"},
     ],
 )
 def test_a_spoiled_basis_is_refused(spoiled: Any) -> None:

@@ -1,0 +1,1 @@
+"""Master data, opening balances and readings from Excel. See README.md."""
