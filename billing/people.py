@@ -33,6 +33,10 @@ class StaffRole(LabelEnum):
     READER = "reader", "只读"
 
 
+BOOKKEEPERS = frozenset({StaffRole.MANAGER, StaffRole.ACCOUNTANT})
+"""Who may decide what changes the books: approve, void, close."""
+
+
 class BindingState(LabelEnum):
     """Life of a binding; only an active one opens a home's bills."""
 
@@ -137,6 +141,19 @@ def check_residents(session: Session, community_id: int, ids: Collection[int]) -
     missing = sorted(set(ids) - set(known))
     if missing:
         raise NotFound(f"no resident {', '.join(map(str, missing))} in community {community_id}")
+
+
+def require_role(staff: Staff, community_id: int, roles: Collection[StaffRole]) -> None:
+    """Refuse staff of another community, or whose role does not allow what is asked.
+
+    Raises:
+        InvalidInput: field `by`; the message says which roles would do.
+    """
+    if staff.community_id not in (None, community_id):
+        raise InvalidInput("by", f"{staff.login} does not work for community {community_id}")
+    if staff.role not in roles:
+        allowed = " or ".join(role.value for role in StaffRole if role in roles)
+        raise InvalidInput("by", f"{staff.login} is {staff.role.value}; this takes {allowed}")
 
 
 class Binding(Base):

@@ -3,8 +3,8 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, LocalId
 from billing.money import Money
@@ -57,3 +57,32 @@ class SharedCost(Base):
     usage_item_id: Mapped[int | None] = mapped_column(comment="whose usage weighs, by usage only")
     cap: Mapped[Money | None] = mapped_column(comment="the most one share pays")
     recorded_at: Mapped[datetime]
+
+
+def weigh(session: Session, cost: SharedCost) -> list[tuple[int, Decimal]]:
+    """Subjects that share the cost with their weights, by subject id."""
+    weight = "unit.billable_area_m2" if cost.apportion_by is ApportionBy.AREA else "1::numeric"
+    rows = session.execute(
+        text(
+            f"""
+            SELECT subject.id, {weight} FROM subject
+            JOIN unit ON unit.community_id = subject.community_id AND unit.id = subject.unit_id
+            JOIN charge_item item ON item.community_id = subject.community_id
+             AND item.id = :item AND item.subject_kind = subject.kind
+            WHERE subject.community_id = :c AND subject.billable_from < :to
+              AND coalesce(subject.billable_to, 'infinity') > :from
+              AND (CAST(:building AS bigint) IS NULL OR unit.building_id = :building)
+              AND (CAST(:entrance AS bigint) IS NULL OR unit.entrance_id = :entrance)
+            ORDER BY subject.id
+            """  # noqa: S608
+        ),
+        {
+            "c": cost.community_id,
+            "item": cost.item_id,
+            "from": cost.from_on,
+            "to": cost.to_on,
+            "building": cost.building_id,
+            "entrance": cost.entrance_id,
+        },
+    )
+    return [(a, b) for a, b in rows]

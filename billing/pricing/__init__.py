@@ -35,7 +35,7 @@ from billing.pricing.tariff_checks import (
     refuse_overlap,
     tariff_warnings,
 )
-from billing.pricing.usage import MeterChange, Reading, Usage
+from billing.pricing.usage import MeterChange, Reading, Usage, usage_to_json
 
 __all__ = [
     "ApportionBy",
@@ -79,4 +79,5 @@ __all__ = [
     "refuse_overlap",
     "tariff_warnings",
     "uncollected",
+    "usage_to_json",
 ]
