@@ -14,7 +14,6 @@ from billing.bill_issue import issue_chunk
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunKind
 from billing.bills import Bill, BillLine, LineKind
 from billing.charges import DraftLine
-from billing.closing import first_open_day
 from billing.draft_writing import Drafts
 from billing.item_plans import basis_json
 from billing.late_fee_policy import ensure_late_fee_item, find_late_fee_item
@@ -41,10 +40,9 @@ def issue_late_fees(
     groups += [[line] for debt, line in priced if debt.is_of_former_owner]
     if not groups:
         return []
-    issued_on = first_open_day(session, community.id, today)
-    chunk = _open_chunk(session, community.id, issued_on, now)
-    item_id = ensure_late_fee_item(session, community.id, issued_on).id
-    bills = [_write_bill(session, chunk, item_id, lines, issued_on) for lines in groups]
+    chunk = _open_chunk(session, community.id, today, now)
+    item_id = ensure_late_fee_item(session, community.id, today).id
+    bills = [_write_bill(session, chunk, item_id, lines, today) for lines in groups]
     for bill, lines in zip(bills, groups, strict=True):
         if lines is not own:
             _share_as_debt(session, bill, lines[0].bill_id, now)
@@ -53,8 +51,8 @@ def issue_late_fees(
         community.id,
         chunk.run_id,
         chunk.no,
-        issued_on=issued_on,
-        due=due_on(issued_on, day=community.due_day, month_offset=community.due_month_offset),
+        issued_on=today,
+        due=due_on(today, day=community.due_day, month_offset=community.due_month_offset),
         now=now,
     )
     return [bill.id for bill in bills]

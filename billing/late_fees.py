@@ -33,50 +33,69 @@ from billing.property import Unit
 
 LATE_DEBTS = text(
     """
-    SELECT bill.id, bill.unit_id, chunk.due_on, EXISTS (
+    WITH own AS MATERIALIZED (
+        SELECT bill.community_id, bill.id, bill.unit_id, bill.run_id, bill.chunk_no, bill.amount,
+               chunk.due_on
+        FROM bill
+        JOIN bill_run_chunk chunk ON chunk.community_id = bill.community_id
+         AND chunk.run_id = bill.run_id AND chunk.no = bill.chunk_no
+         AND chunk.state = 'issued' AND chunk.due_on < :as_of
+        WHERE bill.community_id = :community_id AND bill.unit_id = ANY(:unit_ids)
+    ),
+    -- Bills of one chunk are numbered in a row: their payments are read as a range of the index,
+    -- which is far cheaper than to look each bill up.
+    span AS (
+        SELECT run_id, chunk_no, due_on, min(id) AS first_id, max(id) AS last_id
+        FROM own GROUP BY run_id, chunk_no, due_on
+    ),
+    paid AS (
+        SELECT span.run_id, span.chunk_no, part.bill_id, sum(part.amount) AS amount,
+               coalesce(sum(part.amount) FILTER (WHERE part.effective_on <= span.due_on), 0)
+                   AS in_time,
+               max(part.effective_on) AS last_on
+        FROM span
+        JOIN payment_allocation part ON part.community_id = :community_id
+         AND part.bill_id BETWEEN span.first_id AND span.last_id
+        GROUP BY span.run_id, span.chunk_no, part.bill_id
+    ),
+    changed AS (
+        SELECT change.bill_id, sum(change.amount) AS amount,
+               coalesce(sum(change.amount) FILTER (WHERE change.kind = 'adjustment'
+                                                      OR change.effective_on <= own.due_on), 0)
+                   AS in_time,
+               max(change.effective_on) AS last_on
+        FROM own
+        JOIN adjustment change ON change.community_id = own.community_id
+         AND change.bill_id = own.id AND change.state = 'approved'
+        GROUP BY change.bill_id
+    )
+    SELECT own.id, own.unit_id, own.due_on, EXISTS (
         SELECT FROM bill_share share
-        WHERE share.community_id = bill.community_id AND share.bill_id = bill.id
+        WHERE share.community_id = own.community_id AND share.bill_id = own.id
           AND share.reason = 'handed_over' AND share.amount > 0
           AND NOT EXISTS (
               SELECT FROM occupancy
-              WHERE occupancy.community_id = bill.community_id
-                AND occupancy.unit_id = bill.unit_id
+              WHERE occupancy.community_id = own.community_id
+                AND occupancy.unit_id = own.unit_id
                 AND occupancy.resident_id = share.resident_id AND occupancy.role = 'owner'
                 AND occupancy.to_on IS NULL)) AS is_of_former_owner
-    FROM bill
-    JOIN bill_run_chunk chunk ON chunk.community_id = bill.community_id
-     AND chunk.run_id = bill.run_id AND chunk.no = bill.chunk_no
-     AND chunk.state = 'issued' AND chunk.due_on < :as_of
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(part.amount), 0) AS amount, max(part.effective_on) AS last_on,
-               coalesce(sum(part.amount) FILTER (WHERE part.effective_on <= chunk.due_on), 0)
-                   AS in_time
-        FROM payment_allocation part
-        WHERE part.community_id = bill.community_id AND part.bill_id = bill.id
-    ) paid
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(change.amount), 0) AS amount,
-               coalesce(sum(change.amount) FILTER (WHERE change.kind = 'adjustment'
-                                                      OR change.effective_on <= chunk.due_on), 0)
-                   AS in_time, max(change.effective_on) AS last_on
-        FROM adjustment change
-        WHERE change.community_id = bill.community_id AND change.bill_id = bill.id
-          AND change.state = 'approved'
-    ) changed
-    WHERE bill.community_id = :community_id AND bill.unit_id = ANY(:unit_ids)
-      AND bill.amount + changed.in_time > paid.in_time
+    FROM own
+    LEFT JOIN paid ON paid.run_id = own.run_id AND paid.chunk_no = own.chunk_no
+     AND paid.bill_id = own.id
+    LEFT JOIN changed ON changed.bill_id = own.id
+    WHERE own.amount + coalesce(changed.in_time, 0) > coalesce(paid.in_time, 0)
       -- What was paid late and charged for since is closed, or history would be read every month.
-      AND NOT (bill.amount + changed.amount = paid.amount AND EXISTS (
+      AND NOT (own.amount + coalesce(changed.amount, 0) = coalesce(paid.amount, 0) AND EXISTS (
           SELECT FROM bill_line fee
-          WHERE fee.community_id = bill.community_id AND fee.subject_id = bill.unit_id
-            AND fee.item_id = :item_id AND fee.kind = 'late_fee' AND fee.source_id = bill.id
+          WHERE fee.community_id = own.community_id AND fee.subject_id = own.unit_id
+            AND fee.item_id = :item_id AND fee.kind = 'late_fee' AND fee.source_id = own.id
             AND fee.period_to > greatest(paid.last_on, changed.last_on)
             AND NOT EXISTS (SELECT FROM bill_void void
                             WHERE void.community_id = fee.community_id
                               AND void.bill_id = fee.bill_id)))
       AND NOT EXISTS (SELECT FROM bill_void void
-                      WHERE void.community_id = bill.community_id AND void.bill_id = bill.id)
-    ORDER BY bill.unit_id, chunk.due_on, bill.id
+                      WHERE void.community_id = own.community_id AND void.bill_id = own.id)
+    ORDER BY own.unit_id, own.due_on, own.id
     """
 )
 """Bills of homes that were not paid in full in time: candidates, few where most people pay."""

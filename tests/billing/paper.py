@@ -22,6 +22,7 @@ from billing.bills import Bill, BillLine, LineKind
 from billing.booking import book
 from billing.business_day import BEIJING
 from billing.checks import run_checks
+from billing.closing import PeriodClose
 from billing.handovers import hand_over
 from billing.ledger import FixedAccount, balance
 from billing.money import ZERO, Money
@@ -202,6 +203,21 @@ def prepaid(session: Session, world: World, room: str) -> Money:
     """What the journal says a home has with us."""
     unit = world.unit(room)
     return -balance(session, world.community.id, FixedAccount.PREPAYMENTS, unit.id)
+
+
+def shut(session: Session, world: World, month: str) -> None:
+    """A closed month; what was counted in it does not matter here."""
+    session.add(
+        PeriodClose(
+            community_id=world.community.id,
+            period=Period(month),
+            closed_by=staff(session).id,
+            closed_at=world.now,
+            entries=0,
+            total=ZERO,
+        )
+    )
+    session.flush()
 
 
 def person(session: Session, world: World) -> int:

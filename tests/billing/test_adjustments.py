@@ -17,7 +17,7 @@ from billing.adjustments import (
     request_adjustment,
     reverse_adjustment,
 )
-from billing.bills import LineKind, LineState
+from billing.bills import LineState
 from billing.closing import close_period
 from billing.db import Database
 from billing.errors import Conflict, InvalidInput, NotFound
@@ -25,8 +25,6 @@ from billing.ledger import FixedAccount, balance
 from billing.money import ZERO, Money
 from billing.people import Staff, StaffRole
 from billing.period import Period
-from billing.property import SubjectKind
-from billing.tariffs import FeeKind
 from billing.voids import void_bill
 from tests.billing.corrections import (
     BEHIND,
@@ -424,22 +422,3 @@ def test_shares_of_nothing_go_with_what_was_waived(world: World) -> None:
     approve(world, take_back(world, waivers[0]))
     assert shares(world, bill.id) == []
     assert violations(world) == []
-
-
-def charge(number: int, fen: int, kind: LineKind, first: date, last: date) -> LineState:
-    return LineState(
-        id=number,
-        bill_id=1,
-        item_code="property",
-        item_name="物业费",
-        fee=FeeKind.PROPERTY,
-        subject_kind=SubjectKind.HOME,
-        subject_code="3-2-501",
-        period_from=first,
-        period_to=last,
-        kind=kind,
-        amount=Money(fen),
-        adjusted=ZERO,
-        paid=ZERO,
-        basis={},
-    )

@@ -221,9 +221,7 @@ class Books(RuleBasedStateMachine):
     @rule(home=anything)
     def a_prepayment_is_used_for_old_bills(self, home: int) -> None:
         self.attempt(
-            lambda session: deduct_home(
-                session, self.here, self.home(session, home), today=self.today, now=self.now
-            )
+            lambda session: deduct_home(session, self.here, self.home(session, home), now=self.now)
         )
 
     @rule(line=anything, kind=st.sampled_from(list(AdjustmentKind)), fen=anything, up=st.booleans())

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from billing.closing import PeriodClose
 from billing.db import Database
 from billing.deposits import (
     Deposit,
@@ -23,8 +22,7 @@ from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.ledger import EntryKind, FixedAccount, JournalEntry, balance
 from billing.money import ZERO, Money
-from billing.period import Period
-from tests.billing.paper import faults, staff
+from tests.billing.paper import faults, shut, staff
 from tests.conftest import NOW, TODAY, World
 
 ROOM = "3-2-501"
@@ -183,17 +181,7 @@ def test_deposits_are_listed_per_home(world: World) -> None:
 
 def test_a_movement_in_a_closed_month_is_posted_in_the_open_one(world: World) -> None:
     with world.database.transaction() as session:
-        session.add(
-            PeriodClose(
-                community_id=world.community.id,
-                period=Period("2026-11"),
-                closed_by=staff(session).id,
-                closed_at=NOW,
-                entries=0,
-                total=ZERO,
-            )
-        )
-        session.flush()
+        shut(session, world, "2026-11")
         take(session, world)
         entry = session.scalars(
             select(JournalEntry).where(JournalEntry.kind == EntryKind.DEPOSIT)
