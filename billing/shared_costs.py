@@ -227,7 +227,7 @@ def _parameters(cost: SharedCost) -> dict[str, object]:
 
 
 def _weighed(session: Session, cost: SharedCost) -> list[Weighed]:
-    rows = session.execute(_WEIGHTS[cost.apportion_by], _parameters(cost)).tuples().all()
+    rows = session.execute(_WEIGHTS[cost.apportion_by], _parameters(cost)).all()
     if not rows:
         raise InvalidInput("scope", _nobody(cost))
     _refuse_rooms("no opening or no closing reading", [code for _, code, w in rows if w is None])
