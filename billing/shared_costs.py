@@ -121,7 +121,7 @@ def weigh(session: Session, cost: SharedCost) -> list[tuple[int, Decimal]]:
         InvalidInput: nobody shares it, or readings are missing or run backwards; the rooms are
             named.
     """
-    return [(found.subject_id, found.weight) for found in _weighed(session, cost)]
+    return [(subject_id, weight) for subject_id, _, weight in _weighed(session, cost)]
 
 
 def refuse_empty_scope(session: Session, cost: SharedCost) -> None:
@@ -140,7 +140,7 @@ def preview_shares(session: Session, cost: SharedCost) -> SharesPreview:
     Raises:
         InvalidInput: as `weigh`; or nobody used anything, so that there is no weight above zero.
     """
-    weighed = _weighed(session, cost)
+    weighed = [Weighed(*row) for row in _weighed(session, cost)]
     shares = apportion(
         pool_of(cost), cost.apportion_by, [found.weight for found in weighed], cost.cap
     )
@@ -226,13 +226,15 @@ def _parameters(cost: SharedCost) -> dict[str, object]:
     }
 
 
-def _weighed(session: Session, cost: SharedCost) -> list[Weighed]:
-    rows = session.execute(_WEIGHTS[cost.apportion_by], _parameters(cost)).all()
+def _weighed(session: Session, cost: SharedCost) -> list[tuple[int, str, Decimal]]:
+    """Subject id, code and weight; plain rows, as a run asks for every home of a community."""
+    result = session.execute(_WEIGHTS[cost.apportion_by], _parameters(cost))
+    rows = [(subject_id, code, weight) for subject_id, code, weight in result]
     if not rows:
         raise InvalidInput("scope", _nobody(cost))
     _refuse_rooms("no opening or no closing reading", [code for _, code, w in rows if w is None])
     _refuse_rooms("a meter ran backwards", [code for _, code, w in rows if w < 0])
-    return [Weighed(*row) for row in rows]
+    return rows
 
 
 def _refuse_rooms(reason: str, codes: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ class FeeKind(LabelEnum):
 
 
 SUPPLIERS_FEES = frozenset({FeeKind.WATER, FeeKind.ELECTRICITY, FeeKind.GAS, FeeKind.HEATING})
-"""Collected for a supplier (代收) unless an item says otherwise."""
+"""Collected for a supplier unless an item says otherwise."""
 
 
 def _is_suppliers_fee(context: DefaultExecutionContext) -> bool:
