@@ -2,7 +2,7 @@
 
 The floor is COPY of the very same rows, of every table the run writes, into identical empty
 tables — same columns, indexes, checks and foreign keys, none of our triggers — in the same
-database.
+database, in the same minute.
 """
 
 import resource
@@ -10,62 +10,65 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import IO, Any
 
 import psycopg
-from sqlalchemy import select, text
 
-from billing.bill_run import run_bills
+from benchmarks.reader import Reader
+from benchmarks.town import build_town, clone_history, record_month
+from billing.bill_run import RunSummary, run_bills
 from billing.db import Database, connect
-from billing.ledger import ensure_accounts
-from billing.merchants import MerchantAccount, Provider
 from billing.period import Period
-from billing.property import Community, SubjectKind
-from billing.tariffs import ChargeItem, FeeKind, Tariff
+from billing.property import Community
 from bot.embedded import scratch
 from bot.schema import migrate
 
 PERIOD = Period("2026-11")
-ISSUED_ON = date(2026, 11, 1)
-NOW = datetime(2026, 11, 1, 1, tzinfo=UTC)
 WRITTEN = ("bill", "bill_line", "journal_entry", "posting", "fact")
 """Tables a run fills, parents first."""
-
-HOMES = [
-    text(statement)
-    for statement in (
-        "INSERT INTO building (community_id, code, name) VALUES (:c, '1', '1')",
-        """
-        INSERT INTO subject (community_id, id, kind, code, unit_id, billable_from)
-        SELECT :c, n, 'home', '1-' || (100 + n), n, '2020-01-01'
-        FROM generate_series(1, :households) n
-        """,
-        """
-        INSERT INTO unit (community_id, id, building_id, room, floor, billable_area_m2)
-        SELECT :c, n, (SELECT min(id) FROM building), '1-' || (100 + n), n / 4,
-               70 + (n * 37 % 7000) / 100.0
-        FROM generate_series(1, :households) n
-        """,
-        "ANALYZE",
-    )
-]
+_BILLS = f"SELECT * FROM public.bill WHERE period = '{PERIOD}'"
+_ENTRIES = f"SELECT * FROM public.journal_entry WHERE effective_on = '{PERIOD.start}'"
+ROWS = {
+    "bill": _BILLS,
+    "bill_line": f"SELECT l.* FROM public.bill_line l JOIN ({_BILLS}) b ON b.id = l.bill_id"
+    " ORDER BY l.id",
+    "journal_entry": f"{_ENTRIES} ORDER BY id",
+    "posting": f"SELECT p.* FROM public.posting p JOIN ({_ENTRIES}) e ON e.id = p.entry_id"
+    " ORDER BY p.entry_id, p.no",
+    "fact": f"SELECT f.* FROM public.fact f JOIN ({_BILLS}) b ON b.id = f.ref_id ORDER BY f.id",
+}
+"""The rows of the measured period, in the order in which they were written."""
 
 
-def measure(households: int = 2000, items: int = 4) -> dict[str, Any]:
-    """Draft and publish one period of a fresh community, then COPY the same rows."""
+def measure(households: int = 2000, items: int = 4, history: int = 0) -> dict[str, Any]:
+    """Draft and publish one period of a fresh community, then COPY the same rows.
+
+    Then the same period again, which finds everything existing; then the next period while another
+    process reads the bills of random homes.
+
+    Args:
+        history: months of bills that are there already.
+    """
     with scratch() as engines:
         migrate(engines.database_url)
         database = Database(connect(engines.database_url), after_facts=lambda: None)
-        community = _community(database, households, items)
-        started = time.perf_counter()
-        summary = run_bills(database, community, PERIOD, today=ISSUED_ON, now=NOW, publish=True)
-        seconds = time.perf_counter() - started
+        community = build_town(database, households, items)
+        if history:
+            _run(database, community, PERIOD.previous())
+            clone_history(database, community, PERIOD.previous(), history - 1)
+        summary, seconds = _run(database, community, PERIOD)
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        copy_seconds = _copy_floor(engines.database_url)
+        again, again_seconds = _run(database, community, PERIOD)
+        if again.created or again.existing != summary.created:
+            raise AssertionError(f"the rerun created {again.created}")
+        with Reader(engines.database_url, community.id) as reader:
+            reader.rest(2)
+            idle = reader.p99_ms()
+            _run(database, community, PERIOD.next())
+            busy = reader.p99_ms()
         database.engine.dispose()
-        address = engines.database_url.replace("+psycopg", "")
-        with psycopg.connect(address, autocommit=True) as connection:
-            copy_seconds = _copy_floor(connection)
     return {
         "households": households,
         "lines": summary.created,
@@ -74,69 +77,27 @@ def measure(households: int = 2000, items: int = 4) -> dict[str, Any]:
         "ratio": round(seconds / copy_seconds, 2),
         "lines_per_second": round(summary.created / seconds),
         "peak_rss_mb": round(peak_mb),
+        "history_months": history,
+        "rerun_ratio": round(again_seconds / seconds, 2),
+        "reader_p99_ms": {"idle": idle, "during_a_run": busy},
     }
 
 
-def _community(database: Database, households: int, items: int) -> Community:
-    with database.transaction() as session:
-        merchant = MerchantAccount(
-            code="BENCH", provider=Provider.WECHAT_PAY, mchid="1", name="bench"
-        )
-        session.add(merchant)
-        session.flush()
-        community = Community(
-            code="BENCH",
-            name="bench",
-            company="bench",
-            service_phone="-",
-            merchant_id=merchant.id,
-            billing_day=1,
-            due_day=31,
-            due_month_offset=0,
-        )
-        session.add(community)
-        session.flush()
-        for number in range(items):
-            _item(database, session, community, number)
-        ensure_accounts(session, community.id, {f"item{n}": f"item{n}" for n in range(items)})
-        session.execute(text("RESET ROLE"))
-        for statement in HOMES:
-            session.execute(statement, {"c": community.id, "households": households})
-    with database.transaction() as session:
-        return session.scalars(select(Community)).one()
+def _run(database: Database, community: Community, period: Period) -> tuple[RunSummary, float]:
+    record_month(database, community, period)
+    now = datetime.combine(period.start, datetime.min.time(), UTC)
+    started = time.perf_counter()
+    summary = run_bills(database, community, period, today=period.start, now=now, publish=True)
+    return summary, time.perf_counter() - started
 
 
-def _item(database: Database, session: Any, community: Community, number: int) -> None:
-    item = ChargeItem(
-        community_id=community.id,
-        code=f"item{number}",
-        name=f"item{number}",
-        fee=list(FeeKind)[number % len(FeeKind)],
-        subject_kind=SubjectKind.HOME,
-        cycle_months=1,
-        active_from=date(2020, 1, 1),
-    )
-    session.add(item)
-    session.flush()
-    price = (
-        {"method": "area", "unit_price": "2.80", "per": "month"}
-        if number % 2 == 0
-        else {"method": "flat", "unit_price": "6.00", "per": "month"}
-    )
-    session.add(
-        Tariff(
-            community_id=community.id,
-            item_id=item.id,
-            effective_from=date(2020, 1, 1),
-            price=price,
-            basis_document="-",
-            created_at=NOW,
-        )
-    )
+def _copy_floor(url: str) -> float:
+    """Seconds COPY takes for the rows of the period."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        return _copy_again(connection)
 
 
-def _copy_floor(connection: "psycopg.Connection[Any]") -> float:
-    """Seconds COPY takes for the same rows."""
+def _copy_again(connection: "psycopg.Connection[Any]") -> float:
     connection.execute("CREATE SCHEMA floor")
     connection.execute("SET search_path = floor, public")
     for table in WRITTEN:
@@ -164,7 +125,7 @@ def _copy_floor(connection: "psycopg.Connection[Any]") -> float:
 def _rows(connection: "psycopg.Connection[Any]", table: str) -> Iterator[IO[bytes]]:
     """The rows of a table, as COPY writes them."""
     with tempfile.TemporaryFile() as file:
-        with connection.cursor().copy(f"COPY public.{table} TO STDOUT") as copy:
+        with connection.cursor().copy(f"COPY ({ROWS[table]}) TO STDOUT") as copy:
             for block in copy:
                 file.write(block)
         file.seek(0)

@@ -115,7 +115,9 @@ class BillLine(Base):
         " discount grant, or the bill a late fee is for; 0 for nothing",
     )
     redo: Mapped[int] = mapped_column(
-        SmallInteger, server_default="0", comment="how many voided lines of this key came before"
+        SmallInteger,
+        server_default="0",
+        comment="attempt: one more than the voided lines of these days before it",
     )
     period_from: Mapped[date]
     period_to: Mapped[date] = mapped_column(comment="first day not charged")

@@ -1,69 +1,213 @@
-"""What a period calls for: charge items with their cycle and the versions of their prices."""
+"""What a period calls for: charge items with their cycle, the versions of their prices, and the
+costs to be shared.
+"""
 
-import json
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from enum import Enum
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+import orjson
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from billing.errors import InvalidInput
 from billing.money import Money
 from billing.period import DateRange, Period, add_months
-from billing.pricing import AreaPrice, Subject, TariffVersion, parse_price, price_period
-from billing.tariffs import ChargeItem, Tariff
+from billing.pricing import (
+    AreaPrice,
+    MeteredPrice,
+    Per,
+    PoolUsage,
+    PricedLine,
+    Reading,
+    ShareBasis,
+    Subject,
+    TariffVersion,
+    TieredPrice,
+    apportion,
+    parse_price,
+    price_period,
+    priced_line,
+    usage_to_json,
+)
+from billing.property import SubjectKind
+from billing.shared_costs import SharedCost, weigh
+from billing.tariffs import ChargeItem, FeeKind, Tariff
+
+
+class Charging(Enum):
+    """How an item's quantity is found."""
+
+    PERIODIC = "periodic"
+    ONCE = "once"
+    METERED = "metered"
+    SHARED = "shared"
+
+
+class PlannedLine(NamedTuple):
+    """A priced line, the version it was priced with (None for a share of a cost), and its basis as
+    it is stored.
+    """
+
+    priced: PricedLine
+    tariff_id: int | None
+    basis_json: str
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedLine:
-    """A priced line, ready to be written."""
+class SharedPlan:
+    """A shared cost with everybody's share of it. With `refusal` nobody can be charged: it says
+    why.
+    """
 
-    amount: Money
-    start: date
-    end: date
-    tariff_id: int
-    basis_json: str
+    cost: SharedCost
+    span: DateRange
+    shares: dict[int, ShareBasis]
+    refusal: str | None = None
+
+    def price(self, subject_id: int) -> list[PlannedLine]:
+        """The share of one subject, as a line."""
+        return [_planned(priced_line(self.shares[subject_id], self.span, 0), None)]
+
+
+Case = tuple[DateRange, Decimal | None, Decimal | None]
+UsageCase = tuple[DateRange, Decimal, Decimal, Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ItemPlan:
     """A charge item with its cycle that contains the period, and its priced versions."""
 
-    item: ChargeItem
+    item_id: int
+    item_code: str
+    subject_kind: SubjectKind
+    active_from: date
+    active_to: date | None
+    how: Charging
     span: DateRange
     versions: tuple[TariffVersion, ...]
     tariff_ids: tuple[int, ...]
-    cases: dict[tuple[DateRange, Decimal | None], list[PlannedLine]] = field(default_factory=dict)
+    shared: dict[int, list[SharedPlan]] = field(default_factory=dict)
+    """Subject → the costs it shares."""
+    refused: tuple[SharedPlan, ...] = ()
+    """Costs nobody can be charged for."""
+    cases: dict[Case, list[PlannedLine]] = field(default_factory=dict)
     """What was priced before: pricing is pure, and a community has few floor plans."""
+    usages: dict[UsageCase, list[PlannedLine]] = field(default_factory=dict)
+    """The same for quantities used."""
 
-    def price(self, span: DateRange, area_m2: Decimal | None) -> list[PlannedLine]:
+    @property
+    def yearly_tiers(self) -> bool:
+        """Whether a version's tiers are laid over the usage of the calendar year."""
+        return any(
+            isinstance(version.price, TieredPrice) and version.price.year_to_date is not None
+            for version in self.versions
+        )
+
+    def begins_after(self, day: date) -> bool:
+        """Whether no version is in force on the day."""
+        return not self.versions or self.versions[0].effective_from > day
+
+    def shares_of(self, subject_id: int) -> Sequence[SharedPlan]:
+        """The costs this subject shares."""
+        return self.shared.get(subject_id, ())
+
+    def refused_shares(self, building_id: int, entrance_id: int | None) -> Iterator[SharedPlan]:
+        """Costs that subjects of this building and entrance should share and nobody can."""
+        for plan in self.refused:
+            if plan.cost.building_id in (None, building_id) and plan.cost.entrance_id in (
+                None,
+                entrance_id,
+            ):
+                yield plan
+
+    def price(
+        self, span: DateRange, area_m2: Decimal | None, agreed: Decimal | None
+    ) -> list[PlannedLine]:
         """Lines of a subject for these days of the cycle.
+
+        Args:
+            agreed: the owner's own unit price.
 
         Raises:
             PricingError: the price needs something the subject does not have.
         """
         by_area = any(isinstance(version.price, AreaPrice) for version in self.versions)
-        case = (span, area_m2 if by_area else None)
+        case = (span, area_m2 if by_area else None, agreed)
         if case not in self.cases:
-            self.cases[case] = [
-                PlannedLine(
-                    line.amount,
-                    line.start,
-                    line.end,
-                    self.tariff_ids[line.version_index],
-                    json.dumps(line.basis, ensure_ascii=False),
-                )
-                for line in price_period(
-                    self.versions, span, Subject(area_m2=area_m2), billing_period=self.span
-                )
-            ]
+            lines = price_period(
+                self.versions,
+                span,
+                Subject(area_m2=area_m2, unit_price=agreed),
+                billing_period=self.span,
+            )
+            self.cases[case] = [self._planned(line) for line in lines]
         return self.cases[case]
+
+    def price_usage(
+        self, span: DateRange, reading: Reading, used_this_year: Decimal, agreed: Decimal | None
+    ) -> list[PlannedLine]:
+        """Lines of what was used between two readings.
+
+        Args:
+            span: from the earlier reading's day to the later one's.
+            used_this_year: units used in the calendar year before the span, for yearly tiers.
+
+        Raises:
+            PricingError: the readings contradict each other, or no version is in force.
+        """
+        # A line's amount depends on the quantity alone; its basis also names the readings.
+        case = (span, reading.quantity, used_this_year, agreed)
+        if case not in self.usages:
+            lines = self._price_usage(span, reading, used_this_year, agreed)
+            self.usages[case] = [self._planned(line) for line in lines]
+        named = usage_to_json(reading)
+        return [
+            PlannedLine(line.priced, line.tariff_id, basis_json(line.priced.basis | named))
+            for line in self.usages[case]
+        ]
+
+    def _price_usage(
+        self, span: DateRange, reading: Reading, used_this_year: Decimal, agreed: Decimal | None
+    ) -> list[PricedLine]:
+        versions = self.versions
+        if self.yearly_tiers:
+            versions = tuple(_since_new_year(version, used_this_year) for version in versions)
+        return price_period(versions, span, Subject(unit_price=agreed), usage=reading)
+
+    def _planned(self, line: PricedLine) -> PlannedLine:
+        return _planned(line, self.tariff_ids[line.version_index])
+
+
+def basis_json(basis: dict[str, Any]) -> str:
+    """A basis as it is stored."""
+    return orjson.dumps(basis).decode()
+
+
+def _planned(line: PricedLine, tariff_id: int | None) -> PlannedLine:
+    return PlannedLine(line, tariff_id, basis_json(line.basis))
+
+
+def _since_new_year(version: TariffVersion, used: Decimal) -> TariffVersion:
+    price = version.price
+    if isinstance(price, TieredPrice) and price.year_to_date is not None:
+        return replace(version, price=replace(price, year_to_date=used))
+    return version
 
 
 def plan_items(session: Session, community_id: int, period: Period) -> list[ItemPlan]:
-    """Charge items in the order of their ids, with their cycles of the period and versions."""
+    """Charge items in the order of their ids, with their cycles of the period and versions.
+
+    Late fees are not among them: a run adds those of overdue bills by itself.
+    """
     items = session.scalars(
-        select(ChargeItem).where(ChargeItem.community_id == community_id).order_by(ChargeItem.id)
+        select(ChargeItem)
+        .where(ChargeItem.community_id == community_id, ChargeItem.fee != FeeKind.LATE_FEE)
+        .order_by(ChargeItem.id)
     ).all()
     return [_plan(session, item, period) for item in items]
 
@@ -76,11 +220,99 @@ def _plan(session: Session, item: ChargeItem, period: Period) -> ItemPlan:
         .where(Tariff.community_id == item.community_id, Tariff.item_id == item.id)
         .order_by(Tariff.effective_from)
     ).all()
-    return ItemPlan(
-        item=item,
-        span=DateRange(begin, add_months(begin, item.cycle_months)),
-        versions=tuple(
-            TariffVersion(tariff.effective_from, parse_price(tariff.price)) for tariff in tariffs
-        ),
-        tariff_ids=tuple(tariff.id for tariff in tariffs),
+    versions = tuple(
+        TariffVersion(tariff.effective_from, parse_price(tariff.price)) for tariff in tariffs
     )
+    costs = list_costs(session, item)
+    planned = [
+        share_cost(session, cost) for cost in costs if period.start <= cost.from_on < period.end
+    ]
+    shared: dict[int, list[SharedPlan]] = defaultdict(list)
+    for plan in planned:
+        for subject_id in plan.shares:
+            shared[subject_id].append(plan)
+    return ItemPlan(
+        item_id=item.id,
+        item_code=item.code,
+        subject_kind=item.subject_kind,
+        active_from=item.active_from,
+        active_to=item.active_to,
+        how=_charging(versions, costs, period),
+        span=DateRange(begin, add_months(begin, item.cycle_months)),
+        versions=versions,
+        tariff_ids=tuple(tariff.id for tariff in tariffs),
+        shared=dict(shared),
+        refused=tuple(plan for plan in planned if plan.refusal is not None),
+    )
+
+
+def _charging(
+    versions: Sequence[TariffVersion], costs: Sequence[SharedCost], period: Period
+) -> Charging:
+    if costs:
+        return Charging.SHARED
+    begun = [version for version in versions if version.effective_from < period.end]
+    price = begun[-1].price if begun else None
+    if isinstance(price, MeteredPrice | TieredPrice):
+        return Charging.METERED
+    return Charging.ONCE if price is not None and price.per is Per.ONCE else Charging.PERIODIC
+
+
+def list_costs(session: Session, item: ChargeItem) -> list[SharedCost]:
+    """Every cost ever recorded for an item, by id."""
+    return list(
+        session.scalars(
+            select(SharedCost)
+            .where(SharedCost.community_id == item.community_id, SharedCost.item_id == item.id)
+            .order_by(SharedCost.id)
+        )
+    )
+
+
+WEIGHTS_CHARGED = text(
+    """
+    SELECT DISTINCT line.basis ->> 'weights_total'
+    FROM bill_line line
+    WHERE line.community_id = :community_id AND line.item_id = :item_id
+      AND line.source_id = :cost_id AND line.subject_id = ANY(:subjects)
+      AND line.period_from = :from_on AND line.kind = 'charge'
+      AND NOT EXISTS (SELECT FROM bill_void void
+                      WHERE void.community_id = line.community_id AND void.bill_id = line.bill_id)
+    """
+)
+
+
+def share_cost(session: Session, cost: SharedCost) -> SharedPlan:
+    """Everybody's share of a cost, with the weights of today.
+
+    Refused where the weights cannot be had, and where lines of other weights exist already: what
+    is missing could not be charged without breaking the sum.
+    """
+    span = DateRange(cost.from_on, cost.to_on)
+    try:
+        weights = weigh(session, cost)
+        subjects = [subject_id for subject_id, _ in weights]
+        shares = apportion(_pool(cost), cost.apportion_by, [w for _, w in weights], cost.cap)
+    except InvalidInput as error:
+        return SharedPlan(cost, span, {}, str(error))
+    charged = session.scalars(
+        WEIGHTS_CHARGED,
+        {
+            "community_id": cost.community_id,
+            "item_id": cost.item_id,
+            "cost_id": cost.id,
+            "from_on": cost.from_on,
+            "subjects": subjects,
+        },
+    )
+    if any(Decimal(total) != shares[0].weights_total for total in charged):
+        return SharedPlan(cost, span, {}, "shared_cost_changed")
+    return SharedPlan(cost, span, dict(zip(subjects, shares, strict=True)))
+
+
+def _pool(cost: SharedCost) -> Money | PoolUsage:
+    if cost.amount is not None:
+        return cost.amount
+    if cost.quantity is None or cost.unit_price is None:
+        raise ValueError(f"shared cost {cost.id} has no amount")  # ck_shared_cost_amount_or_usage
+    return PoolUsage(cost.quantity, cost.unit_price)

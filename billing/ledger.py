@@ -6,7 +6,7 @@ and UPDATE, DELETE and TRUNCATE are refused. So postings are written by one INSE
 unnest here, or by COPY in chunks cut at entry borders; never row by row. Corrections are reversals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, LocalId
-from billing.errors import LedgerError
+from billing.errors import Conflict, LedgerError, NotFound
 from billing.labels import LabelEnum
 from billing.money import ZERO, Money
 
@@ -89,6 +89,14 @@ class JournalEntry(Base):
         UniqueConstraint("community_id", "idempotency_key"),
         CheckConstraint("postings >= 2", name="two_sides"),
         CheckConstraint("total > 0", name="total_positive"),
+        # An entry is taken back once; also how `voids` finds what is still in force.
+        Index(
+            "uq_journal_entry_reverses",
+            "community_id",
+            "reverses_id",
+            unique=True,
+            postgresql_where=text("reverses_id IS NOT NULL"),
+        ),
         {"comment": "Journal entries (凭证), append-only"},
     )
 
@@ -253,6 +261,92 @@ def sum_sides(legs: Sequence[Leg]) -> tuple[Money, Money]:
         if leg.debit < ZERO or leg.credit < ZERO or (leg.debit == ZERO) == (leg.credit == ZERO):
             raise LedgerError(f"a posting to {leg.account} must be a debit or a credit above zero")
     return Money(sum(leg.debit.fen for leg in legs)), Money(sum(leg.credit.fen for leg in legs))
+
+
+REVERSE_ENTRIES = [
+    text(statement)
+    for statement in (
+        """
+        INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,
+                                   posted_at, postings, total, reverses_id)
+        SELECT entry.community_id, :kind, wanted.key, entry.source_id, :effective_on, :now,
+               entry.postings, entry.total, entry.id
+        FROM unnest(CAST(:entry_ids AS bigint[]), CAST(:keys AS text[])) AS wanted(entry_id, key)
+        JOIN journal_entry entry ON entry.community_id = :community_id
+         AND entry.id = wanted.entry_id
+        ORDER BY entry.id
+        """,
+        """
+        INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id,
+                             debit, credit)
+        SELECT side.community_id, reversal.id, side.no, side.account_id, side.unit_id,
+               side.bill_id, side.credit, side.debit
+        FROM unnest(CAST(:entry_ids AS bigint[])) AS wanted(entry_id)
+        JOIN journal_entry reversal ON reversal.community_id = :community_id
+         AND reversal.reverses_id = wanted.entry_id
+        JOIN posting side ON side.community_id = reversal.community_id
+         AND side.entry_id = wanted.entry_id
+        """,
+    )
+]
+
+
+def reverse(
+    session: Session,
+    community_id: int,
+    entry_id: int,
+    *,
+    key: str,
+    effective_on: date,
+    now: datetime,
+) -> int:
+    """Take an entry back (冲红): post its mirror, and return the mirror's id.
+
+    The mirror names the source of the entry it takes back. The caller holds the lock of whatever
+    the entry is about; without it the database refuses the second of two at once.
+
+    Raises:
+        NotFound: no such entry in the community.
+        Conflict: it was taken back already, or is itself a reversal.
+    """
+    entry = session.get(JournalEntry, (community_id, entry_id))
+    if entry is None:
+        raise NotFound(f"no journal entry {entry_id} in community {community_id}")
+    if entry.reverses_id is not None:
+        raise Conflict(f"entry {entry_id} is itself a reversal; book what is right instead")
+    mirror = select(JournalEntry.id).where(
+        JournalEntry.community_id == community_id, JournalEntry.reverses_id == entry_id
+    )
+    done = session.scalar(mirror)
+    if done is not None:
+        raise Conflict(f"entry {entry_id} was reversed already, by entry {done}")
+    reverse_entries(session, community_id, {entry_id: key}, effective_on=effective_on, now=now)
+    return session.scalars(mirror).one()
+
+
+def reverse_entries(
+    session: Session,
+    community_id: int,
+    keys: Mapping[int, str],
+    *,
+    effective_on: date,
+    now: datetime,
+) -> None:
+    """Take many entries back at once, in two statements: entry id → key of its reversal.
+
+    For a caller who knows, under its own lock, that none of them was reversed; the database refuses
+    the whole statement otherwise.
+    """
+    parameters = {
+        "community_id": community_id,
+        "kind": EntryKind.REVERSAL.value,
+        "entry_ids": list(keys),
+        "keys": list(keys.values()),
+        "effective_on": effective_on,
+        "now": now,
+    }
+    for statement in REVERSE_ENTRIES:
+        session.execute(statement, parameters)
 
 
 def balance(session: Session, community_id: int, account: str, unit_id: int | None = None) -> Money:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from math import lcm
 from typing import Self
 
 from billing.errors import InvalidInput
@@ -91,6 +92,13 @@ def round_to_fen(yuan: Decimal | Fraction) -> Money:
     return Money(half_up if exact >= 0 else -half_up)
 
 
+def _whole_numbers(weights: Sequence[Decimal]) -> list[int]:
+    """The weights in units of their smallest decimal place; exact, and faster than fractions."""
+    ratios = [weight.as_integer_ratio() for weight in weights]
+    scale = lcm(*(per for _, per in ratios))
+    return [count * (scale // per) for count, per in ratios]
+
+
 def split(amount: Money, weights: Sequence[Decimal]) -> list[Money]:
     """Share an amount by weights so that the parts sum to it exactly (largest remainder).
 
@@ -107,14 +115,14 @@ def split(amount: Money, weights: Sequence[Decimal]) -> list[Money]:
         return [-part for part in split(-amount, weights)]
     if any(not weight.is_finite() or weight < 0 for weight in weights):
         raise InvalidInput("weights", "every weight must be a finite number, zero or more")
-    exact = [Fraction(weight) for weight in weights]
-    whole = sum(exact)
+    counts = _whole_numbers(weights)
+    whole = sum(counts)
     if whole <= 0:
         raise InvalidInput("weights", "the weights must have a sum above zero")
-    shares = [amount.fen * weight / whole for weight in exact]
-    parts = [share.numerator // share.denominator for share in shares]
+    cut = [divmod(amount.fen * count, whole) for count in counts]
+    parts = [part for part, _ in cut]
     # sorted() is stable, so equal remainders keep their order.
-    by_remainder = sorted(range(len(parts)), key=lambda at: parts[at] - shares[at])
+    by_remainder = sorted(range(len(parts)), key=lambda at: -cut[at][1])
     for at in by_remainder[: amount.fen - sum(parts)]:
         parts[at] += 1
     return [Money(part) for part in parts]

@@ -4,13 +4,14 @@ A `Follower` is one openid; a `Binding` lets a follower act for a home. Bindings
 one-time code, by its QR scene, or by a request that staff approve.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, GlobalId, LocalId
-from billing.errors import NotFound
+from billing.errors import InvalidInput, NotFound
 from billing.labels import LabelEnum
 
 
@@ -30,6 +31,10 @@ class StaffRole(LabelEnum):
     CASHIER = "cashier", "收银"
     SERVICE = "service", "客服"
     READER = "reader", "只读"
+
+
+BOOKKEEPERS = frozenset({StaffRole.MANAGER, StaffRole.ACCOUNTANT})
+"""Who may decide what changes the books: approve, void, close."""
 
 
 class BindingState(LabelEnum):
@@ -119,6 +124,19 @@ def get_staff(session: Session, login: str) -> Staff:
     if found is None:
         raise NotFound(f"no staff with login {login!r}")
     return found
+
+
+def require_role(staff: Staff, community_id: int, roles: Collection[StaffRole]) -> None:
+    """Refuse staff of another community, or whose role does not allow what is asked.
+
+    Raises:
+        InvalidInput: field `by`; the message says which roles would do.
+    """
+    if staff.community_id not in (None, community_id):
+        raise InvalidInput("by", f"{staff.login} does not work for community {community_id}")
+    if staff.role not in roles:
+        allowed = " or ".join(role.value for role in StaffRole if role in roles)
+        raise InvalidInput("by", f"{staff.login} is {staff.role.value}; this takes {allowed}")
 
 
 class Binding(Base):

@@ -1,5 +1,8 @@
 """Jobs that need more than the notifier: settling open payments. RQ calls them by name."""
 
+from typing import Any
+
+from billing.bill_schedule import run_due
 from bot.program import Program
 from handlers.settlement import settle_open_payments
 from notify import jobs as notify_jobs
@@ -12,6 +15,13 @@ def install(program: Program) -> None:
     """Hand the program to the jobs of this process. Called once, before work begins."""
     _installed[:] = [program]
     notify_jobs.install(program.notifier)
+
+
+def run_billing() -> dict[str, list[dict[str, Any]]]:
+    """Bill the communities whose billing day has come."""
+    services = _installed[0].services
+    done = run_due(services.database, today=services.today(), now=services.clock())
+    return {code: [summary.as_json() for summary in runs] for code, runs in done.items()}
 
 
 def run_settlement() -> dict[str, int]:

@@ -1,12 +1,16 @@
 """What cron enqueues, and when. Cron expressions are Beijing time."""
 
-from bot.jobs import run_settlement
+from bot.jobs import run_billing, run_settlement
 from notify.schedule import SCHEDULE as NOTIFY_SCHEDULE
 from notify.schedule import Planned
 
 SETTLE_SECONDS = 30
+BILL_AT = "30 5 * * *"
+"""05:30, long before the first hour at which a notice may go out."""
+BILLING_SECONDS_MAX = 3600
 
 SCHEDULE: tuple[Planned, ...] = (
     *NOTIFY_SCHEDULE,
     Planned(run_settlement, interval_seconds=SETTLE_SECONDS),
+    Planned(run_billing, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
 )

@@ -13,11 +13,12 @@ REMIND_AT = "5 9 * * *"
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A job and either its interval or its cron expression."""
+    """A job and either its interval or its cron expression; the queue's time-out by default."""
 
     job: Callable[[], Any]
     interval_seconds: int | None = None
     cron: str | None = None
+    timeout_seconds: int | None = None
 
 
 SCHEDULE: tuple[Planned, ...] = (

@@ -177,13 +177,30 @@ class World:
             ).one()
 
 
+def _world(url: str, engine: Engine) -> World:
+    database = Database(engine, after_facts=lambda: None)
+    with database.transaction() as session:
+        community = session.scalars(select(Community).where(Community.code == COMMUNITY)).one()
+    return World(database, url, community, TODAY, NOW)
+
+
 @pytest.fixture
 def world(world_url: str, engine_for: Callable[[str], Engine]) -> World:
     """A copy of the world of its own for this test."""
-    database = Database(engine_for(world_url), after_facts=lambda: None)
-    with database.transaction() as session:
-        community = session.scalars(select(Community).where(Community.code == COMMUNITY)).one()
-    return World(database, world_url, community, TODAY, NOW)
+    return _world(world_url, engine_for(world_url))
+
+
+@pytest.fixture
+def make_world(
+    make_database: Callable[[str], str], engine_for: Callable[[str], Engine]
+) -> Callable[[], World]:
+    """Further copies, to compare with."""
+
+    def make() -> World:
+        url = make_database("mz_world")
+        return _world(url, engine_for(url))
+
+    return make
 
 
 @pytest.fixture

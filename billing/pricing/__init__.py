@@ -38,7 +38,7 @@ from billing.pricing.tariff_checks import (
     refuse_overlap,
     tariff_warnings,
 )
-from billing.pricing.usage import MeterChange, Reading, Usage
+from billing.pricing.usage import MeterChange, Reading, Usage, usage_to_json
 
 __all__ = [
     "ApportionBy",
@@ -85,4 +85,5 @@ __all__ = [
     "refuse_overlap",
     "tariff_warnings",
     "uncollected",
+    "usage_to_json",
 ]

@@ -6,15 +6,14 @@ therefore says whether it got such a fen, and `uncollected` proves a whole pool 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
-from math import floor
 from typing import Any
 
 from billing.labels import LabelEnum
-from billing.money import ZERO, Money, round_to_fen, split
+from billing.money import FEN_PER_YUAN, ZERO, Money, round_to_fen, split
 from billing.pricing.fields import EXACT, NUMBER_MAX, Fields, PricingError
 from billing.pricing.line import refuse_absurd
 from billing.pricing.prices import plain
@@ -73,15 +72,20 @@ class ShareBasis:
     @property
     def quotient(self) -> Fraction:
         """Pool × weight ÷ total, in unrounded fen."""
-        # One reduction instead of three: a run works this out for every home.
+        return Fraction(*self._ratio)
+
+    @property
+    def _ratio(self) -> tuple[int, int]:
+        # Whole numbers, not reduced: a run works this out for every home.
         weight, per = self.weight.as_integer_ratio()
         total, total_per = self.weights_total.as_integer_ratio()
-        return Fraction(pool_amount(self.pool).fen * weight * total_per, per * total)
+        return pool_amount(self.pool).fen * weight * total_per, per * total
 
     @property
     def share(self) -> Money:
         """The share before the cap: the quotient cut to whole fen, and the extra fen."""
-        return Money(floor(self.quotient) + self.extra_fen)
+        numerator, denominator = self._ratio
+        return Money(numerator // denominator + self.extra_fen)
 
     @property
     def capped(self) -> bool:
@@ -96,7 +100,7 @@ class ShareBasis:
     @property
     def exact(self) -> Fraction:
         """Yuan; whole fen already."""
-        return Fraction(self.amount.yuan)
+        return Fraction(self.amount.fen, FEN_PER_YUAN)
 
     def to_json(self) -> dict[str, Any]:
         """As stored."""
@@ -139,7 +143,7 @@ def apportion(
         raise PricingError("weights", f"their sum must not be above {NUMBER_MAX}")
     cut = [ShareBasis(by, pool, weight, total, 0, cap) for weight in weights]
     return [
-        basis if basis.share == part else ShareBasis(by, pool, basis.weight, total, 1, cap)
+        basis if basis.share == part else replace(basis, extra_fen=1)
         for basis, part in zip(cut, parts, strict=True)
     ]
 

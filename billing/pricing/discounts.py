@@ -5,7 +5,7 @@ are granted in the given order until nothing is left of the charge.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -181,14 +181,14 @@ def _line_discounts(
     line: PricedLine, discounts: Sequence[Discount], span: DateRange
 ) -> Iterator[PricedLine]:
     left = line.amount
-    for discount in discounts:
+    for index, discount in enumerate(discounts):
         days = _days(line, discount)
         if days is None:
             continue
         priced = priced_line(_basis(line, discount, days, span, left), days, line.version_index)
         if priced.amount:
             left += priced.amount
-            yield priced
+            yield replace(priced, discount_index=index)
 
 
 def _days(line: PricedLine, discount: Discount) -> DateRange | None:

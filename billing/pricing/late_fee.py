@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from billing.money import ZERO, Money, round_to_fen
+from billing.money import FEN_PER_YUAN, ZERO, Money, round_to_fen
 from billing.period import DateRange
 from billing.pricing.fields import EXACT, Fields, PricingError
 from billing.pricing.line import PricedLine, priced_line
@@ -117,7 +117,7 @@ class LateFeeBasis:
     @property
     def exact(self) -> Fraction:
         """Yuan of this line: whole fen, so that lines of one debt add up to its total."""
-        return Fraction((self.total - self.charged).yuan)
+        return Fraction((self.total - self.charged).fen, FEN_PER_YUAN)
 
     def to_json(self) -> dict[str, Any]:
         """As stored."""

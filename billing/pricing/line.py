@@ -29,7 +29,8 @@ class PricedLine:
     """One charged span `[start, end)`; `version_index` counts in the versions as they were given.
 
     `basis` is JSON: `recompute(basis)` is `amount` and `explain(basis)` is the sentence. The amount
-    is negative on the line of a discount and nowhere else.
+    is negative on the line of a discount and nowhere else; there `discount_index` counts in the
+    discounts as they were given.
     """
 
     amount: Money
@@ -37,6 +38,7 @@ class PricedLine:
     end: date
     version_index: int
     basis: dict[str, Any]
+    discount_index: int | None = None
 
 
 def priced_line(basis: LineBasis, days: DateRange, version_index: int) -> PricedLine:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from billing.pricing.fields import Fields, PricingError
+from billing.pricing.fields import EXACT, Fields, PricingError
 from billing.pricing.prices import plain
 
 
@@ -30,10 +30,10 @@ class Reading:
         PricingError: a meter went backwards for no reason given here; that is a wrong reading.
 
     >>> Reading(Decimal(99990), Decimal(12), Decimal(1), rolls_over_at=Decimal(100000)).quantity
-    Fraction(22, 1)
+    Decimal('22')
     >>> change = MeterChange(old_final=Decimal(133), new_initial=Decimal(0))
     >>> Reading(Decimal("120.5"), Decimal(8), Decimal(1), change).quantity
-    Fraction(41, 2)
+    Decimal('20.5')
     """
 
     previous: Decimal
@@ -69,14 +69,15 @@ class Reading:
         return self.rolls_over_at is not None and self.current < self.previous
 
     @property
-    def quantity(self) -> Fraction:
-        """Units used."""
-        steps = Fraction(self.current) - Fraction(self.previous)
+    def quantity(self) -> Decimal:
+        """Units used, exactly."""
+        steps = EXACT.subtract(self.current, self.previous)
         if self.change is not None:
-            steps += Fraction(self.change.old_final) - Fraction(self.change.new_initial)
+            old, new = self.change.old_final, self.change.new_initial
+            steps = EXACT.add(steps, EXACT.subtract(old, new))
         elif self.rolls_over_at is not None and self.rolled_over:
-            steps += Fraction(self.rolls_over_at)
-        return steps * Fraction(self.multiplier)
+            steps = EXACT.add(steps, self.rolls_over_at)
+        return EXACT.multiply(steps, self.multiplier)
 
 
 Usage = Reading | Decimal
@@ -85,7 +86,7 @@ Usage = Reading | Decimal
 
 def quantity_of(usage: Usage) -> Fraction:
     """Units used, exactly."""
-    return usage.quantity if isinstance(usage, Reading) else Fraction(usage)
+    return Fraction(usage.quantity if isinstance(usage, Reading) else usage)
 
 
 def read_usage(fields: Fields) -> Usage | None:

@@ -21,6 +21,7 @@ def understand() -> None:
 @bench.command("bill-run")
 @click.option("--households", type=click.IntRange(10, 1_000_000), default=10_000)
 @click.option("--items", type=click.IntRange(1, 10), default=4)
-def bill_run(households: int, items: int) -> None:
+@click.option("--history", type=click.IntRange(0, 60), default=0, help="Months billed before.")
+def bill_run(households: int, items: int, history: int) -> None:
     """Draft and publish one period, against COPY of the very same rows."""
-    print_json(bill_run_bench.measure(households, items))
+    print_json(bill_run_bench.measure(households, items, history))

@@ -97,7 +97,11 @@ class JsonCron(CronScheduler):
         for job in due:
             waits = job.interval * ROUNDS_WAITING_MAX if job.interval else DAILY_WAITS_SECONDS_MAX
             self._queue.enqueue(
-                job.func_name, ttl=waits, result_ttl=60, failure_ttl=FAILURE_KEPT_SECONDS
+                job.func_name,
+                ttl=waits,
+                result_ttl=60,
+                failure_ttl=FAILURE_KEPT_SECONDS,
+                job_timeout=job.job_options.get("job_timeout"),
             )
             job.set_enqueue_time(rq_now())
         return due
@@ -112,7 +116,11 @@ def cron() -> None:
     scheduler = JsonCron(program)
     for planned in SCHEDULE:
         scheduler.register(
-            planned.job, program.queue.name, interval=planned.interval_seconds, cron=planned.cron
+            planned.job,
+            program.queue.name,
+            interval=planned.interval_seconds,
+            cron=planned.cron,
+            job_timeout=planned.timeout_seconds,
         )
     scheduler.start()  # type: ignore[no-untyped-call]
 

@@ -220,12 +220,14 @@ def test_a_subject_that_cannot_be_priced_is_parked_and_the_rest_goes_on(world: W
     with world.database.transaction() as session:
         session.execute(
             text(
-                'UPDATE tariff SET price = \'{"method": "metered", "unit_price": "3.45"}\''
-                " WHERE item_id = (SELECT id FROM charge_item WHERE code = 'garbage')"
+                "UPDATE tariff"
+                ' SET price = \'{"method": "area", "unit_price": "3.45", "per": "month"}\''
+                " WHERE item_id = (SELECT id FROM charge_item WHERE code = 'parking')"
             )
         )
+        spaces = session.scalar(text("SELECT count(*) FROM parking_space"))
     summary = run(world)
-    assert summary.parked.total() == 24
+    assert summary.parked == {"subject.area_m2: missing": spaces}
     assert summary.created > 24
     assert violations(world) == []
 

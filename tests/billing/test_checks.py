@@ -10,11 +10,25 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.orm import Session
 
 from billing.checks import ALL_CHECKS, VIOLATIONS_SHOWN_MAX, CheckResult, run_checks
+from tests.billing.eventful import let_everything_happen
 from tests.conftest import World
 
 PREPAYMENTS = "SELECT id FROM account WHERE code = 'liabilities:prepayments'"
-PAID = "SELECT id FROM payment WHERE state = 'confirmed' ORDER BY id LIMIT 1"
+PAID = """
+    SELECT id FROM payment WHERE state = 'confirmed' AND channel = 'counter' ORDER BY id LIMIT 1
+"""
+PREPAID = "SELECT id FROM payment WHERE channel = 'prepaid'"
 ENTRY_OF_PAYMENT = f"SELECT id FROM journal_entry WHERE kind = 'payment' AND source_id = ({PAID})"
+RELEASE = "SELECT id FROM journal_entry WHERE kind = 'release' ORDER BY id LIMIT 1"
+REVERSAL = "SELECT id FROM journal_entry WHERE kind = 'reversal' ORDER BY id LIMIT 1"
+VOID = """
+    SELECT bill_id FROM bill_void WHERE bill_id IN
+    (SELECT bill_id FROM payment_allocation WHERE amount < 0) ORDER BY bill_id LIMIT 1
+"""
+WAIVER = "SELECT id FROM adjustment WHERE kind = 'waiver' ORDER BY id LIMIT 1"
+DISCOUNT = "SELECT id FROM bill_line WHERE kind = 'discount'"
+DISCOUNTED = f"SELECT bill_id FROM bill_line WHERE id = ({DISCOUNT})"
+SHARE = "SELECT min(id) FROM bill_line WHERE source_id = (SELECT max(id) FROM shared_cost)"
 
 FAULTS: dict[str, list[str]] = {
     "every journal entry balances to its announced total": [
@@ -24,6 +38,42 @@ FAULTS: dict[str, list[str]] = {
         "UPDATE journal_entry SET total = total + 1 WHERE id = 1",
         "UPDATE journal_entry SET postings = postings + 1 WHERE id = 1",
     ],
+    "a reversal is the mirror of what it takes back, and is not taken back itself": [
+        f"UPDATE posting SET debit = debit + 1 WHERE entry_id = ({REVERSAL}) AND debit > 0",
+        f"UPDATE posting SET debit = credit, credit = debit WHERE entry_id = ({REVERSAL})",
+        f"UPDATE posting SET account_id = ({PREPAYMENTS}) WHERE entry_id = ({REVERSAL}) AND no = 1",
+        f"UPDATE posting SET bill_id = NULL WHERE entry_id = ({REVERSAL})",
+        f"DELETE FROM posting WHERE entry_id = ({REVERSAL}) AND no = 2",
+        f"UPDATE journal_entry SET reverses_id = NULL WHERE id = ({REVERSAL})",
+        f"UPDATE journal_entry SET reverses_id = id WHERE id = ({REVERSAL})",
+        f"UPDATE journal_entry SET kind = 'opening' WHERE id = ({REVERSAL})",
+    ],
+    "a closed month holds what it held when it was closed": [
+        "UPDATE journal_entry SET effective_on = '2026-08-31' WHERE id = "
+        "(SELECT max(id) FROM journal_entry)",
+        "UPDATE journal_entry SET effective_on = '2019-01-01' WHERE id = "
+        "(SELECT max(id) FROM journal_entry)",
+        "UPDATE journal_entry SET effective_on = '2026-09-01' WHERE id = 1",
+        "UPDATE journal_entry SET total = total + 1 WHERE id = 1",
+    ],
+    "one fact per issued bill, void, approved adjustment and confirmed payment": [
+        "DELETE FROM fact WHERE kind = 'bill_issued' AND ref_id = 1",
+        f"DELETE FROM fact WHERE kind = 'bill_issued' AND ref_id = ({VOID})",
+        f"DELETE FROM fact WHERE kind = 'payment_confirmed' AND ref_id = ({PAID})",
+        "DELETE FROM fact WHERE kind = 'prepaid_used'",
+        f"DELETE FROM fact WHERE kind = 'bill_voided' AND ref_id = ({VOID})",
+        f"DELETE FROM fact WHERE kind = 'adjusted' AND ref_id = ({WAIVER})",
+        """
+        INSERT INTO fact (community_id, kind, unit_id, ref_id, amount, data, at)
+        SELECT community_id, kind, unit_id, ref_id, amount, data, at FROM fact
+        WHERE kind = 'bill_issued' AND ref_id = 1
+        """,
+        """
+        INSERT INTO fact (community_id, kind, unit_id, ref_id, amount, data, at)
+        SELECT community_id, 'bill_voided', unit_id, ref_id, amount, data, at FROM fact
+        WHERE kind = 'bill_issued' AND ref_id = 1
+        """,
+    ],
     "a bill is the sum of its lines": [
         "UPDATE bill SET amount = amount + 1 WHERE id = 1",
         "DELETE FROM bill_line WHERE bill_id = 1",
@@ -31,18 +81,88 @@ FAULTS: dict[str, list[str]] = {
     "what is outstanding on a bill is what the journal has receivable for it": [
         f"DELETE FROM payment_allocation WHERE payment_id = ({PAID})",
         "UPDATE posting SET bill_id = bill_id + 1 WHERE entry_id = 1 AND bill_id IS NOT NULL",
+        f"UPDATE adjustment SET amount = amount - 1 WHERE id = ({WAIVER})",
+        f"UPDATE adjustment SET state = 'refused' WHERE id = ({WAIVER})",
+        f"DELETE FROM bill_void WHERE bill_id = ({VOID})",
+    ],
+    "a void bill owes nothing and holds no money": [
+        "DELETE FROM payment_allocation WHERE amount < 0",
+        """
+        UPDATE payment_allocation SET bill_line_id = bill_line_id + 1
+        WHERE id = (SELECT min(id) FROM payment_allocation WHERE amount < 0)
+        """,
+        f"DELETE FROM posting WHERE bill_id = ({VOID}) AND entry_id IN"
+        " (SELECT id FROM journal_entry WHERE kind = 'reversal')",
+        "INSERT INTO bill_void SELECT community_id, 1, after, reason, voided_by, voided_at"
+        " FROM bill_void LIMIT 1",
     ],
     "no draft bill is in the journal": [
         "UPDATE bill_run_chunk SET state = 'draft', issued_on = NULL, due_on = NULL",
     ],
-    "no line is paid beyond its amount": [
+    "no line is paid or lowered beyond its amount": [
         f"UPDATE payment_allocation SET amount = amount + 1 WHERE payment_id = ({PAID})",
+        f"UPDATE payment_allocation SET amount = -amount WHERE payment_id = ({PAID})",
+        f"UPDATE adjustment SET amount = -10000000 WHERE id = ({WAIVER})",
+        f"UPDATE adjustment SET bill_line_id = ({DISCOUNT}) WHERE id = ({WAIVER})",
+        f"""
+        INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
+                                        effective_on)
+        SELECT community_id, ({PAID}), id, bill_id, 7001, '2026-11-23' FROM bill_line
+        WHERE bill_id = ({DISCOUNTED}) AND kind = 'charge'
+        """,
+        f"""
+        INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
+                                        effective_on)
+        SELECT community_id, ({PAID}), id, bill_id, 1, '2026-11-23' FROM bill_line
+        WHERE id = ({DISCOUNT})
+        """,
+    ],
+    "no subject is billed twice for overlapping days of one item": [
+        """
+        UPDATE bill_line SET period_from = period_from - 1
+        WHERE id = (SELECT id FROM bill_line WHERE bill_id NOT IN (SELECT bill_id FROM bill_void)
+                     AND kind = 'charge' AND period_from = '2026-11-01' LIMIT 1)
+        """,
+    ],
+    "a late fee stands on a bill that stands": [
+        f"UPDATE bill_line SET source_id = ({VOID}) WHERE kind = 'late_fee'",
+        "UPDATE bill_line SET source_id = 0 WHERE kind = 'late_fee'",
+    ],
+    "an approved adjustment is booked once and in full, no other is booked": [
+        f"UPDATE adjustment SET amount = amount - 1 WHERE id = ({WAIVER})",
+        f"UPDATE adjustment SET state = 'refused' WHERE id = ({WAIVER})",
+        f"""
+        UPDATE journal_entry SET idempotency_key = 'lost'
+        WHERE idempotency_key = 'adjustment:' || ({WAIVER})
+        """,
+    ],
+    "what was earned by an item is what its issued lines say": [
+        """
+        UPDATE posting SET account_id = (SELECT id FROM account WHERE code = 'income:garbage')
+        WHERE entry_id = 1 AND account_id = (SELECT id FROM account WHERE code = 'income:property')
+        """,
+        f"UPDATE adjustment SET kind = 'adjustment' WHERE id = ({WAIVER})",
+        f"DELETE FROM bill_void WHERE bill_id = ({VOID})",
+        "UPDATE bill_line SET kind = 'charge', redo = 9 WHERE kind = 'opening'",
+        f"DELETE FROM bill_line WHERE id = ({DISCOUNT})",
+    ],
+    "what a bill's waivers cost is what was waived on it": [
+        f"UPDATE adjustment SET kind = 'adjustment' WHERE id = ({WAIVER})",
+        """
+        UPDATE posting SET account_id = (SELECT id FROM account WHERE code = 'income:property')
+        WHERE account_id = (SELECT id FROM account WHERE code = 'expenses:waivers')
+        """,
+    ],
+    "what several people owe of a bill is the whole bill": [
+        "DELETE FROM bill_share WHERE amount = 1500",
+        "UPDATE bill_share SET amount = amount + 1 WHERE amount = 1500",
     ],
     "a confirmed payment is booked once, in full, and has a receipt; no other payment has": [
         f"DELETE FROM receipt WHERE payment_id = ({PAID})",
         f"DELETE FROM journal_entry WHERE id = ({ENTRY_OF_PAYMENT})",
         f"UPDATE payment SET amount = amount + 1 WHERE id = ({PAID})",
         f"UPDATE payment SET state = 'closed', confirmed_at = NULL WHERE id = ({PAID})",
+        f"UPDATE receipt SET payment_id = ({PREPAID}) WHERE payment_id = ({PAID})",
         f"""
         INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,
                                    posted_at, postings, total)
@@ -51,30 +171,40 @@ FAULTS: dict[str, list[str]] = {
         FROM journal_entry WHERE id = ({ENTRY_OF_PAYMENT})
         """,
     ],
+    "prepaid bills are paid out of the prepayment, others never": [
+        f"UPDATE payment SET channel = 'prepaid' WHERE id = ({PAID})",
+        f"UPDATE payment SET channel = 'counter' WHERE id = ({PREPAID})",
+        f"""
+        UPDATE posting SET account_id = ({PREPAYMENTS})
+        WHERE entry_id = ({ENTRY_OF_PAYMENT}) AND debit > 0
+        """,
+    ],
     "a payment is what was allocated of it plus what became prepayment": [
         f"UPDATE payment_allocation SET amount = amount + 1 WHERE payment_id = ({PAID})",
         f"""
         UPDATE posting SET account_id = ({PREPAYMENTS})
         WHERE entry_id = ({ENTRY_OF_PAYMENT}) AND credit > 0
         """,
+        "DELETE FROM payment_allocation WHERE amount < 0",
+        f"DELETE FROM posting WHERE entry_id = ({RELEASE})",
     ],
-    "no home has a negative prepayment": [
+    "a home's prepayment is what it paid beyond its bills, and never negative": [
         f"UPDATE posting SET account_id = ({PREPAYMENTS}) WHERE entry_id = 1 AND debit > 0",
+        f"UPDATE posting SET unit_id = unit_id + 1 WHERE account_id = ({PREPAYMENTS})",
+        f"UPDATE payment SET channel = 'counter' WHERE id = ({PREPAID})",
+        f"UPDATE posting SET unit_id = NULL WHERE account_id = ({PREPAYMENTS})",
+        f"UPDATE payment_allocation SET amount = amount + 1 WHERE payment_id = ({PAID})",
     ],
-    "no subject is billed twice for overlapping days of one item": [
-        """
-        UPDATE bill_line SET period_from = period_from - 1
-        WHERE id = (SELECT id FROM bill_line ORDER BY period_from DESC LIMIT 1)
-        """,
+    "no deposit is returned or kept beyond what was taken": [
+        "UPDATE deposit_movement SET amount = 190001 WHERE move = 'returned'",
+        "UPDATE deposit_movement SET amount = 150001 WHERE move = 'forfeited'",
+        "DELETE FROM deposit_movement WHERE move = 'taken'",
+        "DELETE FROM deposit_movement",
     ],
-    "one fact per issued bill and per confirmed payment": [
-        "DELETE FROM fact WHERE kind = 'bill_issued' AND ref_id = 1",
-        f"DELETE FROM fact WHERE kind = 'payment_confirmed' AND ref_id = ({PAID})",
-        """
-        INSERT INTO fact (community_id, kind, unit_id, ref_id, amount, data, at)
-        SELECT community_id, kind, unit_id, ref_id, amount, data, at FROM fact
-        WHERE kind = 'bill_issued' AND ref_id = 1
-        """,
+    "the deposits of a home are what the journal owes it for them": [
+        "UPDATE deposit_movement SET amount = amount - 1 WHERE move = 'returned'",
+        "DELETE FROM deposit_movement",
+        "UPDATE deposit SET unit_id = unit_id + 1",
     ],
     "receipts are numbered without gaps within a year": [
         f"DELETE FROM receipt WHERE payment_id = ({PAID})",
@@ -84,19 +214,39 @@ FAULTS: dict[str, list[str]] = {
         f"UPDATE payment_allocation SET bill_id = bill_id + 1 WHERE payment_id = ({PAID})",
         f"UPDATE posting SET unit_id = NULL WHERE entry_id = ({ENTRY_OF_PAYMENT})",
     ],
-    "what was earned by an item is what its issued lines say": [
-        """
-        UPDATE posting SET account_id = (SELECT id FROM account WHERE code = 'income:garbage')
-        WHERE entry_id = 1 AND account_id = (SELECT id FROM account WHERE code = 'income:property')
-        """,
-    ],
     "every line recomputes from its basis": [
         "UPDATE bill_line SET amount = amount + 1 WHERE id = 1",
         """UPDATE bill_line SET basis = '{"method": "by feeling"}' WHERE id = 1""",
         "UPDATE bill_line SET basis = '[]' WHERE id = 1",
         "UPDATE bill_line SET basis = 'null' WHERE id = 1",
     ],
+    "the shares of a shared cost are the whole cost, each once": [
+        f"DELETE FROM bill_line WHERE id = ({SHARE})",
+        f"UPDATE bill_line SET source_id = 0 WHERE id = ({SHARE})",
+        f"UPDATE bill_line SET basis = jsonb_set(basis, '{{weight}}', '2') WHERE id = ({SHARE})",
+        f"UPDATE bill_line SET basis = jsonb_set(basis, '{{pool}}', '99.0') WHERE id = ({SHARE})",
+        f"UPDATE bill_line SET basis = jsonb_set(basis, '{{cap}}', '99') WHERE id = ({SHARE})",
+        f"UPDATE bill_line SET basis = basis - 'weight' WHERE id = ({SHARE})",
+        """
+        UPDATE bill_line SET basis = (SELECT basis FROM bill_line WHERE id = 1)
+        WHERE source_id = (SELECT max(id) FROM shared_cost) AND item_id =
+              (SELECT item_id FROM shared_cost)
+        """,
+        "UPDATE shared_cost SET amount = amount + 1",
+        "UPDATE shared_cost SET amount = NULL, quantity = 1000, unit_price = 0.1",
+        "UPDATE shared_cost SET apportion_by = 'area'",
+    ],
 }
+"""Check → statements that break what it proves."""
+
+CHECKS = {check.name: check for check in ALL_CHECKS}
+
+
+@pytest.fixture
+def eventful(world: World) -> World:
+    """A world in which everything has happened."""
+    let_everything_happen(world)
+    return world
 
 
 @pytest.fixture
@@ -110,56 +260,66 @@ def vandal(world: World) -> Iterator[Connection]:
     engine.dispose()
 
 
-def found_after(vandal: Connection, statement: str) -> dict[str, CheckResult]:
-    """What the checks find after this statement, which is then undone."""
+def found_after(vandal: Connection, name: str, statement: str) -> CheckResult:
+    """What a check finds after this statement, which is then undone."""
     with vandal.begin() as transaction, Session(vandal) as session:
         damaged = vandal.execute(text(statement)).rowcount
         assert damaged > 0, f"planted nothing: {statement}"
-        results = {result.name: result for result in run_checks(session)}
+        result = CHECKS[name].run(session)
         transaction.rollback()
-    return results
+    return result
 
 
 def test_books_that_are_whole_pass_every_check_and_every_check_has_a_fault_to_find(
-    world: World,
+    eventful: World,
 ) -> None:
-    with world.database.transaction() as session:
+    with eventful.database.transaction() as session:
         results = list(run_checks(session))
-    assert [result.violations for result in results] == [[]] * len(ALL_CHECKS)
-    looked_at_nothing = {result.name for result in results if result.rows == 0}
-    assert looked_at_nothing == {"no draft bill is in the journal"}
+    assert {result.name: result.violations for result in results if result.violations} == {}
+    assert [result.name for result in results if result.rows == 0] == []
     assert sorted(result.name for result in results) == sorted(FAULTS)
 
 
-def test_every_check_finds_the_fault_it_is_for(vandal: Connection) -> None:
-    blind = {
-        statement: name
-        for name, statements in FAULTS.items()
-        for statement in statements
-        if not found_after(vandal, statement)[name].violations
-    }
-    assert blind == {}
-
-
-def test_a_finding_says_where_it_is(vandal: Connection) -> None:
-    places = {
-        frozenset(violation) & {"id", "unit_id"}
-        for name, statements in FAULTS.items()
-        for violation in found_after(vandal, statements[0])[name].violations
-        if violation["community_id"]
-    }
-    assert places == {frozenset({"id"}), frozenset({"unit_id"})}
+def test_every_check_finds_the_faults_it_is_for_and_says_where_they_are(
+    eventful: World, vandal: Connection
+) -> None:
+    blind = []
+    for name, statements in FAULTS.items():
+        for statement in statements:
+            violations = found_after(vandal, name, statement).violations
+            blind += [] if violations else [(name, statement)]
+            for violation in violations:
+                assert violation["community_id"] == eventful.community.id
+                assert len({"id", "unit_id"} & set(violation)) == 1
+    assert blind == []
 
 
 def test_a_fault_in_one_line_is_found_in_that_line_alone(vandal: Connection) -> None:
-    broken = found_after(vandal, "UPDATE bill_line SET amount = amount + 1 WHERE id = 1")
-    [violation] = broken["every line recomputes from its basis"].violations
+    name = "every line recomputes from its basis"
+    fault = "UPDATE bill_line SET amount = amount + 1 WHERE id = 1"
+    [violation] = found_after(vandal, name, fault).violations
     assert violation["id"] == 1
     assert violation["reason"].startswith("basis gives ")
 
 
 def test_a_flood_of_findings_is_cut_short_but_counted_over_everything(vandal: Connection) -> None:
-    results = found_after(vandal, "UPDATE bill_line SET amount = amount + 1")
     for name in ("a bill is the sum of its lines", "every line recomputes from its basis"):
-        assert len(results[name].violations) == VIOLATIONS_SHOWN_MAX
-        assert results[name].rows > VIOLATIONS_SHOWN_MAX
+        result = found_after(vandal, name, "UPDATE bill_line SET amount = amount + 1")
+        assert len(result.violations) == VIOLATIONS_SHOWN_MAX
+        assert result.rows > VIOLATIONS_SHOWN_MAX
+
+
+def test_the_shares_of_a_cost_a_run_is_still_drafting_from_are_not_missed(
+    eventful: World, vandal: Connection
+) -> None:
+    name = "the shares of a shared cost are the whole cost, each once"
+    drafting = f"""
+        UPDATE bill_run SET state = 'drafting' WHERE id = (SELECT run_id FROM bill WHERE id =
+            (SELECT bill_id FROM bill_line WHERE id = ({SHARE})))
+    """
+    with vandal.begin() as transaction, Session(vandal) as session:
+        vandal.execute(text(f"DELETE FROM bill_line WHERE id = ({SHARE})"))
+        assert len(CHECKS[name].run(session).violations) == 1
+        assert vandal.execute(text(drafting)).rowcount == 1
+        assert CHECKS[name].run(session).violations == []
+        transaction.rollback()

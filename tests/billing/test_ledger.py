@@ -7,9 +7,19 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from billing.errors import LedgerError
-from billing.ledger import EntryKind, FixedAccount, Leg, balance, post
+from billing.errors import Conflict, LedgerError, NotFound
+from billing.ledger import (
+    EntryKind,
+    FixedAccount,
+    JournalEntry,
+    Leg,
+    balance,
+    post,
+    reverse,
+    reverse_entries,
+)
 from billing.money import ZERO, Money
+from tests.billing.corrections import violations
 from tests.conftest import NOW, TODAY, World
 
 CASH, OWED = FixedAccount.CASH, FixedAccount.RECEIVABLE
@@ -155,3 +165,51 @@ def test_postings_are_read_back_as_they_were_posted(world: World) -> None:
             ("assets:cash", None, 7, 0),
             ("assets:receivable", 1, 0, 7),
         ]
+
+
+def reversed_once(session: Session, world: World, entry: int, key: str = "reversal:test:1") -> int:
+    return reverse(session, world.community.id, entry, key=key, effective_on=TODAY, now=NOW)
+
+
+def test_a_reversal_is_the_mirror_and_leaves_nothing(world: World) -> None:
+    unit = world.unit("3-2-501")
+    with world.database.transaction() as session:
+        before = balance(session, world.community.id, OWED, unit.id)
+        cash = balance(session, world.community.id, CASH)
+        entry = post_legs(
+            session,
+            world,
+            [Leg(CASH, debit=Money(7)), Leg(OWED, credit=Money(7), unit_id=unit.id)],
+        )
+        mirror = session.get_one(
+            JournalEntry, (world.community.id, reversed_once(session, world, entry))
+        )
+        assert (mirror.kind, mirror.reverses_id, mirror.total, mirror.source_id) == (
+            EntryKind.REVERSAL,
+            entry,
+            Money(7),
+            1,
+        )
+        assert balance(session, world.community.id, OWED, unit.id) == before
+        assert balance(session, world.community.id, CASH) == cash
+    assert "a reversal is the mirror of what it takes back, and is not taken back itself" not in (
+        violations(world)
+    )
+
+
+def test_an_entry_is_reversed_once(world: World) -> None:
+    legs = [Leg(CASH, debit=Money(500)), Leg(OWED, credit=Money(500))]
+    with world.database.transaction() as session:
+        entry = post_legs(session, world, legs)
+        mirror = reversed_once(session, world, entry)
+    with world.database.transaction() as session:
+        with pytest.raises(Conflict, match=f"reversed already, by entry {mirror}"):
+            reversed_once(session, world, entry, "again")
+        with pytest.raises(Conflict, match="itself a reversal"):
+            reversed_once(session, world, mirror, "back")
+        with pytest.raises(NotFound):
+            reversed_once(session, world, 999_999)
+    with pytest.raises(DBAPIError), world.database.transaction() as session:
+        reverse_entries(
+            session, world.community.id, {entry: "unasked"}, effective_on=TODAY, now=NOW
+        )

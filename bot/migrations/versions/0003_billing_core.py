@@ -14,22 +14,23 @@ branch_labels = None
 depends_on = None
 
 GUARDS = [
-    # A closed month takes no more entries. The foreign key has locked the community's row, which
-    # closing a month locks against it, so no entry slips in beside a close.
+    # A closed month, and any before it, takes no more entries. The foreign key has locked the
+    # community's row, which closing a month locks against it, so no entry slips in beside a close.
     """
     CREATE FUNCTION refuse_closed_month() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE late record;
     BEGIN
-        SELECT fresh.idempotency_key, closed.period INTO late
-        FROM (SELECT DISTINCT community_id, to_char(effective_on, 'YYYY-MM') AS period,
-                     min(idempotency_key) AS idempotency_key
-              FROM fresh GROUP BY 1, 2) fresh
-        JOIN period_close closed ON closed.community_id = fresh.community_id
-         AND closed.period = fresh.period
+        SELECT earliest.effective_on, closed.period INTO late
+        FROM (SELECT community_id, min(effective_on) AS effective_on
+              FROM fresh GROUP BY community_id) earliest
+        JOIN (SELECT community_id, max(period) AS period
+              FROM period_close GROUP BY community_id) closed
+          ON closed.community_id = earliest.community_id
+         AND closed.period >= to_char(earliest.effective_on, 'YYYY-MM')
         LIMIT 1;
         IF FOUND THEN
-            RAISE EXCEPTION '% is dated in %, which is closed', late.idempotency_key, late.period
-                USING ERRCODE = 'restrict_violation';
+            RAISE EXCEPTION 'an entry is dated %, but the books are closed through %',
+                late.effective_on, late.period USING ERRCODE = 'restrict_violation';
         END IF;
         RETURN NULL;
     END $$
@@ -238,6 +239,13 @@ def upgrade() -> None:
         sa.Column("period", PeriodColumn(), nullable=False),
         sa.Column("closed_by", sa.BigInteger(), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "entries",
+            sa.BigInteger(),
+            nullable=False,
+            comment="journal entries dated in the month or before",
+        ),
+        sa.Column("total", MoneyColumn(), nullable=False, comment="sum of their totals, fen"),
         sa.ForeignKeyConstraint(
             ["closed_by"], ["staff.id"], name=op.f("fk_period_close_closed_by")
         ),
@@ -622,7 +630,7 @@ def upgrade() -> None:
             sa.SmallInteger(),
             server_default="0",
             nullable=False,
-            comment="how many voided lines of this key came before",
+            comment="attempt: one more than the voided lines of these days before it",
         ),
     )
     op.alter_column(
@@ -757,6 +765,13 @@ def upgrade() -> None:
         ),
     )
     op.create_foreign_key(op.f("fk_tariff_created_by"), "tariff", "staff", ["created_by"], ["id"])
+    op.create_index(
+        "uq_journal_entry_reverses",
+        "journal_entry",
+        ["community_id", "reverses_id"],
+        unique=True,
+        postgresql_where=sa.text("reverses_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_payment_allocation_payment",
         "payment_allocation",

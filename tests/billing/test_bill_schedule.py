@@ -1,0 +1,130 @@
+"""Bills make themselves: on the billing day, missed months first, and staff see them before."""
+
+from datetime import date, datetime
+
+from sqlalchemy import text
+
+from billing.bill_run import run_bills
+from billing.bill_schedule import list_due_communities, missed_periods, run_due
+from billing.business_day import BEIJING
+from billing.period import Period
+from billing.run_preview import preview_run
+from tests.conftest import NOW, World
+
+DECEMBER = Period("2026-12")
+
+
+def set_community(world: World, assignment: str) -> None:
+    with world.database.transaction() as session:
+        session.execute(text(f"UPDATE community SET {assignment}"))
+
+
+def due(world: World, today: date) -> list[str]:
+    with world.database.transaction() as session:
+        return [community.code for community in list_due_communities(session, today)]
+
+
+def made(world: World, period: str) -> tuple[int, int]:
+    """Bills of a month, and how many of them are issued."""
+    with world.database.transaction() as session:
+        row = session.execute(
+            text(
+                "SELECT count(*), count(*) FILTER (WHERE state = 'issued') FROM bill"
+                " JOIN bill_run_chunk chunk USING (community_id, run_id)"
+                " WHERE chunk.no = bill.chunk_no AND period = :period"
+            ),
+            {"period": period},
+        ).one()
+        return row[0], row[1]
+
+
+def act(world: World, today: date) -> dict[str, int]:
+    now = datetime(today.year, today.month, today.day, 5, 30, tzinfo=BEIJING)
+    done = run_due(world.database, today=today, now=now)
+    return {code: sum(run.created for run in runs) for code, runs in done.items()}
+
+
+def test_a_community_is_billed_once_its_day_has_come(world: World) -> None:
+    set_community(world, "billing_day = 5")
+    assert due(world, date(2026, 12, 4)) == []
+    assert due(world, date(2026, 12, 5)) == ["HY"]
+    assert act(world, date(2026, 12, 5))["HY"] > 24
+    assert made(world, "2026-12") == (24, 24)
+    assert due(world, date(2026, 12, 6)) == []
+    assert act(world, date(2026, 12, 6)) == {}
+
+
+def test_a_community_that_wants_to_look_first_gets_drafts(world: World) -> None:
+    set_community(world, "publishes_itself = false")
+    act(world, date(2026, 12, 1))
+    assert made(world, "2026-12") == (24, 0)
+
+
+def test_months_that_were_missed_are_billed_first_and_in_order(world: World) -> None:
+    with world.database.transaction() as session:
+        assert missed_periods(session, world.community.id, Period("2027-02")) == [
+            Period("2026-12"),
+            Period("2027-01"),
+            Period("2027-02"),
+        ]
+    act(world, date(2027, 2, 1))
+    assert made(world, "2026-12") == made(world, "2027-01") == made(world, "2027-02") == (24, 24)
+    with world.database.transaction() as session:
+        runs = session.scalars(text("SELECT period FROM bill_run ORDER BY id")).all()
+    assert runs[-3:] == ["2026-12", "2027-01", "2027-02"]
+
+
+def test_a_community_never_billed_begins_with_its_first_charge(world: World) -> None:
+    with world.database.transaction() as session:
+        session.execute(text("UPDATE bill_run SET kind = 'opening'"))
+        first = session.scalar(text("SELECT min(active_from) FROM charge_item"))
+        assert missed_periods(session, world.community.id, DECEMBER)[0] == Period.of(first)
+
+
+def draft(world: World) -> None:
+    run_bills(
+        world.database, world.community, DECEMBER, today=DECEMBER.start, now=NOW, publish=False
+    )
+
+
+def test_a_preview_sums_to_the_drafts_by_item_and_by_building(world: World) -> None:
+    draft(world)
+    with world.database.transaction() as session:
+        preview = preview_run(session, world.community.id, DECEMBER)
+        total = session.scalar(text("SELECT sum(amount) FROM bill WHERE period = '2026-12'"))
+    assert sum(row["amount"] for row in preview.by_item) == total
+    assert sum(row["amount"] for row in preview.by_building) == total
+    assert sum(row["bills"] for row in preview.by_building) == 24
+    assert [row["code"] for row in preview.by_item] == ["property", "parking", "garbage"]
+    assert (preview.outliers, preview.left_out) == ([], {})
+
+
+def test_a_preview_names_who_is_left_out_and_a_mended_cause_vanishes(world: World) -> None:
+    mine = world.unit("1-1-101")
+    stop = text("UPDATE subject SET billable_to = :day WHERE id = :id")
+    with world.database.transaction() as session:
+        session.execute(stop, {"day": "2026-11-30", "id": mine.id})
+    draft(world)
+    with world.database.transaction() as session:
+        left = preview_run(session, world.community.id, DECEMBER).left_out["not_billable"]
+        assert (left.charges, left.subjects) == (2, ["1-1-101", "1-1-101"])
+        assert left.items == {"property": 1, "garbage": 1}
+        session.execute(stop, {"day": None, "id": mine.id})
+        assert preview_run(session, world.community.id, DECEMBER).left_out == {}
+
+
+def test_a_line_far_from_the_homes_own_months_is_an_outlier(world: World) -> None:
+    mine = world.unit("1-1-101")
+    with world.database.transaction() as session:
+        session.execute(
+            text("UPDATE unit SET billable_area_m2 = 10 * billable_area_m2 WHERE id = :id"),
+            {"id": mine.id},
+        )
+    draft(world)
+    with world.database.transaction() as session:
+        preview = preview_run(session, world.community.id, DECEMBER)
+    (outlier,) = preview.outliers
+    assert (outlier["room"], outlier["item"]) == ("1-1-101", "property")
+    assert outlier["amount_fen"] > 9 * outlier["usual_fen"]
+    assert preview.outliers_found == 1
+    assert preview.as_json()["outliers"] == [outlier]
