@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, insert, select, update
 
+from billing.bill_run import run_bills
 from billing.bills import Bill, BillLine, LineKind
+from billing.checks import run_checks
 from billing.db import Database
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.meters import Meter, MeterReading, MeterReplacement
 from billing.money import Money
 from billing.people import get_staff
+from billing.period import Period
 from billing.pricing import ApportionBy
 from billing.property import Subject, SubjectKind, Unit
 from billing.shared_cost_changes import record_shared_cost, remove_shared_cost
@@ -315,6 +318,30 @@ def test_what_caps_cut_off_is_shown(light: World) -> None:
     amounts = [basis.amount for _, basis in preview.shares]
     assert max(amounts) == Money(2000)
     assert sum(amounts, Money(0)) + preview.uncollected == preview.total == Money(62000)
+    assert preview.uncollected > Money(0)
+
+
+def test_a_run_charges_what_the_preview_showed(light: World) -> None:
+    rooms = in_entrance(light)
+    shown = {room: {NOVEMBER: "0", date(2026, 12, 20): str(at)} for at, room in enumerate(rooms)}
+    read(light, "water", *shown.items())
+    cost = record(light, from_on=DECEMBER, to_on=date(2027, 1, 1), cap="300.00", **BY_USAGE)
+    with light.database.transaction() as session:
+        preview = preview_shares(session, cost)
+    run_bills(
+        light.database, light.community, Period("2026-12"), today=DECEMBER, now=NOW, publish=True
+    )
+    with light.database.transaction() as session:
+        charged = session.execute(
+            select(BillLine.subject_id, BillLine.amount)
+            .where(BillLine.item_id == cost.item_id, BillLine.source_id == cost.id)
+            .order_by(BillLine.subject_id)
+        ).all()
+        assert not any(result.violations for result in run_checks(session))
+    assert len(charged) == len(rooms)
+    assert [tuple(line) for line in charged] == [
+        (weighed.subject_id, basis.amount) for weighed, basis in preview.shares
+    ]
     assert preview.uncollected > Money(0)
 
 
