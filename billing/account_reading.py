@@ -135,6 +135,7 @@ BILLED = text(
 METERS = text(
     """
     SELECT meter.subject_id, meter.item_id, meter.multiplier, meter.rolls_over_at,
+           plan.starts, billed.period >= to_char(plan.starts, 'YYYY-MM') AS billed_now,
            closing.id AS closing_id, closing.read_on AS closing_on, closing.value AS closing_value,
            billed.id AS billed_id,
            previous.id AS previous_id, previous.read_on AS previous_on,
@@ -150,12 +151,14 @@ METERS = text(
     LEFT JOIN LATERAL (
         SELECT id, read_on, value FROM meter_reading
         WHERE community_id = meter.community_id AND meter_id = meter.id
-          AND read_on > plan.starts AND read_on <= plan.ends
+          -- Who bills on the first of a month charges what was read since the first of the last.
+          AND read_on > plan.starts - (plan.ends - plan.starts) AND read_on <= plan.ends
         ORDER BY read_on DESC LIMIT 1
     ) closing ON true
     LEFT JOIN LATERAL (
-        SELECT reading.id, reading.read_on, reading.value
+        SELECT reading.id, reading.read_on, reading.value, bill.period
         FROM bill_line line
+        JOIN bill ON bill.community_id = line.community_id AND bill.id = line.bill_id
         JOIN meter_reading reading ON reading.community_id = line.community_id
          AND reading.id = line.source_id
         LEFT JOIN bill_void void ON void.community_id = line.community_id
@@ -311,10 +314,13 @@ def _meter_facts(row: Row[Any], used_this_year: Decimal) -> MeterFacts:
     """Judge what can be charged between two readings; see domain.md, metered charges."""
     if row.closing_id is None:
         return MeterFacts(0, None, None, 0, skipped="no_reading")
+    closes = row.closing_on > row.starts
     if row.billed_id is not None and row.previous_on >= row.closing_on:
-        return MeterFacts(row.closing_id, None, None, row.redo)
+        skipped = None if closes or row.billed_now else "no_reading"
+        return MeterFacts(row.closing_id, None, None, row.redo, skipped=skipped)
     if row.previous_id == row.closing_id:
-        return MeterFacts(row.closing_id, None, None, 0, skipped="no_base_reading")
+        skipped = "no_base_reading" if closes else "no_reading"
+        return MeterFacts(row.closing_id, None, None, 0, skipped=skipped)
     if row.replacements > 1:
         return MeterFacts(row.closing_id, None, None, 0, parked="meter_replaced_twice")
     change = MeterChange(row.old_final, row.new_initial) if row.replacements else None

@@ -1,17 +1,22 @@
 """Discounts granted and prices agreed with single owners (优惠、约定单价): rules of pricing.
 
-What is given after a bill was issued is a waiver (`adjustments`).
+What is given after a bill was issued is a waiver (`adjustments`). A manager approves; what he
+approved is kept with his name. Granting, agreeing and ending are in `concession_changes`.
 """
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, LocalId
 from billing.money import Money
+from billing.people import Staff
 from billing.pricing import DiscountReason
+from billing.property import Subject
+from billing.tariffs import ChargeItem
 
 
 class DiscountGrant(Base):
@@ -72,3 +77,42 @@ class AgreedPrice(Base):
     to_on: Mapped[date | None] = mapped_column(comment="first day without; null while it lasts")
     approved_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     agreed_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedDiscount:
+    """A discount with the names of what it is for and of who approved it."""
+
+    grant: DiscountGrant
+    subject_code: str
+    item_code: str
+    approved_by: str
+
+
+def list_discounts(
+    session: Session, community_id: int, *, on: date | None = None
+) -> list[GrantedDiscount]:
+    """Discounts of a community in the order they were granted.
+
+    Args:
+        on: only those that have not ended by this day; None: all.
+    """
+    rows = (
+        select(DiscountGrant, Subject.code, ChargeItem.code, Staff.login)
+        .join(
+            Subject,
+            (Subject.community_id == DiscountGrant.community_id)
+            & (Subject.id == DiscountGrant.subject_id),
+        )
+        .join(
+            ChargeItem,
+            (ChargeItem.community_id == DiscountGrant.community_id)
+            & (ChargeItem.id == DiscountGrant.item_id),
+        )
+        .join(Staff, Staff.id == DiscountGrant.approved_by)
+        .where(DiscountGrant.community_id == community_id)
+        .order_by(DiscountGrant.id)
+    )
+    if on is not None:
+        rows = rows.where(or_(DiscountGrant.to_on.is_(None), DiscountGrant.to_on > on))
+    return [GrantedDiscount(*row) for row in session.execute(rows)]

@@ -186,6 +186,22 @@ def get_unit(session: Session, community_id: int, room: str) -> Unit:
     return found
 
 
+def get_subject(session: Session, community_id: int, kind: SubjectKind, code: str) -> Subject:
+    """The subject of this kind with this code: a room number, or the number of a parking space.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = session.scalar(
+        select(Subject).where(
+            Subject.community_id == community_id, Subject.kind == kind, Subject.code == code
+        )
+    )
+    if found is None:
+        raise NotFound(f"no {kind.value} {code!r} in community {community_id}")
+    return found
+
+
 def find_units(session: Session, room: str) -> list[tuple[Unit, Community]]:
     """The homes with this canonical room number, one per community that has it, by community."""
     rows = session.execute(

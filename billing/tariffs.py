@@ -4,10 +4,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint, or_, select
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    UniqueConstraint,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, LocalId
+from billing.errors import NotFound
 from billing.labels import LabelEnum
 from billing.pricing.prices import Price, parse_price
 from billing.property import SubjectKind
@@ -31,6 +41,15 @@ class FeeKind(LabelEnum):
     PUMP = "pump", "二次加压费"
 
 
+SUPPLIERS_FEES = frozenset({FeeKind.WATER, FeeKind.ELECTRICITY, FeeKind.GAS, FeeKind.HEATING})
+"""Collected for a supplier unless an item says otherwise."""
+
+
+def _is_suppliers_fee(context: DefaultExecutionContext) -> bool:
+    given = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return given["fee"] in SUPPLIERS_FEES
+
+
 class ChargeItem(Base):
     """Something the community charges for, e.g. 物业费 of homes every month."""
 
@@ -51,6 +70,11 @@ class ChargeItem(Base):
     cycle_months: Mapped[int] = mapped_column(comment="1 monthly, 3 quarterly, 12 yearly")
     active_from: Mapped[date]
     active_to: Mapped[date | None]
+    pass_through: Mapped[bool] = mapped_column(
+        default=_is_suppliers_fee,
+        server_default="false",
+        comment="collected for a supplier (代收): no margin",
+    )
 
 
 class Tariff(Base):
@@ -75,17 +99,26 @@ class Tariff(Base):
     effective_from: Mapped[date]
     price: Mapped[dict[str, Any]]
     basis_document: Mapped[str] = mapped_column(comment="contract clause or filing shown to owners")
+    supplier_price: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        comment="what the supplier charges, in the shape of price; of items collected for him",
+    )
     created_at: Mapped[datetime]
+    created_by: Mapped[int | None] = mapped_column(
+        ForeignKey("staff.id"), comment="null: taken over from an older system"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
     """A version of a price, read."""
 
+    id: int
     effective_from: date
     method: str
     price: Price
     basis_document: str
+    supplier_price: Price | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +133,25 @@ class ItemTariffs:
         if self.item.active_from > today:
             return None
         return next((one for one in self.versions if one.effective_from <= today), None)
+
+    @property
+    def last(self) -> int | None:
+        """Id of the version written down last: what `add_tariff` must be told one has seen."""
+        return max((one.id for one in self.versions), default=None)
+
+
+def get_item(session: Session, community_id: int, code: str) -> ChargeItem:
+    """The charge item with this code.
+
+    Raises:
+        NotFound: there is none; the message lists the codes that exist.
+    """
+    items = select(ChargeItem).where(ChargeItem.community_id == community_id)
+    found = session.scalar(items.where(ChargeItem.code == code))
+    if found is None:
+        known = ", ".join(item.code for item in session.scalars(items.order_by(ChargeItem.id)))
+        raise NotFound(f"no charge item {code!r}; known: {known or 'none'}")
+    return found
 
 
 def list_tariffs(session: Session, community_id: int, today: date) -> list[ItemTariffs]:
@@ -124,5 +176,13 @@ def list_tariffs(session: Session, community_id: int, today: date) -> list[ItemT
 
 
 def _read(tariff: Tariff) -> Version:
-    price = parse_price(tariff.price)
-    return Version(tariff.effective_from, tariff.price["method"], price, tariff.basis_document)
+    return Version(
+        id=tariff.id,
+        effective_from=tariff.effective_from,
+        method=tariff.price["method"],
+        price=parse_price(tariff.price),
+        basis_document=tariff.basis_document,
+        supplier_price=None
+        if tariff.supplier_price is None
+        else parse_price(tariff.supplier_price, "supplier_price"),
+    )

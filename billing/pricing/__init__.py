@@ -31,8 +31,11 @@ from billing.pricing.prices import (
 from billing.pricing.proration import Proration
 from billing.pricing.stated import StatedBasis
 from billing.pricing.tariff_checks import (
+    PriceJump,
     TariffWarning,
     WarningKind,
+    price_jump,
+    refuse_margin,
     refuse_overlap,
     tariff_warnings,
 )
@@ -51,6 +54,7 @@ __all__ = [
     "Per",
     "PoolUsage",
     "Price",
+    "PriceJump",
     "PricedLine",
     "PricingError",
     "PricingMethod",
@@ -73,11 +77,13 @@ __all__ = [
     "parse_discount",
     "parse_price",
     "price_discounts",
+    "price_jump",
     "price_late_fee",
     "price_period",
     "price_to_json",
     "priced_line",
     "recompute",
+    "refuse_margin",
     "refuse_overlap",
     "tariff_warnings",
     "uncollected",

@@ -36,7 +36,7 @@ def _port(name: str, default: int) -> int:
 def demo(clock_rate: float, **size: Any) -> None:
     """Start everything with demo data; Ctrl-C stops it."""
     options = DemoOptions(
-        plan=Plan(today=business_date(utc_now()), **size),
+        plan=Plan(today=business_date(utc_now()), utilities=True, **size),
         var=var_folder(),
         port=_port("MINGZHANG_PORT", 8000),
         sandbox_port=_port("MINGZHANG_SANDBOX_PORT", 8100),

@@ -54,12 +54,22 @@ STATEMENTS = [
         """
         INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
                                         effective_on)
-        SELECT paid.community_id, payment.id, line.id, paid.bill_id, line.amount, paid.paid_on
+        SELECT paid.community_id, payment.id, line.id, paid.bill_id, line.amount + less.amount,
+               paid.paid_on
         FROM paid
         JOIN payment ON payment.community_id = paid.community_id
          AND payment.out_trade_no = paid.number
         JOIN bill_line line ON line.community_id = paid.community_id
-         AND line.bill_id = paid.bill_id AND line.amount > 0
+         AND line.bill_id = paid.bill_id
+        CROSS JOIN LATERAL (
+            -- A discount lies within the days of the charge it lowers, and is not paid itself.
+            SELECT coalesce(sum(amount), 0) AS amount FROM bill_line discount
+            WHERE discount.community_id = line.community_id AND discount.bill_id = line.bill_id
+              AND discount.subject_id = line.subject_id AND discount.item_id = line.item_id
+              AND discount.period_from >= line.period_from
+              AND discount.period_to <= line.period_to AND discount.kind = 'discount'
+        ) less
+        WHERE line.kind <> 'discount' AND line.amount + less.amount > 0
         """,
         """
         INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,

@@ -6,6 +6,7 @@ Every step finds what an earlier start left, so a start that was killed is finis
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -14,12 +15,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.bill_run import run_bills
-from billing.bill_run_tables import BillRun
+from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunState
 from billing.business_day import BEIJING
 from billing.db import Database
 from billing.ledger import ensure_accounts
 from billing.merchants import MerchantAccount, Provider
-from billing.people import Staff
+from billing.people import Staff, StaffRole
 from billing.period import Period
 from billing.privacy import Vault
 from billing.property import Community, SubjectKind
@@ -27,18 +28,20 @@ from billing.tariffs import ChargeItem, FeeKind, Tariff
 from bot.demo.cast import COMMUNITY_NAME, COMPANY_NAME, ITEMS, STAFF
 from bot.demo.history import pay_history
 from bot.demo.homes import add_homes
+from bot.demo.utilities import add_utilities, read_and_record
 
 COMMUNITY = "HY"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Size of the demo."""
+    """Size of the demo; with `utilities` it has water meters and shared costs as well."""
 
     households: int
     months: int
     seed: int
     today: date
+    utilities: bool = False
 
 
 def first_day_at_nine(period: Period) -> datetime:
@@ -60,17 +63,38 @@ def seed_demo(database: Database, vault: Vault, plan: Plan, merchant: tuple[str,
             community = _community(session, merchant)
             _items(session, community, plan)
             add_homes(session, vault, community.id, plan.households, _chance(plan, "homes"))
+            manager = _add_staff(session, community, STAFF[:1])[0]
+            if plan.utilities:
+                first = past_periods(plan)[0]
+                chance = _chance(plan, "vacant")
+                add_utilities(
+                    session, community.id, first, manager, chance, first_day_at_nine(first)
+                )
     for period in _periods_to_bill(database, community, plan):
         issued_at = first_day_at_nine(period)
+        with database.transaction() as session:
+            read_and_record(session, community.id, period, plan.seed, issued_at)
         run_bills(database, community, period, today=period.start, now=issued_at, publish=True)
     with database.transaction() as session:
-        # Staff come last: where they are, everything else is.
-        if session.scalar(select(func.count(Staff.id)).where(Staff.community_id == community.id)):
+        # The last of the staff come last: where they are, everything else is.
+        staff = select(func.count(Staff.id)).where(Staff.community_id == community.id)
+        if session.scalar(staff) == len(STAFF):
             return False
         pay_history(session, community.id, _chance(plan, "history"))
-        for login, name, role in STAFF:
-            session.add(Staff(login=login, name=name, role=role, community_id=community.id))
+        _add_staff(session, community, STAFF[1:])
     return True
+
+
+def _add_staff(
+    session: Session, community: Community, people: Sequence[tuple[str, str, StaffRole]]
+) -> list[Staff]:
+    staff = [
+        Staff(login=login, name=name, role=role, community_id=community.id)
+        for login, name, role in people
+    ]
+    session.add_all(staff)
+    session.flush()  # what they approve refers to them
+    return staff
 
 
 def _chance(plan: Plan, purpose: str) -> random.Random:
@@ -79,17 +103,32 @@ def _chance(plan: Plan, purpose: str) -> random.Random:
 
 
 def _periods_to_bill(database: Database, community: Community, plan: Plan) -> list[Period]:
-    """From the last month a run was begun for, which may have been killed, to the current one."""
+    """From the last month a run was begun for if that was killed, else the next, to the current."""
     with database.transaction() as session:
         last: Period | None = session.scalar(
             select(func.max(BillRun.period)).where(BillRun.community_id == community.id)
         )
+        if last is not None and _is_finished(session, community, last):
+            last = last.next()
     period, current = last or past_periods(plan)[0], Period.of(plan.today)
     periods = []
     while period <= current:
         periods.append(period)
         period = period.next()
     return periods
+
+
+def _is_finished(session: Session, community: Community, period: Period) -> bool:
+    """Whether a month was drafted and issued whole; a month that was is not looked at again, as the
+    meters may have been read for the next one already.
+    """
+    runs = select(BillRun.id).where(BillRun.community_id == community.id, BillRun.period == period)
+    killed = runs.where(BillRun.state == RunState.DRAFTING)
+    drafts = runs.join(
+        BillRunChunk,
+        (BillRunChunk.community_id == BillRun.community_id) & (BillRunChunk.run_id == BillRun.id),
+    ).where(BillRunChunk.state == ChunkState.DRAFT)
+    return session.scalar(killed.limit(1)) is None and session.scalar(drafts.limit(1)) is None
 
 
 def past_periods(plan: Plan) -> list[Period]:

@@ -159,6 +159,35 @@ def test_a_reading_is_charged_once_whatever_is_read_later_in_between(world: Worl
     assert [line[2] for line in charged(world, "water")] == [3450, 345]
 
 
+def test_who_bills_on_the_first_charges_what_was_read_since_the_first_of_the_last_month(
+    world: World,
+) -> None:
+    add_item(world, "water", "water", WATER)
+    add_meter(world, ("2026-11-01", "100"), ("2026-12-01", "110"))
+    first = run(world)
+    assert first.skipped == {"no_meter": 23}
+    again = run(world)
+    assert (again.created, again.existing, again.skipped) == (0, first.created, first.skipped)
+    assert run(world, JANUARY).skipped["no_reading"] == 1
+    read(world, "2027-01-01", "112")
+    run(world, JANUARY)
+    assert [line[:3] for line in charged(world, "water")] == [
+        ("2026-11-01", "2026-12-01", 3450),
+        ("2026-12-01", "2027-01-01", 690),
+    ]
+    assert violations(world) == []
+
+
+def test_a_reading_of_the_month_before_that_was_charged_then_is_none_of_this_month(
+    world: World,
+) -> None:
+    add_item(world, "water", "water", WATER)
+    add_meter(world, ("2026-11-30", "100"), ("2026-12-28", "110"))
+    run(world)
+    assert run(world, JANUARY).skipped["no_reading"] == 1
+    assert [line[2] for line in charged(world, "water")] == [3450]
+
+
 def test_a_replaced_meter_charges_what_both_counted(world: World) -> None:
     add_item(world, "water", "water", WATER)
     add_meter(world, ("2026-11-30", "120.5"), ("2026-12-31", "8"))

@@ -16,6 +16,7 @@ from billing.db import Database
 from billing.privacy import Vault
 from billing.property import get_community, get_unit
 from bot.demo import seed
+from bot.demo.cast import CAST
 from bot.demo.run import DemoError, DemoOptions, run_demo
 from bot.demo.seed import COMMUNITY, Plan, seed_demo
 from bot.embedded.locks import locked
@@ -60,8 +61,11 @@ def violations(database: Database) -> list[str]:
         return [result.name for result in run_checks(session) if result.violations]
 
 
-def start(database: Database, vault: Vault, today: date = TODAY) -> bool:
-    return seed_demo(database, vault, replace(PLAN, today=today), MERCHANT)
+def start(
+    database: Database, vault: Vault, today: date = TODAY, *, utilities: bool = False
+) -> bool:
+    plan = replace(PLAN, today=today, utilities=utilities)
+    return seed_demo(database, vault, plan, MERCHANT)
 
 
 def test_the_same_seed_makes_the_same_town(
@@ -99,9 +103,11 @@ def test_a_start_months_later_issues_the_bills_of_the_months_between(
     assert violations(database) == []
 
 
+@pytest.mark.parametrize("utilities", [False, True])
 @pytest.mark.parametrize("runs_before_it", [0, 1, 3, 4])
 def test_a_demo_killed_while_it_began_is_finished_by_the_next_start(
     runs_before_it: int,
+    utilities: bool,
     make_database: Callable[[str], str],
     engine_for: Callable[[str], Engine],
     vault: Vault,
@@ -110,7 +116,7 @@ def test_a_demo_killed_while_it_began_is_finished_by_the_next_start(
     whole, database = (
         Database(engine_for(make_database("mz_schema")), after_facts=lambda: None) for _ in range(2)
     )
-    start(whole, vault)
+    start(whole, vault, utilities=utilities)
     done = 0
 
     def run_then_die(*arguments: Any, **options: Any) -> None:
@@ -126,10 +132,68 @@ def test_a_demo_killed_while_it_began_is_finished_by_the_next_start(
     with monkeypatch.context() as fatal, pytest.raises(Killed):
         fatal.setattr(seed, "run_bills", run_then_die)
         fatal.setattr(seed, "pay_history", die)
-        start(database, vault)
-    assert start(database, vault)
+        start(database, vault, utilities=utilities)
+    assert start(database, vault, utilities=utilities)
     assert rows(database, BOOKS) == rows(whole, BOOKS)
     assert rows(database, "SELECT login FROM staff ORDER BY id") == [("zhao",), ("chen",), ("liu",)]
+    assert violations(database) == []
+
+
+CHARGED = """
+    SELECT item.code, bill.period, count(*), min(line.amount) > 0, sum(line.amount)
+    FROM bill_line line
+    JOIN bill ON bill.id = line.bill_id
+    JOIN charge_item item ON item.id = line.item_id
+    WHERE line.kind = 'charge' AND item.code IN ('water', 'light', 'pump')
+    GROUP BY item.code, bill.period ORDER BY item.code, bill.period
+"""
+
+
+def test_homes_of_the_demo_use_water_share_light_and_pay_for_pumping_by_the_quarter(
+    database: Database, vault: Vault
+) -> None:
+    start(database, vault, utilities=True)
+    charged = {(code, period): tuple(rest) for code, period, *rest in rows(database, CHARGED)}
+    months = ["2026-08", "2026-09", "2026-10", "2026-11"]
+    assert [period for code, period in charged if code == "light"] == months
+    assert [period for code, period in charged if code == "water"] == months[1:]
+    assert [period for code, period in charged if code == "pump"] == ["2026-08", "2026-10"]
+    assert {count for count, *_ in charged.values()} == {12}
+    assert all(positive for (code, _), (_, positive, _) in charged.items() if code != "water")
+    assert len({total for (code, _), (_, _, total) in charged.items() if code == "water"}) == 3
+    assert unpaid_months(database, "3-2-501") == ["2026-11"]
+    assert violations(database) == []
+
+
+def test_an_empty_home_of_the_demo_pays_less_and_uses_nothing(
+    database: Database, vault: Vault
+) -> None:
+    start(database, vault, utilities=True)
+    [(room,)] = rows(
+        database,
+        "SELECT DISTINCT code FROM subject JOIN discount_grant ON subject_id = subject.id",
+    )
+    assert room not in {character.room for character in CAST}
+    lines = rows(
+        database,
+        "SELECT item.code, line.kind, line.amount FROM bill_line line"
+        " JOIN subject ON subject.id = line.subject_id"
+        " JOIN charge_item item ON item.id = line.item_id"
+        f" WHERE subject.code = '{room}' AND item.code IN ('water', 'property')",
+    )
+    assert {amount for code, _, amount in lines if code == "water"} == {0}
+    assert [amount < 0 for _, kind, amount in lines if kind == "discount"] == [True] * 4
+
+
+def test_months_later_the_meters_of_the_demo_were_read_on_every_first(
+    database: Database, vault: Vault
+) -> None:
+    start(database, vault, utilities=True)
+    start(database, vault, date(2027, 2, 10), utilities=True)
+    assert rows(database, "SELECT DISTINCT read_on::text FROM meter_reading ORDER BY 1") == [
+        *((f"2026-{month:02d}-01",) for month in range(8, 13)),
+        *((f"2027-0{month}-01",) for month in (1, 2)),
+    ]
     assert violations(database) == []
 
 

@@ -62,6 +62,11 @@ ALLOCATIONS = [
 ]
 """A payment may be applied to a line, released and applied again: a row is a movement."""
 
+COLLECTED = [
+    "UPDATE charge_item SET pass_through = true"
+    " WHERE fee IN ('water', 'electricity', 'gas', 'heating')",
+]
+
 LINES = [
     "ALTER TABLE bill_line ADD CONSTRAINT ck_bill_line_only_discounts_are_negative"
     " CHECK (amount >= 0 OR kind = 'discount')",
@@ -741,6 +746,35 @@ def upgrade() -> None:
         existing_comment="bill or payment, by kind",
         existing_nullable=False,
     )
+    op.add_column(
+        "charge_item",
+        sa.Column(
+            "pass_through",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="collected for a supplier (代收): no margin",
+        ),
+    )
+    op.add_column(
+        "tariff",
+        sa.Column(
+            "supplier_price",
+            JSONB(),
+            nullable=True,
+            comment="what the supplier charges, in the shape of price; of items collected for him",
+        ),
+    )
+    op.add_column(
+        "tariff",
+        sa.Column(
+            "created_by",
+            sa.BigInteger(),
+            nullable=True,
+            comment="null: taken over from an older system",
+        ),
+    )
+    op.create_foreign_key(op.f("fk_tariff_created_by"), "tariff", "staff", ["created_by"], ["id"])
     op.create_index(
         "uq_journal_entry_reverses",
         "journal_entry",
@@ -754,5 +788,5 @@ def upgrade() -> None:
         ["community_id", "payment_id"],
         unique=False,
     )
-    for statement in (*ALLOCATIONS, *LINES, *GUARDS):
+    for statement in (*ALLOCATIONS, *COLLECTED, *LINES, *GUARDS):
         op.execute(statement)

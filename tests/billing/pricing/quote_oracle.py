@@ -31,31 +31,45 @@ def month_length(day: date) -> int:
     return calendar.monthrange(day.year, day.month)[1]
 
 
-def lines(request: Json) -> list[Line]:
-    """(amount in fen, from, to) of every line of a price request."""
-    start, end = date.fromisoformat(request["from"]), date.fromisoformat(request["to"])
+def once(version: Json) -> bool:
+    return bool(version["price"].get("per") == "once")
+
+
+def runs(request: Json) -> list[tuple[Json, list[date]]]:
+    """Which version has which of the charged days, in the order of the days."""
     versions = request.get("versions") or [
         {"effective_from": request["from"], "price": request["price"]}
     ]
-    charged = days_of(start, end)
-    runs: list[tuple[Json, list[date]]] = []
-    for day in charged:
+    found: list[tuple[Json, list[date]]] = []
+    for day in days_of(date.fromisoformat(request["from"]), date.fromisoformat(request["to"])):
         begun = [v for v in versions if v["effective_from"] <= day.isoformat()]
         version = max(begun, key=lambda v: v["effective_from"])
-        if runs and runs[-1][0] is version:
-            runs[-1][1].append(day)
-        else:
-            runs.append((version, [day]))
-    if runs[0][0]["price"].get("per") == "once":  # all are, in these requests
-        runs = [(runs[0][0], charged)]
+        if found and found[-1][0] is version:
+            found[-1][1].append(day)
+        elif not found or not once(version):
+            found.append((version, [day]))
+        elif len(found) == 1 and once(found[0][0]):  # the first single charge is still the one
+            found[0][1].append(day)
+    return found
+
+
+def lines(request: Json) -> list[Line]:
+    """(amount in fen, from, to) of every line of a price request."""
+    charged = days_of(date.fromisoformat(request["from"]), date.fromisoformat(request["to"]))
     return [
         (
-            fen(amount(version["price"], days, charged, request)),
+            fen(amount(agreed(version["price"], request), days, charged, request)),
             days[0].isoformat(),
             (days[-1] + DAY).isoformat(),
         )
-        for version, days in runs
+        for version, days in runs(request)
     ]
+
+
+def agreed(price: Json, request: Json) -> Json:
+    """The price as this owner pays it."""
+    own = request.get("subject", {}).get("unit_price")
+    return price if own is None else {**price, "unit_price": own}
 
 
 def amount(price: Json, days: list[date], charged: list[date], request: Json) -> Fraction:
@@ -178,10 +192,9 @@ def apportion(request: Json) -> tuple[list[int], int]:
 
 def discounts(request: Json) -> list[Line]:
     """Every charged day carries an equal part of its line; each rule takes from the days it has."""
-    start, end = date.fromisoformat(request["from"]), date.fromisoformat(request["to"])
+    span = days_of(date.fromisoformat(request["from"]), date.fromisoformat(request["to"]))
     found = []
-    for charge, line_from, line_to in lines(request):
-        days = days_of(date.fromisoformat(line_from), date.fromisoformat(line_to))
+    for (charge, _, _), (version, days) in zip(lines(request), runs(request), strict=True):
         left = charge
         for rule in request["discounts"]:
             held = [
@@ -189,11 +202,13 @@ def discounts(request: Json) -> list[Line]:
                 for day in days
                 if "from" not in rule or rule["from"] <= day.isoformat() < rule["to"]
             ]
+            if once(version):  # not a matter of days
+                held = days if days[0] in held else []
             if "percent" in rule:
                 one_day = Fraction(charge, 100) * Fraction(rule["percent"]) / 100 / len(days)
             else:
-                one_day = Fraction(rule["amount"]) / len(days_of(start, end))
-            off = min(fen(sum((one_day for _ in held), Fraction())), left)
+                one_day = Fraction(rule["amount"]) / len(span)
+            off = min(fen(one_day * len(held)), left)
             left -= off
             if off:
                 found.append((-off, held[0].isoformat(), (held[-1] + DAY).isoformat()))
@@ -219,14 +234,14 @@ def late_days(request: Json, late: list[date]) -> Fraction:
 
 
 def long_late_fee(request: Json) -> int:
-    """Fen of a late fee with freezes, payments and a history of rates."""
+    """Fen of a late fee with freezes, payments, a history of rates, and what was charged before."""
     day_one = date.fromisoformat(request["due_on"]) + (request["grace_days"] + 1) * DAY
     as_of = date.fromisoformat(request["as_of"])
     fee = late_days(request, days_of(day_one, as_of + DAY)) if day_one <= as_of else Fraction()
     if request["cap"] != "none":
         cap = request["principal"] if request["cap"] == "principal" else request["cap"]
         fee = min(fee, Fraction(cap))
-    return fen(fee)
+    return max(fen(fee) - fen(Fraction(request.get("charged", "0"))), 0)
 
 
 def late_fee(request: Json) -> list[Line]:

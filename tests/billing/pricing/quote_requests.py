@@ -49,10 +49,15 @@ def spans(draw: st.DrawFn) -> Json:
     }
 
 
-def periodic_prices(pers: list[str]) -> st.SearchStrategy[Json]:
+PERS = ["month", "quarter", "year", "day", "once"]
+
+
+def periodic_prices(
+    pers: list[str], methods: tuple[str, ...] = ("flat", "area")
+) -> st.SearchStrategy[Json]:
     return st.fixed_dictionaries(
         {
-            "method": st.sampled_from(["flat", "area"]),
+            "method": st.sampled_from(methods),
             "unit_price": decimals(5000),
             "per": st.sampled_from(pers),
         },
@@ -64,15 +69,15 @@ metered_prices = st.fixed_dictionaries({"method": st.just("metered"), "unit_pric
 
 
 @st.composite
-def tiered_prices(draw: st.DrawFn) -> Json:
-    """Bounds, flats and options that go together."""
+def tiered_prices(draw: st.DrawFn, mode: str | None = None) -> Json:
+    """Bounds, flats and options that go together; of one mode, or of either."""
     bounds = draw(st.lists(fifties | st.integers(1, 400), max_size=4, unique=True).map(sorted))
-    year_to_date = draw(st.none() | decimals(900, 2))
+    year_to_date = None if mode == "volume" else draw(st.none() | decimals(900, 2))
     normal_days = draw(st.none() | st.integers(1, 40)) if year_to_date is None else None
     flats = st.just("0") if year_to_date is not None else st.just("0") | decimals(30, 2)
     price: Json = {
         "method": "tiered",
-        "mode": draw(st.sampled_from(["graduated", "volume"])),
+        "mode": draw(st.sampled_from(["graduated", "volume"] if mode is None else [mode])),
         "tiers": [
             {"up_to": up_to, "unit_price": draw(decimals(20)), "flat": draw(flats)}
             for up_to in [*map(str, bounds), None]
@@ -118,6 +123,7 @@ def prices() -> st.SearchStrategy[st.SearchStrategy[Json]]:
         [
             periodic_prices(["month", "quarter", "year", "day"]),
             periodic_prices(["once"]),
+            periodic_prices(PERS),  # single charges before, between and after others
             metered_prices,
             tiered_prices(),
         ]
@@ -143,14 +149,22 @@ def version_starts(draw: st.DrawFn, request: Json) -> list[str]:
 
 
 @st.composite
-def version_requests(draw: st.DrawFn) -> Json:
+def version_requests(draw: st.DrawFn, family: st.SearchStrategy[Json] | None = None) -> Json:
     """Several versions of one family, in any order."""
-    family = draw(prices())
+    family = draw(prices()) if family is None else family
     request = draw(price_requests(family))
     starts = draw(version_starts(request))
     del request["price"]
     versions = [{"effective_from": start, "price": draw(family)} for start in starts]
     return {"versions": versions, **request}
+
+
+@st.composite
+def agreed_requests(draw: st.DrawFn) -> Json:
+    """Versions of a price, with a unit price of the owner's own instead."""
+    family = draw(st.sampled_from([periodic_prices(PERS), metered_prices]))
+    request = draw(version_requests(family))
+    return {**request, "subject": {**request["subject"], "unit_price": draw(decimals(50))}}
 
 
 splits = st.fixed_dictionaries(
@@ -232,19 +246,11 @@ def discount_rules(draw: st.DrawFn, start: date, end: date) -> Json:
 
 @st.composite
 def discount_requests(draw: st.DrawFn) -> Json:
-    """Versions of a monthly price, and rules in an order."""
-    start = draw(days)
-    end = start + timedelta(days=draw(st.integers(1, 70)))
-    span = {"from": start.isoformat(), "to": end.isoformat()}
-    versions = [
-        {
-            "effective_from": begin,
-            "price": {"method": "flat", "unit_price": draw(cents(500)), "per": "month"},
-        }
-        for begin in draw(version_starts(span))
-    ]
+    """Versions of any family of prices, and rules in an order."""
+    request = draw(version_requests())
+    start, end = date.fromisoformat(request["from"]), date.fromisoformat(request["to"])
     rules = draw(st.lists(discount_rules(start, end), min_size=1, max_size=4))
-    return {**span, "versions": versions, "discounts": rules}
+    return {**request, "discounts": rules}
 
 
 @st.composite
@@ -269,5 +275,6 @@ def long_late_fees(draw: st.DrawFn) -> Json:
         {"on": draw(near).isoformat(), "amount": f"{fen // 100}.{fen % 100:02d}"} for fen in paid
     ]
     freezes = draw(st.lists(ranges(due_on, due_on + timedelta(days=200)), max_size=3))
-    optional = {"payments": payments, "freezes": freezes}
+    charged = draw(st.none() | cents(300))
+    optional = {"payments": payments, "freezes": freezes, "charged": charged}
     return {**request, "rates": rates, **{key: found for key, found in optional.items() if found}}

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 
 from billing.money import Money
 from billing.period import DateRange
@@ -118,8 +118,9 @@ def test_a_single_charge_has_the_discount_that_holds_on_its_first_day_whole() ->
 @many
 @given(discount_requests())
 def test_discounts_agree_with_taking_them_day_by_day_and_are_true_arithmetic(request: Json) -> None:
-    found = answer(request)["lines"]
     charges = quote_oracle.lines(request)
+    assume(all(amount <= 10**11 for amount, *_ in charges))
+    found = answer(request)["lines"]
     lines = found[len(charges) :]
     assert [line["amount_fen"] for line in found[: len(charges)]] == [fen for fen, *_ in charges]
     assert [

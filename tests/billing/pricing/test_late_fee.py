@@ -155,10 +155,15 @@ def test_a_later_line_of_a_capped_fee_starts_from_the_cap() -> None:
 def test_late_fees_agree_with_walking_the_days_and_are_true_arithmetic(request: Json) -> None:
     answered = answer({"late_fee": request})
     assert answered["total_fen"] == quote_oracle.long_late_fee(request)
+    if Fraction(request.get("charged", "0")) and answered["total_fen"] == 0:
+        assert answered["lines"] == []
     for line in answered["lines"]:
         assert check_steps(line["explanation"]).charged == Fraction(line["amount_fen"], 100)
-    found = line_of(request, date.fromisoformat(request["as_of"]))
+    charged = Money.from_yuan(request.get("charged", "0"))
+    found = line_of(request, date.fromisoformat(request["as_of"]), charged)
+    assert (found is None) == (answered["lines"] == [])
     if found is not None:
+        assert found.amount.fen == answered["total_fen"]
         assert recompute(json.loads(json.dumps(found.basis))) == found.amount
 
 
