@@ -19,6 +19,7 @@ from billing.money import Money
 from billing.period import DateRange
 from billing.pricing import Discount, DiscountReason, MeterChange, PricingError, Reading
 from billing.property import SubjectKind
+from billing.shared_plans import share_out
 
 LINE_DAYS_MAX = 366
 """No line of a cycle is longer than a year; one that reaches into a span began within a year."""
@@ -272,6 +273,7 @@ def read_accounts(
         void = None if after_void is None else AfterVoid(after_void)
         facts.billed[subject, item].append(BilledLine(first, end, source, redo, void))
     _read_meters(session, community_id, plans, facts)
+    _share_out(session, plans, facts)
     for row in session.execute(GRANTED, window):
         facts.granted[row.subject_id, row.item_id].append(Granted(row.id, _discount(row)))
     for row in session.execute(AGREED, window):
@@ -279,6 +281,22 @@ def read_accounts(
             Agreed(row.unit_price, row.from_on, row.to_on)
         )
     return facts
+
+
+def _share_out(session: Session, plans: Sequence[ItemPlan], facts: AccountFacts) -> None:
+    """Have the shared costs worked out that one of these subjects is not charged for yet."""
+    shared = [plan for plan in plans if plan.how is Charging.SHARED]
+    for plan in shared:
+        for subject in facts.subjects:
+            if subject.kind is not plan.subject_kind:
+                continue
+            billed = facts.billed.get((subject.id, plan.item_id), ())
+            for cost in plan.shared.reaching(subject.building_id, subject.entrance_id):
+                if cost.shares is None and not any(
+                    line.source_id == cost.cost_id and line.void is not AfterVoid.REDO
+                    for line in billed
+                ):
+                    share_out(session, cost)
 
 
 def _discount(row: Row[Any]) -> Discount:

@@ -6,9 +6,8 @@ is read and priced, then written by COPY in one transaction and issued in anothe
 chunk is being priced. Issuing rewrites no line.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -29,13 +28,10 @@ from billing.late_fee_bills import add_late_fees
 from billing.money import ZERO, Money
 from billing.period import Period, due_on
 from billing.property import Community
+from billing.run_lock import RUN_LOCK
+from billing.stages import Stage
 
 UNITS_PER_CHUNK = 1000
-CHUNKS_AHEAD = 2
-"""Priced chunks that may wait to be written."""
-
-LOCK_CLASS = 20261101
-"""First key of the advisory lock of bill runs; the second is the community."""
 
 
 @dataclass(slots=True)
@@ -105,7 +101,7 @@ def one_run_at_a_time(database: Database, community_id: int) -> Iterator[None]:
         # Another run may take minutes: the usual time-outs are for people who wait.
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("SET lock_timeout = 0"))
-        keys = {"cls": LOCK_CLASS, "community": community_id}
+        keys = {"cls": RUN_LOCK, "community": community_id}
         connection.execute(
             text("SELECT pg_advisory_lock(CAST(:cls AS int), CAST(:community AS int))"), keys
         )
@@ -135,8 +131,8 @@ class Run:
     after: int = 0
     chunk_no: int = 0
 
-    def write(self, last_unit_id: int, drafts: Drafts, counts: RunSummary) -> None:
-        """Write one chunk of drafts in a transaction, and issue it in another."""
+    def write(self, last_unit_id: int, drafts: Drafts, counts: RunSummary, issuing: Stage) -> None:
+        """Write one chunk of drafts, and have it issued if the run publishes."""
         with self.database.transaction() as session:
             counts.created += add_late_fees(session, self.community.id, drafts, self.today)
             counts.amount += drafts.amount
@@ -148,7 +144,7 @@ class Run:
         self.chunk_no = no
         self.summary.add(counts)
         if self.publish:
-            self.issue(run_id, no)
+            issuing.put(self.issue, run_id, no)
 
     def issue(self, run_id: int, no: int) -> None:
         """Issue a drafted chunk, and pay it from the prepayments of homes that wish it."""
@@ -197,12 +193,11 @@ def run_bills(
 def _draft(run: Run, plans: Sequence[ItemPlan]) -> None:
     """Draft what is missing, chunk by chunk.
 
-    One thread prices accounts while another has PostgreSQL write and issue those before them; it
-    is at most `CHUNKS_AHEAD` behind, so memory stays the same however many accounts there are.
+    While this thread prices accounts, PostgreSQL writes those before them in a second one and
+    issues what is written in a third: each chunk in its order, each step in its own transaction.
     """
     counts = RunSummary()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="bill-run") as writer:
-        writing: deque[Future[None]] = deque()
+    with Stage("issue") as issuing, Stage("write") as writing:
         while True:
             with run.database.transaction() as session:
                 last, drafts = _price_accounts(session, run, plans, counts)
@@ -210,12 +205,8 @@ def _draft(run: Run, plans: Sequence[ItemPlan]) -> None:
                 break
             run.after = last
             if drafts.bills:
-                writing.append(writer.submit(run.write, last, drafts, counts))
+                writing.put(run.write, last, drafts, counts, issuing)
                 counts = RunSummary()
-            while writing and (writing[0].done() or len(writing) > CHUNKS_AHEAD):
-                writing.popleft().result()
-        for chunk in writing:
-            chunk.result()
     run.summary.add(counts)
 
 

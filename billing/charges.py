@@ -14,6 +14,7 @@ from billing.bills import LineKind
 from billing.item_plans import Charging, ItemPlan, PlannedLine, basis_json
 from billing.period import DateRange, Period
 from billing.pricing import PricingError, price_discounts
+from billing.shared_plans import SharedPlan
 
 
 class Verdict(Enum):
@@ -73,7 +74,7 @@ def _charge(
     try:
         match plan.how:
             case Charging.SHARED:
-                yield from _shares(subject, plan, facts, key)
+                yield from _shares(subject, plan, month, facts, key)
             case Charging.METERED:
                 yield _usage(subject, plan, facts, key)
             case Charging.ONCE | Charging.PERIODIC:
@@ -145,25 +146,42 @@ def _usage(subject: SubjectFacts, plan: ItemPlan, facts: AccountFacts, key: Key)
 
 
 def _shares(
-    subject: SubjectFacts, plan: ItemPlan, facts: AccountFacts, key: Key
+    subject: SubjectFacts, plan: ItemPlan, month: DateRange, facts: AccountFacts, key: Key
 ) -> Iterator[Charge]:
     """Shares of the costs the subject is in the scope of."""
-    refused = plan.refused_shares(subject.building_id, subject.entrance_id)
-    shared_plans = [*plan.shares_of(subject.id), *refused]
-    if not shared_plans:
+    nothing = True
+    for shared in plan.shared.reaching(subject.building_id, subject.entrance_id):
+        charge = _share(subject, plan, shared, month, facts, key)
+        if charge is not None:
+            nothing = False
+            yield charge
+    if nothing:
         yield Charge(subject, plan.item_code, Verdict.SKIPPED, "no_cost")
-    for shared in shared_plans:
-        lines = [line for line in facts.billed.get(key, ()) if line.source_id == shared.cost.id]
-        standing = [line for line in lines if line.void is not AfterVoid.REDO]
-        if standing:
-            excluded = all(line.void is AfterVoid.EXCLUDE for line in standing)
-            verdict = Verdict.SKIPPED if excluded else Verdict.EXISTING
-            yield Charge(subject, plan.item_code, verdict, "excluded" if excluded else "")
-        elif shared.refusal is not None:
-            yield Charge(subject, plan.item_code, Verdict.PARKED, shared.refusal)
-        else:
-            share, redo = shared.price(subject.id), _next_redo(lines)
-            yield _created(subject, plan, share, shared.span, shared.cost.id, redo, facts)
+
+
+def _share(
+    subject: SubjectFacts,
+    plan: ItemPlan,
+    shared: SharedPlan,
+    month: DateRange,
+    facts: AccountFacts,
+    key: Key,
+) -> Charge | None:
+    """One share. A cost of an earlier cycle that is charged already is no more called for."""
+    lines = [line for line in facts.billed.get(key, ()) if line.source_id == shared.cost_id]
+    standing = [line for line in lines if line.void is not AfterVoid.REDO]
+    if standing and shared.span.start < month.start:
+        return None
+    if standing:
+        excluded = all(line.void is AfterVoid.EXCLUDE for line in standing)
+        verdict = Verdict.SKIPPED if excluded else Verdict.EXISTING
+        return Charge(subject, plan.item_code, verdict, "excluded" if excluded else "")
+    if shared.refusal is not None:
+        return Charge(subject, plan.item_code, Verdict.PARKED, shared.refusal)
+    if shared.shares is None or subject.id not in shared.shares:
+        return Charge(subject, plan.item_code, Verdict.SKIPPED, "not_billable")
+    share = plan.price_share(shared, subject.id)
+    return _created(subject, plan, share, shared.span, shared.cost_id, _next_redo(lines), facts)
 
 
 def charged_days(subject: SubjectFacts, plan: ItemPlan) -> DateRange | None:

@@ -2,8 +2,7 @@
 costs to be shared.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -11,31 +10,27 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from billing.errors import InvalidInput
-from billing.money import Money
 from billing.period import DateRange, Period, add_months
 from billing.pricing import (
     AreaPrice,
     MeteredPrice,
     Per,
-    PoolUsage,
     PricedLine,
     Reading,
-    ShareBasis,
     Subject,
     TariffVersion,
     TieredPrice,
-    apportion,
     parse_price,
     price_period,
     priced_line,
     usage_to_json,
 )
 from billing.property import SubjectKind
-from billing.shared_costs import SharedCost, weigh
+from billing.shared_costs import SharedCost
+from billing.shared_plans import SharedPlan, SharedPlans, list_shared_costs
 from billing.tariffs import ChargeItem, FeeKind, Tariff
 
 
@@ -58,22 +53,6 @@ class PlannedLine(NamedTuple):
     basis_json: str
 
 
-@dataclass(frozen=True, slots=True)
-class SharedPlan:
-    """A shared cost with everybody's share of it. With `refusal` nobody can be charged: it says
-    why.
-    """
-
-    cost: SharedCost
-    span: DateRange
-    shares: dict[int, ShareBasis]
-    refusal: str | None = None
-
-    def price(self, subject_id: int) -> list[PlannedLine]:
-        """The share of one subject, as a line."""
-        return [_planned(priced_line(self.shares[subject_id], self.span, 0), None)]
-
-
 Case = tuple[DateRange, Decimal | None, Decimal | None]
 UsageCase = tuple[DateRange, Decimal, Decimal, Decimal | None]
 
@@ -91,10 +70,7 @@ class ItemPlan:
     span: DateRange
     versions: tuple[TariffVersion, ...]
     tariff_ids: tuple[int, ...]
-    shared: dict[int, list[SharedPlan]] = field(default_factory=dict)
-    """Subject → the costs it shares."""
-    refused: tuple[SharedPlan, ...] = ()
-    """Costs nobody can be charged for."""
+    shared: SharedPlans
     cases: dict[Case, list[PlannedLine]] = field(default_factory=dict)
     """What was priced before: pricing is pure, and a community has few floor plans."""
     usages: dict[UsageCase, list[PlannedLine]] = field(default_factory=dict)
@@ -112,18 +88,10 @@ class ItemPlan:
         """Whether no version is in force on the day."""
         return not self.versions or self.versions[0].effective_from > day
 
-    def shares_of(self, subject_id: int) -> Sequence[SharedPlan]:
-        """The costs this subject shares."""
-        return self.shared.get(subject_id, ())
-
-    def refused_shares(self, building_id: int, entrance_id: int | None) -> Iterator[SharedPlan]:
-        """Costs that subjects of this building and entrance should share and nobody can."""
-        for plan in self.refused:
-            if plan.cost.building_id in (None, building_id) and plan.cost.entrance_id in (
-                None,
-                entrance_id,
-            ):
-                yield plan
+    def price_share(self, shared: SharedPlan, subject_id: int) -> list[PlannedLine]:
+        """A subject's share of a cost that was shared out, as a line."""
+        shares = shared.shares or {}
+        return [_planned(priced_line(shares[subject_id], shared.span, 0), None)]
 
     def price(
         self, span: DateRange, area_m2: Decimal | None, agreed: Decimal | None
@@ -223,96 +191,30 @@ def _plan(session: Session, item: ChargeItem, period: Period) -> ItemPlan:
     versions = tuple(
         TariffVersion(tariff.effective_from, parse_price(tariff.price)) for tariff in tariffs
     )
-    costs = list_costs(session, item)
-    planned = [
-        share_cost(session, cost) for cost in costs if period.start <= cost.from_on < period.end
-    ]
-    shared: dict[int, list[SharedPlan]] = defaultdict(list)
-    for plan in planned:
-        for subject_id in plan.shares:
-            shared[subject_id].append(plan)
     return ItemPlan(
         item_id=item.id,
         item_code=item.code,
         subject_kind=item.subject_kind,
         active_from=item.active_from,
         active_to=item.active_to,
-        how=_charging(versions, costs, period),
+        how=_charging(session, item, versions, period),
         span=DateRange(begin, add_months(begin, item.cycle_months)),
         versions=versions,
         tariff_ids=tuple(tariff.id for tariff in tariffs),
-        shared=dict(shared),
-        refused=tuple(plan for plan in planned if plan.refusal is not None),
+        shared=SharedPlans(list_shared_costs(session, item, period)),
     )
 
 
 def _charging(
-    versions: Sequence[TariffVersion], costs: Sequence[SharedCost], period: Period
+    session: Session, item: ChargeItem, versions: Sequence[TariffVersion], period: Period
 ) -> Charging:
-    if costs:
+    cost_of_item = exists().where(
+        SharedCost.community_id == item.community_id, SharedCost.item_id == item.id
+    )
+    if session.scalar(select(cost_of_item)):
         return Charging.SHARED
     begun = [version for version in versions if version.effective_from < period.end]
     price = begun[-1].price if begun else None
     if isinstance(price, MeteredPrice | TieredPrice):
         return Charging.METERED
     return Charging.ONCE if price is not None and price.per is Per.ONCE else Charging.PERIODIC
-
-
-def list_costs(session: Session, item: ChargeItem) -> list[SharedCost]:
-    """Every cost ever recorded for an item, by id."""
-    return list(
-        session.scalars(
-            select(SharedCost)
-            .where(SharedCost.community_id == item.community_id, SharedCost.item_id == item.id)
-            .order_by(SharedCost.id)
-        )
-    )
-
-
-WEIGHTS_CHARGED = text(
-    """
-    SELECT DISTINCT line.basis ->> 'weights_total'
-    FROM bill_line line
-    WHERE line.community_id = :community_id AND line.item_id = :item_id
-      AND line.source_id = :cost_id AND line.subject_id = ANY(:subjects)
-      AND line.period_from = :from_on AND line.kind = 'charge'
-      AND NOT EXISTS (SELECT FROM bill_void void
-                      WHERE void.community_id = line.community_id AND void.bill_id = line.bill_id)
-    """
-)
-
-
-def share_cost(session: Session, cost: SharedCost) -> SharedPlan:
-    """Everybody's share of a cost, with the weights of today.
-
-    Refused where the weights cannot be had, and where lines of other weights exist already: what
-    is missing could not be charged without breaking the sum.
-    """
-    span = DateRange(cost.from_on, cost.to_on)
-    try:
-        weights = weigh(session, cost)
-        subjects = [subject_id for subject_id, _ in weights]
-        shares = apportion(_pool(cost), cost.apportion_by, [w for _, w in weights], cost.cap)
-    except InvalidInput as error:
-        return SharedPlan(cost, span, {}, str(error))
-    charged = session.scalars(
-        WEIGHTS_CHARGED,
-        {
-            "community_id": cost.community_id,
-            "item_id": cost.item_id,
-            "cost_id": cost.id,
-            "from_on": cost.from_on,
-            "subjects": subjects,
-        },
-    )
-    if any(Decimal(total) != shares[0].weights_total for total in charged):
-        return SharedPlan(cost, span, {}, "shared_cost_changed")
-    return SharedPlan(cost, span, dict(zip(subjects, shares, strict=True)))
-
-
-def _pool(cost: SharedCost) -> Money | PoolUsage:
-    if cost.amount is not None:
-        return cost.amount
-    if cost.quantity is None or cost.unit_price is None:
-        raise ValueError(f"shared cost {cost.id} has no amount")  # ck_shared_cost_amount_or_usage
-    return PoolUsage(cost.quantity, cost.unit_price)

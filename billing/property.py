@@ -132,6 +132,8 @@ class Unit(Base):
         ),
         UniqueConstraint("community_id", "room"),
         CheckConstraint("billable_area_m2 > 0", name="area_positive"),
+        # Read by shared_costs: who lives in a building.
+        Index("ix_unit_building", "community_id", "building_id"),
         {"comment": "Homes and shops: the accounts that are billed"},
     )
 

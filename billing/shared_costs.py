@@ -17,6 +17,8 @@ from billing.errors import InvalidInput, NotFound
 from billing.money import Money
 from billing.pricing import ApportionBy, PoolUsage, ShareBasis, apportion, uncollected
 from billing.pricing.apportion import Pool, pool_amount
+from billing.property import SubjectKind
+from billing.tariffs import ChargeItem
 
 NAMED_MAX = 20
 """So many rooms are named in a refusal; the others are counted."""
@@ -130,7 +132,7 @@ def refuse_empty_scope(session: Session, cost: SharedCost) -> None:
     Raises:
         InvalidInput: nobody in its scope is billable on any of its days.
     """
-    if session.execute(_SUBJECTS, _parameters(cost)).first() is None:
+    if session.execute(_SUBJECTS[_kind(session, cost)], _parameters(cost)).first() is None:
         raise InvalidInput("scope", _nobody(cost))
 
 
@@ -155,9 +157,7 @@ _IN_SCOPE = """
     FROM charge_item item
     JOIN subject ON subject.community_id = item.community_id AND subject.kind = item.subject_kind
     LEFT JOIN unit own ON own.community_id = item.community_id AND own.id = subject.id
-    -- A parking space lies where the home it is billed to lies.
-    JOIN unit place ON place.community_id = item.community_id
-     AND place.id = coalesce(own.id, subject.unit_id)
+    JOIN unit place ON place.community_id = item.community_id AND place.id = {place}
     {usage}
     WHERE item.community_id = :community_id AND item.id = :item_id
       AND subject.billable_from < :to_on
@@ -201,17 +201,34 @@ _USAGE = """
 """
 
 
-def _statement(weight: str, usage: str = "") -> TextClause:
-    scope = _IN_SCOPE.format(usage=usage)
-    return text(f"SELECT subject.id, subject.code, {weight} {scope} ORDER BY subject.id")
-
-
-_SUBJECTS = _statement("NULL")
-_WEIGHTS = {
-    ApportionBy.AREA: _statement("own.billable_area_m2"),
-    ApportionBy.HOUSEHOLD: _statement("CAST(1 AS numeric)"),
-    ApportionBy.USAGE: _statement("used.quantity", _USAGE),
+_PLACES = {
+    SubjectKind.HOME: "subject.id",
+    SubjectKind.SHOP: "subject.id",
+    # A parking space lies where the home it is billed to lies.
+    SubjectKind.PARKING: "subject.unit_id",
 }
+
+
+def _statements(weight: str, usage: str = "") -> dict[SubjectKind, TextClause]:
+    return {
+        kind: text(
+            f"SELECT subject.id, subject.code, {weight}"
+            f" {_IN_SCOPE.format(usage=usage, place=place)} ORDER BY subject.id"
+        )
+        for kind, place in _PLACES.items()
+    }
+
+
+_SUBJECTS = _statements("NULL")
+_WEIGHTS = {
+    ApportionBy.AREA: _statements("own.billable_area_m2"),
+    ApportionBy.HOUSEHOLD: _statements("CAST(1 AS numeric)"),
+    ApportionBy.USAGE: _statements("used.quantity", _USAGE),
+}
+
+
+def _kind(session: Session, cost: SharedCost) -> SubjectKind:
+    return session.get_one(ChargeItem, (cost.community_id, cost.item_id)).subject_kind
 
 
 def _parameters(cost: SharedCost) -> dict[str, object]:
@@ -228,7 +245,7 @@ def _parameters(cost: SharedCost) -> dict[str, object]:
 
 def _weighed(session: Session, cost: SharedCost) -> list[tuple[int, str, Decimal]]:
     """Subject id, code and weight; plain rows, as a run asks for every home of a community."""
-    result = session.execute(_WEIGHTS[cost.apportion_by], _parameters(cost))
+    result = session.execute(_WEIGHTS[cost.apportion_by][_kind(session, cost)], _parameters(cost))
     rows = [(subject_id, code, weight) for subject_id, code, weight in result]
     if not rows:
         raise InvalidInput("scope", _nobody(cost))

@@ -788,5 +788,6 @@ def upgrade() -> None:
         ["community_id", "payment_id"],
         unique=False,
     )
+    op.create_index("ix_unit_building", "unit", ["community_id", "building_id"], unique=False)
     for statement in (*ALLOCATIONS, *COLLECTED, *LINES, *GUARDS):
         op.execute(statement)

@@ -1,0 +1,116 @@
+"""Shared costs as a bill run charges them: everybody's share is worked out when the first of them
+is missing, and only then.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from billing.errors import InvalidInput
+from billing.period import DateRange, Period, add_months
+from billing.pricing import ShareBasis, apportion
+from billing.shared_costs import SharedCost, pool_of, weigh
+from billing.tariffs import ChargeItem
+
+
+@dataclass(slots=True)
+class SharedPlan:
+    """A shared cost of a run.
+
+    Args:
+        shares: subject id → share; None until `share_out` was asked. With `refusal` nobody can be
+            charged: it says why.
+    """
+
+    cost: SharedCost
+    cost_id: int
+    entrance_id: int | None
+    span: DateRange
+    shares: dict[int, ShareBasis] | None = None
+    refusal: str | None = None
+
+
+class SharedPlans:
+    """The shared costs of one item, found by where a subject lies."""
+
+    def __init__(self, costs: Sequence[SharedCost]) -> None:
+        self._by_building: dict[int | None, list[SharedPlan]] = defaultdict(list)
+        for cost in costs:
+            days = DateRange(cost.from_on, cost.to_on)
+            plan = SharedPlan(cost, cost.id, cost.entrance_id, days)
+            self._by_building[cost.building_id].append(plan)
+
+    def reaching(self, building_id: int, entrance_id: int | None) -> Iterator[SharedPlan]:
+        """Costs that a subject in this entrance of this building may have a share of."""
+        for building in (None, building_id):
+            for plan in self._by_building.get(building, ()):
+                if plan.entrance_id in (None, entrance_id):
+                    yield plan
+
+
+def list_shared_costs(session: Session, item: ChargeItem, period: Period) -> list[SharedCost]:
+    """Costs of an item that a run of the period charges, by id: those that begin in it, and those
+    of the cycle before, which is often known only by now.
+    """
+    return list(
+        session.scalars(
+            select(SharedCost)
+            .where(
+                SharedCost.community_id == item.community_id,
+                SharedCost.item_id == item.id,
+                SharedCost.from_on >= add_months(period.start, -item.cycle_months),
+                SharedCost.from_on < period.end,
+            )
+            .order_by(SharedCost.id)
+        )
+    )
+
+
+WEIGHTS_CHARGED = text(
+    """
+    SELECT DISTINCT line.basis ->> 'weights_total'
+    FROM bill_line line
+    WHERE line.community_id = :community_id AND line.item_id = :item_id
+      AND line.source_id = :cost_id AND line.subject_id = ANY(:subjects)
+      AND line.period_from = :from_on AND line.kind = 'charge'
+      AND NOT EXISTS (SELECT FROM bill_void void
+                      WHERE void.community_id = line.community_id AND void.bill_id = line.bill_id)
+    """
+)
+
+
+def share_out(session: Session, plan: SharedPlan) -> None:
+    """Work out everybody's share with the weights of today, once.
+
+    Refused where the weights cannot be had, and where lines of other weights exist already: what
+    is missing could not be charged without breaking the sum.
+    """
+    if plan.shares is not None:
+        return
+    plan.shares = {}
+    cost = plan.cost
+    try:
+        weights = weigh(session, cost)
+        subjects = [subject_id for subject_id, _ in weights]
+        shares = apportion(pool_of(cost), cost.apportion_by, [w for _, w in weights], cost.cap)
+    except InvalidInput as error:
+        plan.refusal = str(error)
+        return
+    charged = session.scalars(
+        WEIGHTS_CHARGED,
+        {
+            "community_id": cost.community_id,
+            "item_id": cost.item_id,
+            "cost_id": cost.id,
+            "from_on": cost.from_on,
+            "subjects": subjects,
+        },
+    )
+    if any(Decimal(total) != shares[0].weights_total for total in charged):
+        plan.refusal = "shared_cost_changed"
+        return
+    plan.shares = dict(zip(subjects, shares, strict=True))
