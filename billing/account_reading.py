@@ -129,7 +129,9 @@ BILLED = text(
      AND void.bill_id = line.bill_id
     WHERE line.community_id = :community_id AND line.subject_id = ANY(:subjects)
       AND line.item_id = ANY(:items) AND line.kind IN ('charge', 'opening')
-      AND line.period_from >= :earliest AND line.period_from < :end AND line.period_to > :start
+      AND line.period_from >= :earliest AND line.period_from < :end
+      AND line.period_to > CASE WHEN line.item_id = ANY(:shared) THEN CAST(:cost_start AS date)
+                                ELSE CAST(:start AS date) END
     """
 )
 
@@ -265,6 +267,8 @@ def read_accounts(
         "items": [plan.item_id for plan in plans],
         "earliest": start - timedelta(days=LINE_DAYS_MAX),
         "start": start,
+        "shared": [plan.item_id for plan in plans if plan.how is Charging.SHARED],
+        "cost_start": min((plan.shared.start for plan in plans), default=start),
         "end": max(plan.span.end for plan in plans),
     }
     for subject, item, first, end, source, redo, after_void in session.execute(

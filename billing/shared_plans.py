@@ -5,6 +5,7 @@ is missing, and only then.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import select, text
@@ -35,9 +36,10 @@ class SharedPlan:
 
 
 class SharedPlans:
-    """The shared costs of one item, found by where a subject lies."""
+    """The shared costs of one item, found by where a subject lies; the first begins on `start`."""
 
     def __init__(self, costs: Sequence[SharedCost]) -> None:
+        self.start = min((cost.from_on for cost in costs), default=date.max)
         self._by_building: dict[int | None, list[SharedPlan]] = defaultdict(list)
         for cost in costs:
             days = DateRange(cost.from_on, cost.to_on)

@@ -409,3 +409,16 @@ def test_a_single_charge_is_made_once_in_the_month_the_item_begins(world: World)
     run(world, JANUARY)
     assert [line[2] for line in charged(world, "card")] == [5000]
     assert date(2026, 12, 1).isoformat() == charged(world, "card")[0][0]
+
+
+def test_a_cost_known_only_in_the_next_month_is_charged_then_and_once(world: World) -> None:
+    add_item(world, "light", "shared", None)
+    add_cost(world, 10001, building="1")
+    first = run(world, JANUARY)
+    homes = len(shares(world))
+    assert sum(shares(world)) == 10001
+    assert first.skipped["no_cost"] == 24 - homes
+    for period in (JANUARY, DECEMBER, Period("2027-02")):
+        run(world, period)
+        assert len(shares(world)) == homes
+    assert violations(world) == []
