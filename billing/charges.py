@@ -8,13 +8,14 @@ from datetime import date
 from enum import Enum
 from typing import NamedTuple
 
-from billing.account_reading import AccountFacts, BilledLine, Granted, Key, SubjectFacts
+from billing.account_reading import AccountFacts, BilledLine, Granted, SubjectFacts
 from billing.adjustment_tables import AfterVoid
 from billing.bills import LineKind
 from billing.item_plans import Charging, ItemPlan, PlannedLine, basis_json
 from billing.period import DateRange, Period
 from billing.pricing import PricingError, price_discounts
 from billing.shared_plans import SharedPlan
+from billing.usage_reading import Key
 
 
 class Verdict(Enum):

@@ -91,9 +91,11 @@ def share_out(session: Session, plan: SharedPlan) -> None:
     Refused where the weights cannot be had, and where lines of other weights exist already: what
     is missing could not be charged without breaking the sum.
     """
-    if plan.shares is not None:
-        return
-    plan.shares = {}
+    if plan.shares is None:
+        plan.shares = _work_out(session, plan)
+
+
+def _work_out(session: Session, plan: SharedPlan) -> dict[int, ShareBasis]:
     cost = plan.cost
     try:
         weights = weigh(session, cost)
@@ -101,7 +103,7 @@ def share_out(session: Session, plan: SharedPlan) -> None:
         shares = apportion(pool_of(cost), cost.apportion_by, [w for _, w in weights], cost.cap)
     except InvalidInput as error:
         plan.refusal = str(error)
-        return
+        return {}
     charged = session.scalars(
         WEIGHTS_CHARGED,
         {
@@ -114,5 +116,5 @@ def share_out(session: Session, plan: SharedPlan) -> None:
     )
     if any(Decimal(total) != shares[0].weights_total for total in charged):
         plan.refusal = "shared_cost_changed"
-        return
-    plan.shares = dict(zip(subjects, shares, strict=True))
+        return {}
+    return dict(zip(subjects, shares, strict=True))

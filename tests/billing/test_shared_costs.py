@@ -150,9 +150,10 @@ def test_the_weights_of_any_community_are_one_statement(light: World) -> None:
     listen = lambda *given: statements.append(given[2])  # noqa: E731
     event.listen(light.database.engine, "before_cursor_execute", listen)
     with light.database.transaction() as session:
-        session.get_one(ChargeItem, (cost.community_id, cost.item_id))  # a run has read its items
+        item = session.get_one(ChargeItem, (cost.community_id, cost.item_id))  # as in a run
         statements.clear()
         assert weigh(session, cost)
+        assert item.code == "light"
     assert len(statements) == 1
 
 
