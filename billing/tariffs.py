@@ -11,6 +11,7 @@ from sqlalchemy import (
     UniqueConstraint,
     or_,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.default import DefaultExecutionContext
@@ -123,10 +124,14 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class ItemTariffs:
-    """A charge item with the versions of its price, the newest first."""
+    """A charge item with the versions of its price, the newest first.
+
+    `shared`: it has no price, its costs are shared as they arise.
+    """
 
     item: ChargeItem
     versions: list[Version]
+    shared: bool
 
     def current(self, today: date) -> Version | None:
         """The version in force today; None before the item or its first version begins."""
@@ -169,8 +174,18 @@ def list_tariffs(session: Session, community_id: int, today: date) -> list[ItemT
         .where(Tariff.community_id == community_id)
         .order_by(Tariff.effective_from.desc())
     ).all()
+    shared = set(
+        session.scalars(
+            text("SELECT DISTINCT item_id FROM shared_cost WHERE community_id = :community_id"),
+            {"community_id": community_id},
+        )
+    )
     return [
-        ItemTariffs(item, [_read(tariff) for tariff in tariffs if tariff.item_id == item.id])
+        ItemTariffs(
+            item,
+            [_read(tariff) for tariff in tariffs if tariff.item_id == item.id],
+            item.id in shared,
+        )
         for item in items
     ]
 

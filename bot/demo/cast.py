@@ -46,6 +46,8 @@ GIVEN_NAMES = (
 COMMUNITY_NAME = "花园小区"
 COMPANY_NAME = "花园小区物业服务中心"
 BUILDING_NAME = "{}号楼"
+LATE_FEE_CLAUSE = "《前期物业服务合同》第十二条"
+
 ITEMS = {
     "property": ("物业费", "《前期物业服务合同》第六条"),
     "parking": ("车位管理费", "《车位管理服务协议》第三条"),

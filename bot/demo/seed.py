@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
@@ -18,6 +19,8 @@ from billing.bill_run import run_bills
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunState
 from billing.business_day import BEIJING
 from billing.db import Database
+from billing.late_fee_policy import set_policy
+from billing.late_fee_tables import LateFeeCap
 from billing.ledger import ensure_accounts
 from billing.merchants import MerchantAccount, Provider
 from billing.people import Staff, StaffRole
@@ -25,12 +28,14 @@ from billing.period import Period
 from billing.privacy import Vault
 from billing.property import Community, SubjectKind
 from billing.tariffs import ChargeItem, FeeKind, Tariff
-from bot.demo.cast import COMMUNITY_NAME, COMPANY_NAME, ITEMS, STAFF
+from bot.demo.cast import COMMUNITY_NAME, COMPANY_NAME, ITEMS, LATE_FEE_CLAUSE, STAFF
 from bot.demo.history import pay_history
 from bot.demo.homes import add_homes
 from bot.demo.utilities import add_utilities, read_and_record
 
 COMMUNITY = "HY"
+LATE_FEE_RATE = Decimal("0.0005")
+"""Five in ten thousand a day, what contracts commonly say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,17 @@ def seed_demo(database: Database, vault: Vault, plan: Plan, merchant: tuple[str,
         if session.scalar(staff) == len(STAFF):
             return False
         pay_history(session, community.id, _chance(plan, "history"))
+        if plan.utilities:
+            # From this month on: the past was paid without late fees.
+            set_policy(
+                session,
+                community.id,
+                effective_from=Period.of(plan.today).start,
+                daily_rate=LATE_FEE_RATE,
+                grace_days=0,
+                cap=LateFeeCap.PRINCIPAL,
+                document=LATE_FEE_CLAUSE,
+            )
         _add_staff(session, community, STAFF[1:])
     return True
 

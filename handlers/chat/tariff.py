@@ -11,7 +11,11 @@ def tariff(chat: Chat) -> Reply:
     items = list_tariffs(chat.session, home.community_id, chat.today)
     return chat.say_list(
         "tariff",
-        [(one.item, version) for one in items if (version := one.current(chat.today))],
+        [
+            (one.item, version)
+            for one in items
+            if (version := one.current(chat.today)) or one.shared
+        ],
         home=ref_of(home),
         room=home,
         url=chat.services.links.tariffs_url(ref_of(home)),
