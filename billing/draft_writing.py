@@ -1,14 +1,10 @@
 """Write drafts: a bill per account and its lines, by COPY. A chunk is all or nothing."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
-import psycopg
-from psycopg import Copy
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.bulk import copy_rows, draw_ids
 from billing.charges import DraftLine
 from billing.money import Money
 from billing.period import Period
@@ -27,7 +23,23 @@ class Drafts:
     @property
     def amount(self) -> Money:
         """The sum of all lines."""
-        return Money(sum(line.fen for lines in self.bills.values() for line in lines))
+        return Money(sum(map(_sum_fen, self.bills.values())))
+
+
+LINE_COLUMNS = (
+    "community_id",
+    "bill_id",
+    "subject_id",
+    "item_id",
+    "tariff_id",
+    "kind",
+    "period_from",
+    "period_to",
+    "source_id",
+    "redo",
+    "amount",
+    "basis",
+)
 
 
 def write_drafts(
@@ -39,54 +51,40 @@ def write_drafts(
     drafts: Drafts,
 ) -> None:
     """Write one chunk's bills and lines."""
-    bill_ids = _new_ids(session, "bill", len(drafts.bills))
-    with _copy(
+    bill_ids = draw_ids(session, "bill", len(drafts.bills))
+    copy_rows(
         session,
-        "COPY bill (community_id, id, run_id, chunk_no, unit_id, period, amount) FROM STDIN",
-    ) as copy:
-        for bill_id, (unit_id, lines) in zip(bill_ids, drafts.bills.items(), strict=True):
-            fen = sum(line.fen for line in lines)
-            copy.write_row((community_id, bill_id, run_id, chunk_no, unit_id, str(period), fen))
-    with _copy(
-        session,
-        "COPY bill_line (community_id, bill_id, subject_id, item_id, tariff_id, kind, period_from,"
-        " period_to, source_id, redo, amount, basis) FROM STDIN",
-    ) as copy:
-        for bill_id, lines in zip(bill_ids, drafts.bills.values(), strict=True):
-            for line in lines:
-                copy.write_row(
-                    (
-                        community_id,
-                        bill_id,
-                        line.subject_id,
-                        line.item_id,
-                        line.tariff_id,
-                        line.kind.value,
-                        line.start,
-                        line.end,
-                        line.source_id,
-                        line.redo,
-                        line.fen,
-                        line.basis_json,
-                    )
-                )
-
-
-@contextmanager
-def _copy(session: Session, statement: str) -> Iterator[Copy]:
-    """psycopg's COPY on the session's own connection, inside its transaction."""
-    driver: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        yield copy
-
-
-def _new_ids(session: Session, table: str, count: int) -> list[int]:
-    return list(
-        session.scalars(
-            text(
-                "SELECT nextval(pg_get_serial_sequence(:table, 'id'))"
-                " FROM generate_series(1, :count)"
-            ),
-            {"table": table, "count": count},
-        )
+        "bill",
+        ("community_id", "id", "run_id", "chunk_no", "unit_id", "period", "amount"),
+        (
+            (community_id, bill_id, run_id, chunk_no, unit_id, str(period), _sum_fen(lines))
+            for bill_id, (unit_id, lines) in zip(bill_ids, drafts.bills.items(), strict=True)
+        ),
     )
+    copy_rows(
+        session,
+        "bill_line",
+        LINE_COLUMNS,
+        (
+            (
+                community_id,
+                bill_id,
+                line.subject_id,
+                line.item_id,
+                line.tariff_id,
+                line.kind.value,
+                line.start,
+                line.end,
+                line.source_id,
+                line.redo,
+                line.fen,
+                line.basis_json,
+            )
+            for bill_id, lines in zip(bill_ids, drafts.bills.values(), strict=True)
+            for line in lines
+        ),
+    )
+
+
+def _sum_fen(lines: Sequence[DraftLine]) -> int:
+    return sum(line.fen for line in lines)

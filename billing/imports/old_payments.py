@@ -13,9 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.bills import LineKind
+from billing.bulk import copy_rows, draw_ids
 from billing.facts import FactKind
 from billing.imports.opening_books import book_set_wise, lock_units
-from billing.imports.writing import copy_rows, draw_ids
 from billing.ledger import EntryKind, FixedAccount
 from billing.money import Money
 from billing.payment_tables import PaymentChannel, PaymentState
@@ -192,16 +192,16 @@ def book_payments(
         "old_payment",
         ("community_id", "id", "unit_id", "number", "receipt_no", "channel", "amount", "paid_on"),
         (
-            {
-                "community_id": community_id,
-                "id": payment_id,
-                "unit_id": payment.unit_id,
-                "number": payment_number(payment.receipt_no),
-                "receipt_no": payment.receipt_no,
-                "channel": payment.channel,
-                "amount": payment.amount,
-                "paid_on": payment.paid_on,
-            }
+            (
+                community_id,
+                payment_id,
+                payment.unit_id,
+                payment_number(payment.receipt_no),
+                payment.receipt_no,
+                payment.channel,
+                payment.amount.fen,
+                payment.paid_on,
+            )
             for payment_id, payment in rows
         ),
     )

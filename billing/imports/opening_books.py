@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunKind, RunState
 from billing.bills import LineKind
+from billing.bulk import copy_rows, draw_ids
 from billing.closing import first_open_day
 from billing.facts import FactKind, mark_recorded
-from billing.imports.writing import copy_rows, draw_ids
+from billing.item_plans import basis_json
 from billing.ledger import EntryKind, FixedAccount
 from billing.money import ZERO, Money
 from billing.period import Period
@@ -138,16 +139,16 @@ def book_debts(
         "bill",
         ("community_id", "id", "run_id", "chunk_no", "unit_id", "period", "amount"),
         (
-            {
-                "community_id": community_id,
-                "id": bill_id,
-                "run_id": run_id,
-                "chunk_no": chunk_of[key[0]],
-                "unit_id": key[1],
-                "period": _period_of(per_bill[key]),
-                "amount": sum((debt.amount for debt in per_bill[key]), ZERO),
-            }
-            for bill_id, key in bills
+            (
+                community_id,
+                bill_id,
+                run_id,
+                chunk_of[due_on],
+                unit_id,
+                _period_of(per_bill[due_on, unit_id]),
+                _sum_of(per_bill[due_on, unit_id]).fen,
+            )
+            for bill_id, (due_on, unit_id) in bills
         ),
     )
     lines = (_line(community_id, bill_id, debt) for bill_id, key in bills for debt in per_bill[key])
@@ -170,18 +171,23 @@ LINE_COLUMNS = (
 )
 
 
-def _line(community_id: int, bill_id: int, debt: OldDebt) -> dict[str, Any]:
-    return {
-        "community_id": community_id,
-        "bill_id": bill_id,
-        "subject_id": debt.subject_id,
-        "item_id": debt.item_id,
-        "kind": LineKind.OPENING,
-        "period_from": debt.from_on,
-        "period_to": debt.to_on,
-        "amount": debt.amount,
-        "basis": StatedBasis(debt.amount, debt.document).to_json(),
-    }
+def _line(community_id: int, bill_id: int, debt: OldDebt) -> tuple[object, ...]:
+    """In the order of `LINE_COLUMNS`."""
+    return (
+        community_id,
+        bill_id,
+        debt.subject_id,
+        debt.item_id,
+        LineKind.OPENING.value,
+        debt.from_on,
+        debt.to_on,
+        debt.amount.fen,
+        basis_json(StatedBasis(debt.amount, debt.document).to_json()),
+    )
+
+
+def _sum_of(debts: Sequence[OldDebt]) -> Money:
+    return sum((debt.amount for debt in debts), ZERO)
 
 
 def _period_of(debts: Sequence[OldDebt]) -> str:
@@ -192,7 +198,6 @@ def _period_of(debts: Sequence[OldDebt]) -> str:
 def _open_run(
     session: Session, community_id: int, debts: Sequence[OldDebt], *, today: date, now: datetime
 ) -> int:
-    amount = sum((debt.amount for debt in debts), ZERO)
     run_id: int = session.execute(
         insert(BillRun)
         .values(
@@ -201,7 +206,7 @@ def _open_run(
             kind=RunKind.OPENING,
             state=RunState.DRAFTED,
             started_at=now,
-            summary={"created": len(debts), "amount_fen": amount.fen},
+            summary={"created": len(debts), "amount_fen": _sum_of(debts).fen},
         )
         .returning(BillRun.id)
     ).scalar_one()

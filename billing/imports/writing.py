@@ -5,16 +5,15 @@ New rows are written by COPY, changed ones by COPY into a temporary table and on
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from psycopg import Copy, sql
-from sqlalchemy import Table, text
+from psycopg import sql
+from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
+from billing.bulk import copy_rows, draw_ids, driver_of
 from billing.db import Base
 from billing.labels import LabelEnum
 from billing.money import Money
@@ -54,9 +53,7 @@ class Tally:
 
 
 class Ids:
-    """Fresh ids, drawn from the tables' own sequences some at a time. Unused ones are lost, which
-    is harmless.
-    """
+    """Fresh ids, drawn from the tables' own sequences some at a time."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -68,19 +65,6 @@ class Ids:
         if not self._drawn[name]:
             self._drawn[name] = draw_ids(self._session, name, IDS_PER_DRAW)[::-1]
         return self._drawn[name].pop()
-
-
-def draw_ids(session: Session, table: str, count: int) -> list[int]:
-    """This many fresh ids, ascending."""
-    return list(
-        session.scalars(
-            text(
-                "SELECT nextval(pg_get_serial_sequence(:table, 'id'))"
-                " FROM generate_series(1, :count)"
-            ),
-            {"table": table, "count": count},
-        )
-    )
 
 
 class Changes:
@@ -111,29 +95,13 @@ class Changes:
     def write(self, session: Session) -> None:
         """Write everything."""
         for table, rows in self._new.items():
-            copy_rows(session, table.name, list(rows[0]), rows)
+            _copy(session, table.name, list(rows[0]), rows)
         for table, rows in self._changed.items():
             _update(session, table, list(rows[0]), rows)
 
 
-def copy_rows(session: Session, table: str, columns: Sequence[str], rows: Iterable[Values]) -> None:
-    """COPY rows into a table, on the session's own connection and in its transaction."""
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    with _copy(session, statement) as copy:
-        for row in rows:
-            copy.write_row([_plain(row[name]) for name in columns])
-
-
-@contextmanager
-def _copy(session: Session, statement: sql.Composed) -> Iterator[Copy]:
-    with _driver(session).cursor() as cursor, cursor.copy(statement) as copy:
-        yield copy
-
-
-def _driver(session: Session) -> "psycopg.Connection[Any]":
-    return session.connection().connection.driver_connection  # type: ignore[return-value]
+def _copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Values]) -> None:
+    copy_rows(session, table, columns, ([_plain(row[name]) for name in columns] for row in rows))
 
 
 UPDATE = (
@@ -165,9 +133,9 @@ def _update(session: Session, table: Table, columns: Sequence[str], rows: list[V
         )
         for statement in UPDATE
     )
-    with _driver(session).cursor() as cursor:
+    with driver_of(session).cursor() as cursor:
         cursor.execute(create)
-        copy_rows(session, fresh, columns, rows)
+        _copy(session, fresh, columns, rows)
         cursor.execute(update)
         cursor.execute(drop)
 

@@ -6,9 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from billing.bulk import draw_ids
 from billing.people import Occupancy, Resident, ResidentRole
 from billing.privacy import Vault
 from billing.property import Building, Entrance, ParkingSpace, Subject, SubjectKind, Unit
@@ -56,7 +57,7 @@ def add_homes(
     units: list[Row] = []
     spaces: list[Row] = []
     people: list[tuple[int, str, ResidentRole]] = []
-    ids = _new_ids(session, "subject", 2 * households)
+    ids = iter(draw_ids(session, "subject", 2 * households))
     for room in rooms(households):
         building, entrance, door = room.split("-")
         story = stories.get(room)
@@ -97,20 +98,6 @@ def _subject(community_id: int, id_: int, kind: SubjectKind, code: str, unit_id:
     }
 
 
-def _new_ids(session: Session, table: str, count: int) -> Iterator[int]:
-    return iter(
-        session.execute(
-            text(
-                "SELECT nextval(pg_get_serial_sequence(:table, 'id')) "
-                "FROM generate_series(1, :count)"
-            ),
-            {"table": table, "count": count},
-        )
-        .scalars()
-        .all()
-    )
-
-
 def _add_stairs(session: Session, community_id: int) -> dict[tuple[str, str], tuple[int, int]]:
     """(building code, entrance code) → their ids."""
     stairs = {}
@@ -136,7 +123,7 @@ def _add_people(
     community_id: int,
     people: list[tuple[int, str, ResidentRole]],
 ) -> None:
-    ids = list(_new_ids(session, "resident", len(people)))
+    ids = draw_ids(session, "resident", len(people))
     session.execute(
         insert(Resident),
         [
