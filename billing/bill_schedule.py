@@ -27,19 +27,13 @@ def missed_periods(session: Session, community_id: int, through: Period) -> list
     )
     last: Period | None = session.scalar(ran.with_only_columns(func.max(BillRun.period)))
     if unfinished is not None:
-        period = unfinished
-    elif last is not None:
-        period = last.next()
-    else:
-        begun = session.scalar(
-            select(func.min(ChargeItem.active_from)).where(ChargeItem.community_id == community_id)
-        )
-        period = through if begun is None else Period.of(begun)
-    periods = []
-    while period <= through:
-        periods.append(period)
-        period = period.next()
-    return periods
+        return unfinished.through(through)
+    if last is not None:
+        return last.next().through(through)
+    begun = session.scalar(
+        select(func.min(ChargeItem.active_from)).where(ChargeItem.community_id == community_id)
+    )
+    return (through if begun is None else Period.of(begun)).through(through)
 
 
 def list_due_communities(session: Session, today: date) -> list[Community]:

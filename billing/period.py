@@ -50,6 +50,19 @@ class Period:
         """The month before this one."""
         return Period.of(add_months(self.start, -1))
 
+    def through(self, last: "Period") -> "list[Period]":
+        """This month and those after it, up to and including `last`; none when that is earlier.
+
+        >>> [str(month) for month in Period("2026-11").through(Period("2027-01"))]
+        ['2026-11', '2026-12', '2027-01']
+        """
+        periods = []
+        month = self
+        while month <= last:
+            periods.append(month)
+            month = month.next()
+        return periods
+
     def __str__(self) -> str:
         return self.text
 

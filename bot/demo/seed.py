@@ -24,7 +24,7 @@ from billing.late_fee_tables import LateFeeCap
 from billing.ledger import ensure_accounts
 from billing.merchants import MerchantAccount, Provider
 from billing.people import Staff, StaffRole
-from billing.period import Period
+from billing.period import Period, add_months
 from billing.privacy import Vault
 from billing.property import Community, SubjectKind
 from billing.tariffs import ChargeItem, FeeKind, Tariff
@@ -126,12 +126,7 @@ def _periods_to_bill(database: Database, community: Community, plan: Plan) -> li
         )
         if last is not None and _is_finished(session, community, last):
             last = last.next()
-    period, current = last or past_periods(plan)[0], Period.of(plan.today)
-    periods = []
-    while period <= current:
-        periods.append(period)
-        period = period.next()
-    return periods
+    return (last or past_periods(plan)[0]).through(Period.of(plan.today))
 
 
 def _is_finished(session: Session, community: Community, period: Period) -> bool:
@@ -149,12 +144,8 @@ def _is_finished(session: Session, community: Community, period: Period) -> bool
 
 def past_periods(plan: Plan) -> list[Period]:
     """The demo's months, oldest first, ending with the current one."""
-    period = Period.of(plan.today)
-    periods = [period]
-    for _ in range(plan.months - 1):
-        period = period.previous()
-        periods.append(period)
-    return periods[::-1]
+    current = Period.of(plan.today)
+    return Period.of(add_months(current.start, 1 - plan.months)).through(current)
 
 
 def _community(session: Session, merchant: tuple[str, str]) -> Community:
