@@ -5,8 +5,15 @@ Apart from the modules that write them, because `bills` reads them.
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    exists,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from billing.db import Base, CommunityId, LocalId
 from billing.labels import LabelEnum
@@ -35,6 +42,13 @@ class BillVoid(Base):
     reason: Mapped[str]
     voided_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     voided_at: Mapped[datetime]
+
+
+def is_void(
+    community_id: InstrumentedAttribute[int], bill_id: InstrumentedAttribute[int]
+) -> ColumnElement[bool]:
+    """Whether a bill was voided: a condition on the columns of a row that names it."""
+    return exists().where(BillVoid.community_id == community_id, BillVoid.bill_id == bill_id)
 
 
 class AdjustmentKind(LabelEnum):

@@ -21,6 +21,7 @@ from billing.ledger import EntryKind, FixedAccount, JournalEntry, Leg, income_ac
 from billing.money import ZERO, Money, split
 from billing.payments import lock_home
 from billing.people import BOOKKEEPERS, Staff, StaffRole, require_role
+from billing.shares import list_shares
 from billing.tariffs import ChargeItem
 
 REQUESTERS = frozenset(StaffRole) - {StaffRole.READER}
@@ -362,13 +363,14 @@ def _reshare(session: Session, bill: BillState, amount: Money) -> None:
     Shares that were waived to nothing have no proportion left; they go, and the home owes the bill
     until somebody splits it again.
     """
-    of_bill = (BillShare.community_id == bill.community_id, BillShare.bill_id == bill.id)
-    shares = session.scalars(
-        select(BillShare).where(*of_bill).order_by(BillShare.resident_id)
-    ).all()
+    shares = list_shares(session, bill.community_id, bill.id)
     weights = [Decimal(share.amount.fen) for share in shares]
     if not any(weights):
-        session.execute(delete(BillShare).where(*of_bill))
+        session.execute(
+            delete(BillShare).where(
+                BillShare.community_id == bill.community_id, BillShare.bill_id == bill.id
+            )
+        )
         return
     for share, part in zip(shares, split(amount, weights), strict=True):
         share.amount = part

@@ -2,10 +2,10 @@
 
 from datetime import date, timedelta
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing.adjustment_tables import BillVoid
+from billing.adjustment_tables import is_void
 from billing.bills import BillLine, LineKind
 
 
@@ -31,9 +31,7 @@ def last_billed_day(
         BillLine.item_id == item_id,
         BillLine.kind == kind,
         BillLine.period_to > since,
-        ~exists().where(
-            BillVoid.community_id == BillLine.community_id, BillVoid.bill_id == BillLine.bill_id
-        ),
+        ~is_void(BillLine.community_id, BillLine.bill_id),
     )
     if subject_id is not None:
         lines = lines.where(BillLine.subject_id == subject_id)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from billing.adjustment_tables import Adjustment, AdjustmentState, BillVoid
+from billing.adjustment_tables import Adjustment, AdjustmentState, is_void
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.db import Base, CommunityId, LocalId, MoneyColumn
 from billing.errors import NotFound
@@ -206,7 +206,6 @@ def issued_bills() -> Select[Any]:
         .correlate(Bill)
         .scalar_subquery()
     )
-    voided = exists().where(BillVoid.community_id == Bill.community_id, BillVoid.bill_id == Bill.id)
     return (
         select(
             Bill.community_id,
@@ -227,7 +226,7 @@ def issued_bills() -> Select[Any]:
             & (BillRunChunk.no == Bill.chunk_no),
         )
         .join(Unit, (Unit.community_id == Bill.community_id) & (Unit.id == Bill.unit_id))
-        .where(BillRunChunk.state == ChunkState.ISSUED, ~voided)
+        .where(BillRunChunk.state == ChunkState.ISSUED, ~is_void(Bill.community_id, Bill.id))
     )
 
 

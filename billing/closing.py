@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
-    exists,
     false,
     func,
     select,
@@ -17,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
-from billing.adjustment_tables import BillVoid
+from billing.adjustment_tables import is_void
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.bills import Bill
 from billing.business_day import BEIJING, business_date
@@ -156,9 +155,7 @@ def _refuse_unfinished(session: Session, community_id: int, period: Period, now:
             Bill.community_id == community_id,
             Bill.period <= period,
             BillRunChunk.state == ChunkState.DRAFT,
-            ~exists().where(
-                BillVoid.community_id == Bill.community_id, BillVoid.bill_id == Bill.id
-            ),
+            ~is_void(Bill.community_id, Bill.id),
         )
     )
     if drafts:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import CTE, Insert, Select, exists, func, insert, literal, select, text
 from sqlalchemy.orm import Session
 
-from billing.adjustment_tables import BillVoid
+from billing.adjustment_tables import is_void
 from billing.bills import (
     Bill,
     BillLine,
@@ -23,9 +23,8 @@ from billing.facts import FactKind, mark_recorded
 from billing.ledger import Account, EntryKind, FixedAccount, Posting
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
-from billing.payments import lock_home
+from billing.payments import lock_home, lock_homes
 from billing.prepayments import PREPAID_PREFIX, AutoDeduction, balance
-from billing.property import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +92,8 @@ def deduct_chunk(
     homes = _homes_that_prepaid(session, community_id, run_id, chunk_no)
     if not homes:
         return NOTHING
-    # What they have and owe must not change between reading and booking; in the order of ids, so
-    # that two who lock several homes never wait for each other.
-    session.execute(
-        select(Unit.id)
-        .where(Unit.community_id == community_id, Unit.id.in_(homes))
-        .order_by(Unit.id)
-        .with_for_update(key_share=True)
-    )
+    # What they have and owe must not change between reading and booking.
+    lock_homes(session, community_id, homes)
     paid_on_day = first_open_day(session, community_id, today)
     part = _parts(community_id, run_id, chunk_no, homes)
     paid = session.execute(_write_parts(part, community_id, paid_on_day, now)).all()
@@ -183,7 +176,7 @@ def _parts(community_id: int, run_id: int, chunk_no: int, homes: Sequence[int]) 
             Bill.chunk_no == chunk_no,
             Bill.unit_id.in_(homes),
             BillLine.kind != LineKind.DISCOUNT,
-            ~exists().where(BillVoid.community_id == community_id, BillVoid.bill_id == Bill.id),
+            ~is_void(Bill.community_id, Bill.id),
             ~exists().where(Payment.community_id == community_id, Payment.out_trade_no == number),
         )
         .subquery()

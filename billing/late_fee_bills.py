@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import BillShare
@@ -21,6 +20,7 @@ from billing.late_fees import LateFeeLine, late_fee_lines, price_debts
 from billing.money import ZERO, split
 from billing.period import Period, due_on
 from billing.property import Community
+from billing.shares import list_shares
 
 
 def issue_late_fees(
@@ -150,11 +150,7 @@ def _write_bill(
 
 
 def _share_as_debt(session: Session, bill: Bill, debt_id: int, now: datetime) -> None:
-    shares = session.scalars(
-        select(BillShare)
-        .where(BillShare.community_id == bill.community_id, BillShare.bill_id == debt_id)
-        .order_by(BillShare.resident_id)
-    ).all()
+    shares = list_shares(session, bill.community_id, debt_id)
     parts = split(bill.amount, [Decimal(share.amount.fen) for share in shares])
     session.add_all(
         BillShare(

@@ -27,9 +27,9 @@ from billing.late_fee_policy import find_late_fee_item, list_policies
 from billing.late_fee_tables import LateFeeCap, LateFeeFreeze, LateFeePolicy
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentAllocation
+from billing.payments import lock_homes
 from billing.period import DateRange
 from billing.pricing import DailyRate, LateFeeTerms, PrincipalPayment, price_late_fee
-from billing.property import Unit
 
 LATE_DEBTS = text(
     """
@@ -185,12 +185,7 @@ def price_debts(
         return []
     late_units = sorted({debt.unit_id for debt in debts.values()})
     if lock:
-        session.execute(
-            select(Unit.id)
-            .where(Unit.community_id == community_id, Unit.id.in_(late_units))
-            .order_by(Unit.id)
-            .with_for_update(key_share=True)
-        )
+        lock_homes(session, community_id, late_units)
     _read_principals(session, community_id, debts)
     _read_payments(session, community_id, debts)
     _read_adjustments(session, community_id, debts)

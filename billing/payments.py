@@ -5,7 +5,7 @@ channel with no transaction open and records the outcome here. Booking money is 
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from billing.payment_tables import (
     Receipt,
 )
 from billing.period import EVERY_DAY, DayWindow
-from billing.property import Community, Unit
+from billing.property import Community
 from billing.sight import payment_within
 
 ORDER_LIFE = timedelta(hours=2)
@@ -33,6 +33,15 @@ ORDER_LIFE = timedelta(hours=2)
 
 PATIENCE = timedelta(days=1)
 """How long an open payment is asked about at the usual pace."""
+
+
+LOCK_HOMES = text(
+    """
+    SELECT id FROM unit
+    WHERE community_id = :community_id AND id = ANY(CAST(:unit_ids AS bigint[]))
+    ORDER BY id FOR NO KEY UPDATE
+    """
+)
 
 
 def new_out_trade_no() -> str:
@@ -45,11 +54,14 @@ def lock_home(session: Session, community_id: int, unit_id: int) -> None:
 
     Lock order: payment, unit, community.
     """
-    session.execute(
-        select(Unit.id)
-        .where(Unit.community_id == community_id, Unit.id == unit_id)
-        .with_for_update(key_share=True)
-    )
+    lock_homes(session, community_id, [unit_id])
+
+
+def lock_homes(session: Session, community_id: int, unit_ids: Collection[int]) -> None:
+    """The same for several homes; in the order of ids, so that two who lock several homes never
+    wait for each other.
+    """
+    session.execute(LOCK_HOMES, {"community_id": community_id, "unit_ids": list(unit_ids)})
 
 
 def prepare(

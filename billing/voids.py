@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import exists, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from billing.adjustment_tables import AfterVoid, BillVoid
+from billing.adjustment_tables import AfterVoid, BillVoid, is_void
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunState
 from billing.bills import Bill
 from billing.closing import first_open_day
@@ -20,8 +20,8 @@ from billing.db import Database
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, mark_recorded
 from billing.ledger import EntryKind, FixedAccount, reverse_entries
+from billing.payments import lock_homes
 from billing.people import BOOKKEEPERS, Staff, require_role
-from billing.property import Unit
 
 IN_FORCE = text(
     """
@@ -276,9 +276,7 @@ def _standing_bills(
             Bill.community_id == community_id,
             Bill.run_id == run_id,
             Bill.chunk_no.in_(chunks),
-            ~exists().where(
-                BillVoid.community_id == Bill.community_id, BillVoid.bill_id == Bill.id
-            ),
+            ~is_void(Bill.community_id, Bill.id),
         )
         .order_by(Bill.id)
     )
@@ -316,13 +314,8 @@ def _void(
     """Void bills of one locked chunk, none of which is void: bill → home."""
     community_id = chunk.community_id
     unit_ids = sorted(set(homes.values()))
-    # No payment, approval or deduction of these homes meanwhile (`payments.lock_home`).
-    session.execute(
-        select(Unit.id)
-        .where(Unit.community_id == community_id, Unit.id.in_(unit_ids))
-        .order_by(Unit.id)
-        .with_for_update(key_share=True)
-    ).all()
+    # No payment, approval or deduction of these homes meanwhile.
+    lock_homes(session, community_id, unit_ids)
     _refuse_late_fees(session, community_id, homes)
     session.execute(
         insert(BillVoid),

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 from billing.bills import LineKind
 from billing.bulk import copy_rows, draw_ids
 from billing.facts import FactKind
-from billing.imports.opening_books import book_set_wise, lock_units
+from billing.imports.opening_books import book_set_wise
 from billing.ledger import EntryKind, FixedAccount
 from billing.money import Money
 from billing.payment_tables import PaymentChannel, PaymentState
+from billing.payments import lock_homes
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def book_payments(
     """Book old payments: confirmed, applied, posted, receipted. None of them is booked already."""
     if not payments:
         return
-    lock_units(session, community_id, {payment.unit_id for payment in payments})
+    lock_homes(session, community_id, {payment.unit_id for payment in payments})
     ordered = sorted(payments, key=lambda payment: (payment.paid_on, payment.receipt_no))
     rows = zip(draw_ids(session, "payment", len(ordered)), ordered, strict=True)
     session.execute(NEW_PAYMENTS)

@@ -22,6 +22,7 @@ from billing.facts import FactKind, mark_recorded
 from billing.item_plans import basis_json
 from billing.ledger import EntryKind, FixedAccount
 from billing.money import ZERO, Money
+from billing.payments import lock_homes
 from billing.period import Period
 from billing.pricing import StatedBasis
 
@@ -52,17 +53,6 @@ class OldPrepayment:
 def prepayment_key(unit_id: int | str) -> str:
     """Key of the entry that opens a home's prepayment."""
     return f"opening_prepayment:{unit_id}"
-
-
-def lock_units(session: Session, community_id: int, unit_ids: set[int]) -> None:
-    """Let nobody else book payments of these homes until the caller commits (`lock_home`)."""
-    session.execute(
-        text(
-            "SELECT id FROM unit WHERE community_id = :community_id AND id = ANY(:ids)"
-            " ORDER BY id FOR NO KEY UPDATE"
-        ),
-        {"community_id": community_id, "ids": list(unit_ids)},
-    )
 
 
 DEBTS = [
@@ -113,7 +103,7 @@ def book_debts(
     """Issue the bills of old debts. The caller has made sure that none is booked already."""
     if not debts:
         return
-    lock_units(session, community_id, {debt.unit_id for debt in debts})
+    lock_homes(session, community_id, {debt.unit_id for debt in debts})
     per_bill: dict[tuple[date, int], list[OldDebt]] = defaultdict(list)
     for debt in debts:
         per_bill[debt.due_on, debt.unit_id].append(debt)
@@ -274,7 +264,7 @@ def book_prepayments(
     """Open prepayments: opening balances against what is owed to owners."""
     if not sums:
         return
-    lock_units(session, community_id, {one.unit_id for one in sums})
+    lock_homes(session, community_id, {one.unit_id for one in sums})
     book_set_wise(
         session,
         PREPAYMENTS,
