@@ -9,7 +9,8 @@ from billing.bindings import decide_binding, issue_code
 from billing.people import Binding, BindingState, Follower, ResidentRole
 from billing.privacy import mask_room
 from billing.property import Community, Unit, get_community, get_unit
-from bot.cli.installation import open_program, print_json
+from bot.cli.installation import open_books, open_program, print_json
+from bot.cli.options import community_option, home_options
 
 
 @click.group()
@@ -18,7 +19,7 @@ def binding() -> None:
 
 
 @binding.command("list")
-@click.option("--community", "code", required=True)
+@community_option
 @click.option(
     "--state",
     type=click.Choice([state.value for state in BindingState]),
@@ -27,13 +28,12 @@ def binding() -> None:
 )
 def list_bindings(code: str, state: str) -> None:
     """Bindings in a state, oldest first."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community = get_community(session, code)
-        rows = session.execute(
+    with open_books(code) as books:
+        rows = books.session.execute(
             select(Binding, Unit.room, Follower.openid)
             .join(Unit, (Unit.community_id == Binding.community_id) & (Unit.id == Binding.unit_id))
             .join(Follower, Follower.id == Binding.follower_id)
-            .where(Binding.community_id == community.id, Binding.state == BindingState(state))
+            .where(Binding.community_id == books.community_id, Binding.state == BindingState(state))
             .order_by(Binding.requested_at, Binding.id)
         ).all()
         print_json(
@@ -52,7 +52,7 @@ def list_bindings(code: str, state: str) -> None:
 
 @binding.command()
 @click.argument("binding_id", type=int)
-@click.option("--community", "code", required=True)
+@community_option
 def approve(binding_id: int, code: str) -> None:
     """Approve a request; the follower is told."""
     print_json(_decide(binding_id, code, approve=True))
@@ -60,25 +60,23 @@ def approve(binding_id: int, code: str) -> None:
 
 @binding.command()
 @click.argument("binding_id", type=int)
-@click.option("--community", "code", required=True)
+@community_option
 def refuse(binding_id: int, code: str) -> None:
     """Refuse a request; the follower is told."""
     print_json(_decide(binding_id, code, approve=False))
 
 
 def _decide(binding_id: int, code: str, *, approve: bool) -> dict[str, Any]:
-    with open_program() as program, program.services.database.transaction() as session:
-        community = get_community(session, code)
+    with open_books(code) as books:
         decided = decide_binding(
-            session, community.id, binding_id, approve=approve, now=program.services.clock()
+            books.session, books.community_id, binding_id, approve=approve, now=books.now
         )
-        unit = session.get_one(Unit, (decided.community_id, decided.unit_id))
+        unit = books.session.get_one(Unit, (decided.community_id, decided.unit_id))
         return {"id": decided.id, "room": mask_room(unit.room), "state": decided.state.value}
 
 
 @binding.command("code")
-@click.option("--community", "code", required=True)
-@click.option("--room", required=True, help="Canonical room number, e.g. 3-2-501.")
+@home_options
 @click.option(
     "--role",
     type=click.Choice([role.value for role in ResidentRole]),

@@ -12,13 +12,14 @@ from billing.checks import run_checks
 from billing.period import Period
 from billing.property import Community, get_community
 from billing.run_preview import preview_run
-from bot.cli.installation import PeriodParameter, open_program, print_json, today_option
+from bot.cli.installation import open_books, open_program, print_json
+from bot.cli.options import community_option, period_option, today_option
 
 
 @click.command("bill-run")
 @click.option("--community", "codes", multiple=True, help="Code of a community; may be repeated.")
 @click.option("--all", "every", is_flag=True, help="Every community.")
-@click.option("--period", type=PeriodParameter(), required=True, help="Month, YYYY-MM.")
+@period_option
 @click.option("--catch-up", is_flag=True, help="Months missed before it first, in order.")
 @click.option("--publish", is_flag=True, help="Issue the drafts of the period as well.")
 @today_option
@@ -55,13 +56,12 @@ def bill_run(
 
 
 @click.command("bill-preview")
-@click.option("--community", "code", required=True, help="Code of the community.")
-@click.option("--period", type=PeriodParameter(), required=True, help="Month, YYYY-MM.")
+@community_option
+@period_option
 def bill_preview(code: str, period: Period) -> None:
     """What publishing a period's drafts would issue, what is left out and why, and outliers."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community = get_community(session, code)
-        print_json(preview_run(session, community.id, period).as_json())
+    with open_books(code) as books:
+        print_json(preview_run(books.session, books.community_id, period).as_json())
 
 
 @click.command()

@@ -1,13 +1,9 @@
 """`mingzhang bill`, `close` and `trial-balance`: what happens to bills after issue, and months."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import Adjustment, AdjustmentKind, AdjustmentState, AfterVoid
 from billing.adjustments import (
@@ -20,17 +16,23 @@ from billing.adjustments import (
 from billing.bills import BillState, LineState, list_bills, list_lines
 from billing.closing import close_period, trial_balance
 from billing.money import ZERO, Money
-from billing.people import Staff, get_staff
+from billing.people import get_staff
 from billing.period import Period
-from billing.property import Community, get_community, get_unit
+from billing.property import get_community
 from billing.voids import void_bill, void_run
-from bot.cli.installation import PeriodParameter, open_program, print_json, today_option
+from bot.cli.installation import Books, open_books, open_program, print_json
+from bot.cli.options import (
+    PeriodParameter,
+    by_option,
+    community_option,
+    home_options,
+    period_option,
+    today_option,
+)
 
 NUMBER = click.IntRange(1, 2**63 - 1)
 """Number of a row."""
 
-community_option = click.option("--community", "code", required=True, help="Code of the community.")
-by_option = click.option("--by", "login", required=True, help="Login of the member of staff.")
 reason_option = click.option("--reason", required=True, help="Why; kept with the books.")
 after_option = click.option(
     "--after",
@@ -41,41 +43,19 @@ after_option = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What a command on one community works with."""
-
-    session: Session
-    community: Community
-    now: datetime
-
-    def staff(self, login: str) -> Staff:
-        """Who gave the command."""
-        return get_staff(self.session, login)
-
-
-@contextmanager
-def open_books(code: str) -> Iterator[Books]:
-    """The books of a community, in one transaction."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community = get_community(session, code)
-        yield Books(session, community, program.services.clock())
-
-
 @click.group()
 def bill() -> None:
     """Bills after their issue: voids, waivers, corrections."""
 
 
 @bill.command("list")
-@community_option
-@click.option("--room", required=True, help="Canonical room number, e.g. 3-2-501.")
+@home_options
 def list_of_home(code: str, room: str) -> None:
     """Issued bills of a home with their lines, oldest due date first."""
     with open_books(code) as books:
-        unit = get_unit(books.session, books.community.id, room)
-        bills = list_bills(books.session, books.community.id, [unit.id])
-        lines = list_lines(books.session, books.community.id, [found.id for found in bills])
+        unit = books.unit(room)
+        bills = list_bills(books.session, books.community_id, [unit.id])
+        lines = list_lines(books.session, books.community_id, [found.id for found in bills])
         print_json(
             [
                 _bill_json(found, [line for line in lines if line.bill_id == found.id])
@@ -118,7 +98,7 @@ def void_one(bill_id: int, code: str, after: str, reason: str, login: str, today
     with open_books(code) as books:
         void_bill(
             books.session,
-            books.community.id,
+            books.community_id,
             bill_id,
             after=AfterVoid(after),
             reason=reason,
@@ -188,7 +168,7 @@ def _request(
 ) -> dict[str, Any]:
     request = request_adjustment(
         books.session,
-        books.community.id,
+        books.community_id,
         line_id,
         kind=kind,
         amount=amount,
@@ -209,7 +189,7 @@ def reverse(adjustment_id: int, code: str, reason: str, login: str) -> None:
     with open_books(code) as books:
         request = reverse_adjustment(
             books.session,
-            books.community.id,
+            books.community_id,
             adjustment_id,
             reason=reason,
             by=books.staff(login),
@@ -228,7 +208,7 @@ def approve(adjustment_id: int, code: str, login: str, today: date) -> None:
     with open_books(code) as books:
         approved = approve_adjustment(
             books.session,
-            books.community.id,
+            books.community_id,
             adjustment_id,
             by=books.staff(login),
             today=today,
@@ -246,7 +226,7 @@ def refuse(adjustment_id: int, code: str, login: str) -> None:
     with open_books(code) as books:
         refused = refuse_adjustment(
             books.session,
-            books.community.id,
+            books.community_id,
             adjustment_id,
             by=books.staff(login),
             now=books.now,
@@ -265,7 +245,7 @@ def refuse(adjustment_id: int, code: str, login: str) -> None:
 def list_in_state(code: str, state: str) -> None:
     """Waivers and corrections in a state, oldest first."""
     with open_books(code) as books:
-        found = list_adjustments(books.session, books.community.id, AdjustmentState(state))
+        found = list_adjustments(books.session, books.community_id, AdjustmentState(state))
         print_json([_adjustment_json(adjustment) for adjustment in found])
 
 
@@ -285,13 +265,13 @@ def _adjustment_json(adjustment: Adjustment) -> dict[str, Any]:
 
 @click.command()
 @community_option
-@click.option("--period", type=PeriodParameter(), required=True, help="Month, YYYY-MM.")
+@period_option
 @by_option
 def close(code: str, period: Period, login: str) -> None:
     """Close a month: nothing is posted into it any more."""
     with open_books(code) as books:
         closed = close_period(
-            books.session, books.community.id, period, by=books.staff(login), now=books.now
+            books.session, books.community_id, period, by=books.staff(login), now=books.now
         )
         print_json(
             {
@@ -309,7 +289,7 @@ def close(code: str, period: Period, login: str) -> None:
 def print_trial_balance(code: str, period: Period | None) -> None:
     """Opening balance, movements and closing balance of every account."""
     with open_books(code) as books:
-        rows = trial_balance(books.session, books.community.id, period)
+        rows = trial_balance(books.session, books.community_id, period)
         debit = sum((row.debit for row in rows), ZERO)
         credit = sum((row.credit for row in rows), ZERO)
         print_json(

@@ -1,5 +1,6 @@
 """`mingzhang deposit`, `mingzhang prepayment`: money that changes hands at the counter."""
 
+from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any
 
@@ -16,7 +17,6 @@ from billing.deposits import (
 )
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel
-from billing.people import get_staff
 from billing.prepayments import (
     balance,
     list_auto_deduction,
@@ -24,19 +24,16 @@ from billing.prepayments import (
     set_auto_deduction,
     top_up,
 )
-from billing.property import get_community, get_unit
-from bot.cli.installation import (
-    AmountParameter,
+from bot.cli.installation import open_books, print_json
+from bot.cli.options import (
+    amount_option,
+    by_option,
+    community_option,
     home_options,
-    open_program,
-    print_json,
-    staff_option,
     today_option,
 )
 
-community_option = click.option("--community", "code", required=True, help="Code of the community.")
 number_option = click.option("--number", required=True, help="Number of the paper handed out.")
-amount_option = click.option("--amount", type=AmountParameter(), required=True, help="Yuan.")
 
 
 @click.group()
@@ -49,26 +46,26 @@ def deposit() -> None:
 @number_option
 @click.option("--purpose", required=True, help="What it is for, as printed on the paper.")
 @amount_option
-@staff_option
+@by_option
 @today_option
 def take(
     code: str, room: str, number: str, purpose: str, amount: Money, login: str, today: date
 ) -> None:
     """Take a deposit in cash; the same paper again takes nothing."""
-    with open_program() as program, program.services.database.transaction() as session:
-        unit = get_unit(session, get_community(session, code).id, room)
+    with open_books(code) as books:
+        unit = books.unit(room)
         taken = take_deposit(
-            session,
+            books.session,
             community_id=unit.community_id,
             unit_id=unit.id,
             number=number,
             purpose=purpose,
             amount=amount,
-            by=get_staff(session, login).id,
+            by=books.staff(login).id,
             on=today,
-            now=program.services.clock(),
+            now=books.now,
         )
-        [state] = list_deposits(session, unit.community_id, deposit_ids=[taken.id])
+        [state] = list_deposits(books.session, unit.community_id, deposit_ids=[taken.id])
     print_json(_deposit_json(state))
 
 
@@ -77,22 +74,11 @@ def take(
 @number_option
 @amount_option
 @click.option("--reason", required=True)
-@staff_option
+@by_option
 @today_option
 def give_back(code: str, number: str, amount: Money, reason: str, login: str, today: date) -> None:
     """Give back a deposit or a part of it, in cash."""
-    with open_program() as program, program.services.database.transaction() as session:
-        state = return_deposit(
-            session,
-            get_community(session, code).id,
-            number,
-            amount,
-            reason=reason,
-            by=get_staff(session, login).id,
-            on=today,
-            now=program.services.clock(),
-        )
-    print_json(_deposit_json(state))
+    _give_up(return_deposit, code, number, amount, reason, login, today)
 
 
 @deposit.command("forfeit")
@@ -100,20 +86,32 @@ def give_back(code: str, number: str, amount: Money, reason: str, login: str, to
 @number_option
 @amount_option
 @click.option("--reason", required=True, help="What it is kept for.")
-@staff_option
+@by_option
 @today_option
 def forfeit(code: str, number: str, amount: Money, reason: str, login: str, today: date) -> None:
     """Keep a deposit or a part of it; it becomes income."""
-    with open_program() as program, program.services.database.transaction() as session:
-        state = forfeit_deposit(
-            session,
-            get_community(session, code).id,
+    _give_up(forfeit_deposit, code, number, amount, reason, login, today)
+
+
+def _give_up(
+    give_up: Callable[..., DepositState],
+    code: str,
+    number: str,
+    amount: Money,
+    reason: str,
+    login: str,
+    today: date,
+) -> None:
+    with open_books(code) as books:
+        state = give_up(
+            books.session,
+            books.community_id,
             number,
             amount,
             reason=reason,
-            by=get_staff(session, login).id,
+            by=books.staff(login).id,
             on=today,
-            now=program.services.clock(),
+            now=books.now,
         )
     print_json(_deposit_json(state))
 
@@ -123,10 +121,9 @@ def forfeit(code: str, number: str, amount: Money, reason: str, login: str, toda
 @click.option("--room", help="Of one home; default: of all.")
 def list_all(code: str, room: str | None) -> None:
     """Deposits with what is held of them."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community_id = get_community(session, code).id
-        units = None if room is None else [get_unit(session, community_id, room).id]
-        found = list_deposits(session, community_id, unit_ids=units)
+    with open_books(code) as books:
+        units = None if room is None else [books.unit(room).id]
+        found = list_deposits(books.session, books.community_id, unit_ids=units)
     print_json([_deposit_json(state) for state in found])
 
 
@@ -161,19 +158,19 @@ def prepayment() -> None:
 @today_option
 def pay_in(code: str, room: str, amount: Money, number: str, channel: str, today: date) -> None:
     """Book money paid in: what is owed is paid first, the rest is kept for the home."""
-    with open_program() as program, program.services.database.transaction() as session:
-        unit = get_unit(session, get_community(session, code).id, room)
+    with open_books(code) as books:
+        unit = books.unit(room)
         payment = top_up(
-            session,
+            books.session,
             community_id=unit.community_id,
             unit_id=unit.id,
             amount=amount,
             channel=PaymentChannel(channel),
             number=number,
             paid_at=datetime.combine(today, time(12), BEIJING),
-            now=program.services.clock(),
+            now=books.now,
         )
-        kept = balance(session, unit.community_id, unit.id)
+        kept = balance(books.session, unit.community_id, unit.id)
     print_json(_payment_json(payment) | {"balance_fen": kept.fen})
 
 
@@ -181,11 +178,11 @@ def pay_in(code: str, room: str, amount: Money, number: str, channel: str, today
 @home_options
 def show_balance(code: str, room: str) -> None:
     """What a home has with us and how it came about, newest first."""
-    with open_program() as program, program.services.database.transaction() as session:
-        unit = get_unit(session, get_community(session, code).id, room)
-        kept = balance(session, unit.community_id, unit.id)
-        movements = list_movements(session, unit.community_id, unit.id)
-        items = list_auto_deduction(session, unit.community_id, unit.id)
+    with open_books(code) as books:
+        unit = books.unit(room)
+        kept = balance(books.session, unit.community_id, unit.id)
+        movements = list_movements(books.session, unit.community_id, unit.id)
+        items = list_auto_deduction(books.session, unit.community_id, unit.id)
     print_json(
         {
             "room": room,
@@ -210,10 +207,10 @@ def show_balance(code: str, room: str) -> None:
 @click.option("--item", "items", multiple=True, help="Code of a charge item; repeat for several.")
 def choose(code: str, room: str, items: tuple[str, ...]) -> None:
     """Pay these items of new bills from the prepayment; none given: stop."""
-    with open_program() as program, program.services.database.transaction() as session:
-        unit = get_unit(session, get_community(session, code).id, room)
-        set_auto_deduction(session, unit.community_id, unit.id, items)
-        chosen = list_auto_deduction(session, unit.community_id, unit.id)
+    with open_books(code) as books:
+        unit = books.unit(room)
+        set_auto_deduction(books.session, unit.community_id, unit.id, items)
+        chosen = list_auto_deduction(books.session, unit.community_id, unit.id)
     print_json({"room": room, "auto": chosen})
 
 
@@ -221,11 +218,10 @@ def choose(code: str, room: str, items: tuple[str, ...]) -> None:
 @home_options
 def use(code: str, room: str) -> None:
     """Pay what a home owes now from its prepayment, the oldest first."""
-    with open_program() as program, program.services.database.transaction() as session:
-        unit = get_unit(session, get_community(session, code).id, room)
-        now = program.services.clock()
-        payment = deduct_home(session, unit.community_id, unit.id, now=now)
-        kept = balance(session, unit.community_id, unit.id)
+    with open_books(code) as books:
+        unit = books.unit(room)
+        payment = deduct_home(books.session, unit.community_id, unit.id, now=books.now)
+        kept = balance(books.session, unit.community_id, unit.id)
     used = {"number": None, "amount_fen": 0} if payment is None else _payment_json(payment)
     print_json(used | {"balance_fen": kept.fen})
 

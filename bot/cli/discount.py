@@ -7,17 +7,17 @@ import click
 
 from billing.concession_changes import agree_price, end_agreed_price, end_discount, grant_discount
 from billing.concessions import AgreedPrice, DiscountGrant, list_discounts
-from billing.people import get_staff
 from billing.pricing import DiscountReason
-from billing.property import get_community
-from bot.cli.installation import DateParameter, open_program, print_json, today_option
+from bot.cli.installation import open_books, print_json
 from bot.cli.options import (
     CodeParameter,
+    DateParameter,
     by_option,
     community_option,
     from_option,
     item_option,
     to_option,
+    today_option,
 )
 
 
@@ -26,6 +26,9 @@ def discount() -> None:
     """Discounts granted, and prices agreed, with single owners."""
 
 
+end_option = click.option(
+    "--to", "to_on", type=DateParameter(), required=True, help="First day without."
+)
 subject_option = click.option(
     "--subject", "subject_code", required=True, help="Room number, or number of a parking space."
 )
@@ -37,9 +40,8 @@ subject_option = click.option(
 @today_option
 def list_granted(code: str, ended: bool, today: date) -> None:
     """Discounts in the order they were granted."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community = get_community(session, code)
-        found = list_discounts(session, community.id, on=None if ended else today)
+    with open_books(code) as books:
+        found = list_discounts(books.session, books.community_id, on=None if ended else today)
         print_json(
             [
                 {"subject": one.subject_code, "item": one.item_code, "by": one.approved_by}
@@ -61,10 +63,13 @@ def list_granted(code: str, ended: bool, today: date) -> None:
 @by_option
 def grant(code: str, login: str, **given: Any) -> None:
     """Grant a discount; a manager approves it."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community_id, staff = get_community(session, code).id, get_staff(session, login)
+    with open_books(code) as books:
         found = grant_discount(
-            session, community_id, approved_by=staff, now=program.services.clock(), **given
+            books.session,
+            books.community_id,
+            approved_by=books.staff(login),
+            now=books.now,
+            **given,
         )
         result = _granted(found)
     print_json(result)
@@ -73,13 +78,13 @@ def grant(code: str, login: str, **given: Any) -> None:
 @discount.command("end")
 @community_option
 @click.argument("grant_id", type=int)
-@click.option("--to", "to_on", type=DateParameter(), required=True, help="First day without.")
+@end_option
 @by_option
 def end(code: str, grant_id: int, to_on: date, login: str) -> None:
     """End a discount; on its first day it never held and is gone."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community_id, staff = get_community(session, code).id, get_staff(session, login)
-        found = end_discount(session, community_id, grant_id, to_on=to_on, by=staff)
+    with open_books(code) as books:
+        by = books.staff(login)
+        found = end_discount(books.session, books.community_id, grant_id, to_on=to_on, by=by)
         result = {"id": grant_id, "gone": True} if found is None else _granted(found)
     print_json(result)
 
@@ -94,10 +99,13 @@ def end(code: str, grant_id: int, to_on: date, login: str) -> None:
 @by_option
 def agree(code: str, login: str, **given: Any) -> None:
     """Agree a unit price with one owner."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community_id, staff = get_community(session, code).id, get_staff(session, login)
+    with open_books(code) as books:
         found = agree_price(
-            session, community_id, approved_by=staff, now=program.services.clock(), **given
+            books.session,
+            books.community_id,
+            approved_by=books.staff(login),
+            now=books.now,
+            **given,
         )
         result = _agreed(found)
     print_json(result)
@@ -106,13 +114,13 @@ def agree(code: str, login: str, **given: Any) -> None:
 @discount.command("end-agreed")
 @community_option
 @click.argument("agreed_id", type=int)
-@click.option("--to", "to_on", type=DateParameter(), required=True, help="First day without.")
+@end_option
 @by_option
 def end_agreed(code: str, agreed_id: int, to_on: date, login: str) -> None:
     """End an agreed price; on its first day it never held and is gone."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community_id, staff = get_community(session, code).id, get_staff(session, login)
-        found = end_agreed_price(session, community_id, agreed_id, to_on=to_on, by=staff)
+    with open_books(code) as books:
+        by = books.staff(login)
+        found = end_agreed_price(books.session, books.community_id, agreed_id, to_on=to_on, by=by)
         result = {"id": agreed_id, "gone": True} if found is None else _agreed(found)
     print_json(result)
 

@@ -8,18 +8,12 @@ import click
 from sqlalchemy import select
 
 from billing.handovers import hand_over
-from billing.people import Occupancy, Resident, get_staff
+from billing.people import Occupancy, Resident
 from billing.privacy import mask_name
 from billing.property import get_community, get_unit
 from billing.shares import split_bill
-from bot.cli.installation import (
-    DateParameter,
-    Refused,
-    home_options,
-    open_program,
-    print_json,
-    staff_option,
-)
+from bot.cli.installation import Refused, open_books, open_program, print_json
+from bot.cli.options import DateParameter, by_option, community_option, home_options
 
 
 @click.group()
@@ -67,7 +61,7 @@ def people(code: str, room: str) -> None:
 @click.option(
     "--binding", "bindings", type=int, multiple=True, help="A binding that is theirs already."
 )
-@staff_option
+@by_option
 def give(
     code: str,
     room: str,
@@ -78,16 +72,16 @@ def give(
     login: str,
 ) -> None:
     """Record new owners; debts stay with whoever owned the home on their days."""
-    with open_program() as program, program.services.database.transaction() as session:
-        unit = get_unit(session, get_community(session, code).id, room)
+    with open_books(code) as books:
+        unit = books.unit(room)
         done = hand_over(
-            session,
+            books.session,
             unit.community_id,
             unit.id,
             owners,
             on=on,
-            by=get_staff(session, login).id,
-            now=program.services.clock(),
+            by=books.staff(login).id,
+            now=books.now,
             keep_tenants=keep_tenants,
             own_bindings=bindings,
         )
@@ -104,23 +98,23 @@ def give(
 
 @home.command("split")
 @click.argument("bill_id", type=int)
-@click.option("--community", "code", required=True, help="Code of the community.")
+@community_option
 @click.option(
     "--share", "shares", multiple=True, required=True, metavar="RESIDENT=WEIGHT",
     help="Who owes it and how much of it; repeat for each.",
 )  # fmt: skip
-@staff_option
+@by_option
 def split(bill_id: int, code: str, shares: tuple[str, ...], login: str) -> None:
     """Share a bill among people; replaces how it was shared before."""
     weights = _read_weights(shares)
-    with open_program() as program, program.services.database.transaction() as session:
+    with open_books(code) as books:
         owed = split_bill(
-            session,
-            get_community(session, code).id,
+            books.session,
+            books.community_id,
             bill_id,
             weights,
-            by=get_staff(session, login).id,
-            now=program.services.clock(),
+            by=books.staff(login).id,
+            now=books.now,
         )
     print_json(
         {

@@ -17,17 +17,11 @@ from billing.imports.template import write_faults, write_template
 from billing.imports.workbook import Sheet, read_workbook
 from billing.period import Period
 from billing.property import get_community
-from bot.cli.installation import (
-    PeriodParameter,
-    open_program,
-    print_json,
-    refusals,
-    today_option,
-)
+from bot.cli.installation import open_program, print_json, refusals
+from bot.cli.options import community_option, period_option, today_option
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 workbook_argument = click.argument("file", type=FILE)
-community_option = click.option("--community", "code", required=True, help="Code of the community.")
 errors_option = click.option("--errors", type=FILE, help="Write what is wrong to this .xlsx file.")
 
 
@@ -70,7 +64,7 @@ def run(context: click.Context, file: Path, code: str, errors: Path | None, toda
 @imports.command()
 @workbook_argument
 @community_option
-@click.option("--period", type=PeriodParameter(), required=True, help="Month, YYYY-MM.")
+@period_option
 @click.option("--report", type=FILE, help="Write the differences to this .xlsx file.")
 @click.pass_context
 def compare(

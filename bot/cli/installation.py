@@ -10,21 +10,21 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from psycopg.errors import InvalidParameterValue, UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
 
-from billing.business_day import business_date
-from billing.errors import BillingError, InvalidInput
-from billing.money import Money
-from billing.period import Period
+from billing.errors import BillingError
+from billing.people import Staff, get_staff
+from billing.property import Community, Unit, get_community, get_unit
 from bot.embedded import EmbeddedError, embedded
-from bot.program import Program, build, utc_now
+from bot.program import Program, build
 from bot.schema import SchemaError
 from bot.settings import Settings, SettingsError, is_given
 
@@ -76,6 +76,35 @@ def open_program() -> Iterator[Program]:
             yield program
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a command on one community works with."""
+
+    session: Session
+    community: Community
+    now: datetime
+
+    @property
+    def community_id(self) -> int:
+        """Whose books they are."""
+        return self.community.id
+
+    def staff(self, login: str) -> Staff:
+        """Who gave the command."""
+        return get_staff(self.session, login)
+
+    def unit(self, room: str) -> Unit:
+        """A home, by its canonical room number."""
+        return get_unit(self.session, self.community.id, room)
+
+
+@contextmanager
+def open_books(code: str) -> Iterator[Books]:
+    """The books of a community, in one transaction."""
+    with open_program() as program, program.services.database.transaction() as session:
+        yield Books(session, get_community(session, code), program.services.clock())
+
+
 @contextmanager
 def _environment() -> Iterator[Mapping[str, str]]:
     """The variables that describe the installation; the demo's engines run as long as needed."""
@@ -121,91 +150,3 @@ def print_json(value: Any) -> None:
     """One JSON document on stdout."""
     json.dump(value, sys.stdout, ensure_ascii=False, default=str)
     sys.stdout.write("\n")
-
-
-class DateParameter(click.ParamType[date]):
-    """`YYYY-MM-DD`."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Parse, or fail naming the option."""
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a date like 2026-11-23", param, ctx)
-
-
-class PeriodParameter(click.ParamType[Period]):
-    """`YYYY-MM`."""
-
-    name = "period"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Period:
-        """Parse, or fail naming the option."""
-        if isinstance(value, Period):
-            return value
-        try:
-            return Period(value)
-        except InvalidInput:
-            self.fail(f"{value!r} is not a month like 2026-11", param, ctx)
-
-
-class AmountParameter(click.ParamType[Money]):
-    """Yuan with at most two decimals, `275.80`."""
-
-    name = "yuan"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Money:
-        """Parse, or fail naming the option."""
-        if isinstance(value, Money):
-            return value
-        try:
-            return Money.from_yuan(value)
-        except InvalidInput:
-            self.fail(f"{value!r} is not an amount in yuan like 275.80", param, ctx)
-
-
-class DecimalParameter(click.ParamType[Decimal]):
-    """A plain decimal number, `0.0005`."""
-
-    name = "number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        """Parse, or fail naming the option."""
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            self.fail(f"{value!r} is not a number like 0.0005", param, ctx)
-        if not number.is_finite():
-            self.fail(f"{value!r} is not a number like 0.0005", param, ctx)
-        return number
-
-
-def home_options(command: Any) -> Any:
-    """`--community` and `--room`: which home."""
-    community = click.option("--community", "code", required=True, help="Code of the community.")
-    room = click.option("--room", required=True, help="Canonical room number, e.g. 3-2-501.")
-    return community(room(command))
-
-
-staff_option = click.option("--by", "login", required=True, help="Login of who decided it.")
-"""`--by`: the member of staff."""
-
-
-def today_option(command: Any) -> Any:
-    """`--today`: the business date to work on; today in Beijing by default."""
-    return click.option(
-        "--today",
-        type=DateParameter(),
-        default=lambda: business_date(utc_now()),
-        help="Business date, YYYY-MM-DD; default: today in Asia/Shanghai.",
-    )(command)

@@ -11,16 +11,14 @@ from billing.late_fee_bills import issue_late_fees
 from billing.late_fee_policy import freeze, list_policies, set_policy, unfreeze
 from billing.late_fee_tables import LateFeeCap, LateFeeFreeze
 from billing.late_fees import preview_late_fee
-from billing.people import get_staff
 from billing.pricing import explain
-from billing.property import get_community, get_unit
-from bot.cli.installation import (
+from bot.cli.installation import open_books, print_json
+from bot.cli.options import (
     DateParameter,
     DecimalParameter,
+    by_option,
+    community_option,
     home_options,
-    open_program,
-    print_json,
-    staff_option,
     today_option,
 )
 
@@ -31,7 +29,7 @@ def late_fee() -> None:
 
 
 @late_fee.command("policy")
-@click.option("--community", "code", required=True, help="Code of the community.")
+@community_option
 @click.option("--from", "effective_from", type=DateParameter(), help="First day in force.")
 @click.option("--daily-rate", type=DecimalParameter(), help="Fraction per day: 0.0005 is 0.05 %.")
 @click.option("--grace-days", type=int, default=0, show_default=True)
@@ -55,12 +53,11 @@ def policy(
     if any(one is not None for one in given) and any(one is None for one in given):
         raise click.UsageError("--from, --daily-rate and --document go together")
     warnings: list[str] = []
-    with open_program() as program, program.services.database.transaction() as session:
-        community_id = get_community(session, code).id
+    with open_books(code) as books:
         if effective_from is not None and daily_rate is not None and document is not None:
             warnings = set_policy(
-                session,
-                community_id,
+                books.session,
+                books.community_id,
                 effective_from=effective_from,
                 daily_rate=daily_rate,
                 grace_days=grace_days,
@@ -75,7 +72,7 @@ def policy(
                 "cap": one.cap.value,
                 "document": one.document,
             }
-            for one in list_policies(session, community_id)
+            for one in list_policies(books.session, books.community_id)
         ]
     print_json({"policies": policies, "warnings": warnings})
 
@@ -85,38 +82,43 @@ def policy(
 @click.option("--from", "from_on", type=DateParameter(), required=True, help="First day frozen.")
 @click.option("--to", "to_on", type=DateParameter(), help="First day counted again.")
 @click.option("--reason", required=True)
-@staff_option
+@by_option
 def freeze_home(
     code: str, room: str, from_on: date, to_on: date | None, reason: str, login: str
 ) -> None:
     """Count no late fee for a home on these days."""
-    with open_program() as program, program.services.database.transaction() as session:
-        unit = get_unit(session, get_community(session, code).id, room)
+    with open_books(code) as books:
+        unit = books.unit(room)
         frozen = freeze(
-            session,
+            books.session,
             unit.community_id,
             unit.id,
             from_on=from_on,
             to_on=to_on,
             reason=reason,
-            by=get_staff(session, login).id,
-            now=program.services.clock(),
+            by=books.staff(login).id,
+            now=books.now,
         )
     print_json(_freeze_json(frozen))
 
 
 @late_fee.command("unfreeze")
 @click.argument("freeze_id", type=int)
-@click.option("--community", "code", required=True, help="Code of the community.")
+@community_option
 @click.option("--on", type=DateParameter(), required=True, help="First day counted again.")
 @click.option("--reason", required=True)
-@staff_option
+@by_option
 def unfreeze_home(freeze_id: int, code: str, on: date, reason: str, login: str) -> None:
     """Count late fees again from a day on."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community_id = get_community(session, code).id
-        by = get_staff(session, login).id
-        frozen = unfreeze(session, community_id, freeze_id, on=on, reason=reason, by=by)
+    with open_books(code) as books:
+        frozen = unfreeze(
+            books.session,
+            books.community_id,
+            freeze_id,
+            on=on,
+            reason=reason,
+            by=books.staff(login).id,
+        )
     print_json(_freeze_json(frozen))
 
 
@@ -129,12 +131,10 @@ def _freeze_json(frozen: LateFeeFreeze) -> dict[str, Any]:
 @today_option
 def accrue(code: str, room: str, today: date) -> None:
     """Charge a home what its debts cost up to today, by a bill issued at once."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community = get_community(session, code)
-        unit = get_unit(session, community.id, room)
-        now = program.services.clock()
-        ids = issue_late_fees(session, community, unit.id, today=today, now=now)
-        bills = get_bills(session, community.id, ids)
+    with open_books(code) as books:
+        unit = books.unit(room)
+        ids = issue_late_fees(books.session, books.community, unit.id, today=today, now=books.now)
+        bills = get_bills(books.session, unit.community_id, ids)
     print_json(
         {
             "room": room,
@@ -145,12 +145,12 @@ def accrue(code: str, room: str, today: date) -> None:
 
 @late_fee.command("preview")
 @click.argument("bill_id", type=int)
-@click.option("--community", "code", required=True, help="Code of the community.")
+@community_option
 @today_option
 def preview(bill_id: int, code: str, today: date) -> None:
     """What would be charged for a bill today; nothing is written."""
-    with open_program() as program, program.services.database.transaction() as session:
-        line = preview_late_fee(session, get_community(session, code).id, bill_id, today)
+    with open_books(code) as books:
+        line = preview_late_fee(books.session, books.community_id, bill_id, today)
     nothing = {"bill": bill_id, "amount_fen": 0, "from": None, "to": None, "explanation": None}
     print_json(
         nothing

@@ -1,14 +1,87 @@
 """Options and parameter types that several groups of commands take."""
 
 import json
+from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import click
 
+from billing.business_day import business_date
+from billing.errors import InvalidInput
 from billing.labels import LabelEnum
-from bot.cli.installation import DateParameter
+from billing.money import Money
+from billing.period import Period
+from bot.program import utc_now
 
 Choice = TypeVar("Choice", bound=LabelEnum)
+
+
+class DateParameter(click.ParamType[date]):
+    """`YYYY-MM-DD`."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Parse, or fail naming the option."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date like 2026-11-23", param, ctx)
+
+
+class PeriodParameter(click.ParamType[Period]):
+    """`YYYY-MM`."""
+
+    name = "period"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Period:
+        """Parse, or fail naming the option."""
+        if isinstance(value, Period):
+            return value
+        try:
+            return Period(value)
+        except InvalidInput:
+            self.fail(f"{value!r} is not a month like 2026-11", param, ctx)
+
+
+class AmountParameter(click.ParamType[Money]):
+    """Yuan with at most two decimals, `275.80`."""
+
+    name = "yuan"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Money:
+        """Parse, or fail naming the option."""
+        if isinstance(value, Money):
+            return value
+        try:
+            return Money.from_yuan(value)
+        except InvalidInput:
+            self.fail(f"{value!r} is not an amount in yuan like 275.80", param, ctx)
+
+
+class DecimalParameter(click.ParamType[Decimal]):
+    """A plain decimal number, `0.0005`."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        """Parse, or fail naming the option."""
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number like 0.0005", param, ctx)
+        if not number.is_finite():
+            self.fail(f"{value!r} is not a number like 0.0005", param, ctx)
+        return number
 
 
 class JsonParameter(click.ParamType[Any]):
@@ -43,7 +116,27 @@ class CodeParameter(click.ParamType[Choice]):
 
 
 community_option = click.option("--community", "code", required=True, help="Code of the community.")
+room_option = click.option("--room", required=True, help="Canonical room number, e.g. 3-2-501.")
+period_option = click.option(
+    "--period", type=PeriodParameter(), required=True, help="Month, YYYY-MM."
+)
 item_option = click.option("--item", "item_code", required=True, help="Code of the charge item.")
-by_option = click.option("--by", "login", required=True, help="Login of who decides.")
+amount_option = click.option("--amount", type=AmountParameter(), required=True, help="Yuan.")
+by_option = click.option("--by", "login", required=True, help="Login of the member of staff.")
 from_option = click.option("--from", "from_on", type=DateParameter(), required=True)
 to_option = click.option("--to", "to_on", type=DateParameter(), help="First day without.")
+
+
+def home_options(command: Any) -> Any:
+    """`--community` and `--room`: which home."""
+    return community_option(room_option(command))
+
+
+def today_option(command: Any) -> Any:
+    """`--today`: the business date to work on; today in Beijing by default."""
+    return click.option(
+        "--today",
+        type=DateParameter(),
+        default=lambda: business_date(utc_now()),
+        help="Business date, YYYY-MM-DD; default: today in Asia/Shanghai.",
+    )(command)

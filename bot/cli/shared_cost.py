@@ -6,11 +6,16 @@ import click
 
 from billing.pricing import ApportionBy
 from billing.pricing.explain import explain_basis
-from billing.property import get_community
 from billing.shared_cost_changes import record_shared_cost, remove_shared_cost
 from billing.shared_costs import get_shared_cost, preview_shares
-from bot.cli.installation import DateParameter, open_program, print_json
-from bot.cli.options import CodeParameter, community_option, from_option, item_option
+from bot.cli.installation import open_books, print_json
+from bot.cli.options import (
+    CodeParameter,
+    DateParameter,
+    community_option,
+    from_option,
+    item_option,
+)
 
 
 @click.group("shared-cost")
@@ -33,9 +38,8 @@ def shared_cost() -> None:
 @click.option("--cap", help="Yuan, the most one share pays.")
 def add_cost(code: str, **given: Any) -> None:
     """Record what something cost."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community_id = get_community(session, code).id
-        cost = record_shared_cost(session, community_id, now=program.services.clock(), **given)
+    with open_books(code) as books:
+        cost = record_shared_cost(books.session, books.community_id, now=books.now, **given)
         result = {"id": cost.id, "item": given["item_code"]}
     print_json(result)
 
@@ -45,9 +49,9 @@ def add_cost(code: str, **given: Any) -> None:
 @click.argument("cost_id", type=int)
 def preview(code: str, cost_id: int) -> None:
     """What everybody would pay of a cost, with the weights of now."""
-    with open_program() as program, program.services.database.transaction() as session:
-        cost = get_shared_cost(session, get_community(session, code).id, cost_id)
-        found = preview_shares(session, cost)
+    with open_books(code) as books:
+        cost = get_shared_cost(books.session, books.community_id, cost_id)
+        found = preview_shares(books.session, cost)
     print_json(
         {
             "id": cost_id,
@@ -70,6 +74,6 @@ def preview(code: str, cost_id: int) -> None:
 @click.argument("cost_id", type=int)
 def remove_cost(code: str, cost_id: int) -> None:
     """Take back a cost nobody was charged for yet."""
-    with open_program() as program, program.services.database.transaction() as session:
-        remove_shared_cost(session, get_community(session, code).id, cost_id)
+    with open_books(code) as books:
+        remove_shared_cost(books.session, books.community_id, cost_id)
     print_json({"removed": cost_id})

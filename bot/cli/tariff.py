@@ -7,13 +7,20 @@ from typing import Any
 import click
 
 from billing.money import Money
-from billing.people import get_staff
 from billing.pricing import PriceJump, TariffWarning, price_to_json
-from billing.property import SubjectKind, get_community
+from billing.property import SubjectKind
 from billing.tariff_changes import add_item, add_tariff, remove_tariff
 from billing.tariffs import FeeKind, ItemTariffs, Version, list_tariffs
-from bot.cli.installation import DateParameter, open_program, print_json, today_option
-from bot.cli.options import CodeParameter, JsonParameter, by_option, community_option, item_option
+from bot.cli.installation import open_books, print_json
+from bot.cli.options import (
+    CodeParameter,
+    DateParameter,
+    JsonParameter,
+    by_option,
+    community_option,
+    item_option,
+    today_option,
+)
 
 last_option = click.option(
     "--last",
@@ -33,9 +40,9 @@ def tariff() -> None:
 @today_option
 def list_(code: str, today: date) -> None:
     """Items charged today or later, each with its versions, the newest first."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community = get_community(session, code)
-        print_json([_item(one, today) for one in list_tariffs(session, community.id, today)])
+    with open_books(code) as books:
+        found = list_tariffs(books.session, books.community_id, today)
+        print_json([_item(one, today) for one in found])
 
 
 @tariff.command("add")
@@ -49,13 +56,13 @@ def list_(code: str, today: date) -> None:
 @by_option
 def add(code: str, item_code: str, login: str, **version: Any) -> None:
     """Write down a price that is in force from a day on; prints what is odd about it."""
-    with open_program() as program, program.services.database.transaction() as session:
+    with open_books(code) as books:
         added = add_tariff(
-            session,
-            get_community(session, code).id,
+            books.session,
+            books.community_id,
             item_code,
-            by=get_staff(session, login),
-            now=program.services.clock(),
+            by=books.staff(login),
+            now=books.now,
             **version,
         )
         result = {
@@ -75,9 +82,9 @@ def add(code: str, item_code: str, login: str, **version: Any) -> None:
 @by_option
 def remove(code: str, item_code: str, login: str, **version: Any) -> None:
     """Take back a version that priced nothing yet."""
-    with open_program() as program, program.services.database.transaction() as session:
-        community = get_community(session, code)
-        remove_tariff(session, community.id, item_code, by=get_staff(session, login), **version)
+    with open_books(code) as books:
+        by = books.staff(login)
+        remove_tariff(books.session, books.community_id, item_code, by=by, **version)
     print_json({"item": item_code, "removed": version["effective_from"].isoformat()})
 
 
@@ -94,13 +101,13 @@ def remove(code: str, item_code: str, login: str, **version: Any) -> None:
 @by_option
 def add_item_command(code: str, item_code: str, login: str, **item: Any) -> None:
     """Begin to charge for something."""
-    with open_program() as program, program.services.database.transaction() as session:
+    with open_books(code) as books:
         added = add_item(
-            session,
-            get_community(session, code).id,
+            books.session,
+            books.community_id,
             code=item_code,
-            by=get_staff(session, login),
-            now=program.services.clock(),
+            by=books.staff(login),
+            now=books.now,
             **item,
         )
         result = {"id": added.id, "item": added.code, "pass_through": added.pass_through}
