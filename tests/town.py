@@ -11,6 +11,7 @@ from redis import Redis
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from billing.bill_run import run_bills
 from billing.bills import BillState, list_unpaid
 from billing.bindings import issue_code, see_follower
 from billing.business_day import BEIJING, business_date
@@ -95,6 +96,17 @@ class Town:
     def period(self) -> Period:
         """The current month."""
         return Period.of(business_date(self.now))
+
+    def issue_bills(self) -> None:
+        """Issue the bills of the current month, today."""
+        run_bills(
+            self.world.database,
+            self.world.community,
+            self.period(),
+            today=self.now.date(),
+            now=self.now,
+            publish=True,
+        )
 
     def pay_everything(self, room: str) -> None:
         """Pay all that a home owes."""

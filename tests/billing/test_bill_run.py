@@ -13,11 +13,11 @@ from sqlalchemy.exc import OperationalError
 from billing import bill_run
 from billing.bill_run import RunSummary, one_run_at_a_time, run_bills
 from billing.bills import list_bills, list_lines
-from billing.checks import run_checks
 from billing.db import Database
 from billing.money import Money
 from billing.period import Period
 from billing.pricing.explain import explain
+from tests.billing.corrections import violations
 from tests.conftest import NOW, World, many_rounds
 
 DECEMBER = Period("2026-12")
@@ -64,11 +64,6 @@ def charged(world: World, code: str, item: str) -> list[tuple[str, str, int]]:
 def count(world: World, query: str) -> int:
     with world.database.transaction() as session:
         return int(session.execute(text(query)).scalar_one())
-
-
-def violations(world: World) -> list[str]:
-    with world.database.transaction() as session:
-        return [result.name for result in run_checks(session) if result.violations]
 
 
 def test_a_run_charges_every_subject_and_issues_one_bill_per_home(world: World) -> None:

@@ -27,7 +27,7 @@ from billing.late_fee_tables import LateFeeCap, LateFeePolicy
 from billing.late_fees import LateFeeLine, late_fee_lines, preview_late_fee
 from billing.ledger import JournalEntry, balance
 from billing.money import ZERO, Money
-from billing.payment_tables import PaymentAllocation
+from billing.payment_tables import Payment, PaymentAllocation
 from billing.pricing import (
     DailyRate,
     LateFeeTerms,
@@ -104,6 +104,21 @@ def charged(session: Session, bill_id: int) -> int:
         )
     )
     return sum(amount.fen for amount in lines)
+
+
+def release(session: Session, payment: Payment, bill_id: int, yuan: str, on: date) -> None:
+    """Money that was applied to a bill no longer is."""
+    session.add(
+        PaymentAllocation(
+            community_id=payment.community_id,
+            payment_id=payment.id,
+            bill_line_id=first_line(session, bill_id).id,
+            bill_id=bill_id,
+            amount=-Money.from_yuan(yuan),
+            effective_on=on,
+        )
+    )
+    session.flush()
 
 
 def first_line(session: Session, bill_id: int) -> BillLine:
@@ -256,17 +271,7 @@ def test_money_released_by_a_correction_was_never_owed(world: World) -> None:
             session, first_line(session, bill_id), "-400.00", AdjustmentKind.ADJUSTMENT,
             date(2027, 2, 8),
         )  # fmt: skip
-        session.add(
-            PaymentAllocation(
-                community_id=world.community.id,
-                payment_id=payment.id,
-                bill_line_id=first_line(session, bill_id).id,
-                bill_id=bill_id,
-                amount=Money(-40000),
-                effective_on=date(2027, 2, 8),
-            )
-        )
-        session.flush()
+        release(session, payment, bill_id, "400.00", date(2027, 2, 8))
         assert fee(session, world, bill_id, FEBRUARY_10) == 4 * 30
 
 
@@ -275,17 +280,7 @@ def test_a_released_payment_is_owed_again_from_the_next_day(world: World) -> Non
         policy(session, world)
         bill_id = debt(session, world)
         payment = pay(session, world, ROOM, "1000.00", date(2027, 2, 4), bill_id)
-        session.add(
-            PaymentAllocation(
-                community_id=world.community.id,
-                payment_id=payment.id,
-                bill_line_id=first_line(session, bill_id).id,
-                bill_id=bill_id,
-                amount=Money(-100000),
-                effective_on=date(2027, 2, 8),
-            )
-        )
-        session.flush()
+        release(session, payment, bill_id, "1000.00", date(2027, 2, 8))
         assert fee(session, world, bill_id, FEBRUARY_10) == 4 * 50 + 2 * 50
 
 

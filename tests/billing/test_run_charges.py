@@ -8,12 +8,12 @@ from sqlalchemy import select, text
 
 from billing.adjustment_tables import AfterVoid
 from billing.bill_run import RunSummary, run_bills
-from billing.checks import run_checks
 from billing.ledger import ensure_accounts
 from billing.people import Staff, StaffRole
 from billing.period import Period
 from billing.pricing import explain
 from billing.voids import void_bill
+from tests.billing.corrections import violations
 from tests.conftest import NOW, World
 
 DECEMBER, JANUARY = Period("2026-12"), Period("2027-01")
@@ -112,11 +112,6 @@ def charged(world: World, code: str, room: str = ROOM) -> list[tuple[str, str, i
         code=code,
     )
     return [(row[0], row[1], row[2], explain(row[3])) for row in rows]
-
-
-def violations(world: World) -> list[str]:
-    with world.database.transaction() as session:
-        return [result.name for result in run_checks(session) if result.violations]
 
 
 def test_a_meter_is_charged_from_the_base_to_the_reading_that_closes_the_month(

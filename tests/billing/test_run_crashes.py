@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from billing import bill_run
 from billing.bill_run import run_bills
-from billing.checks import run_checks
 from billing.db import Database
 from billing.period import Period
+from tests.billing.corrections import violations
 from tests.conftest import NOW, SOAK, World, many_rounds
 
 DECEMBER = Period("2026-12")
@@ -86,11 +86,6 @@ BOOKS = {
 def books(world: World) -> dict[str, list[Any]]:
     with world.database.transaction() as session:
         return {name: [tuple(row) for row in session.execute(text(q))] for name, q in BOOKS.items()}
-
-
-def violations(world: World) -> list[str]:
-    with world.database.transaction() as session:
-        return [result.name for result in run_checks(session) if result.violations]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import re
 import pytest
 from sqlalchemy import select
 
-from billing.bill_run import run_bills
 from billing.bills import list_lines, list_unpaid
 from billing.money import Money
 from billing.property import Unit
@@ -186,14 +185,7 @@ def test_a_voice_message_counts_as_what_was_recognised(town: Town) -> None:
 def test_a_new_bill_is_answered_at_once(town: Town) -> None:
     zhang = town.owner("3-2-501")
     town.next_month()
-    run_bills(
-        town.world.database,
-        town.world.community,
-        town.period(),
-        today=town.now.date(),
-        now=town.now,
-        publish=True,
-    )
+    town.issue_bills()
     zhang.says("账单").shows("待缴 803.60 元", "2026年12月")
 
 

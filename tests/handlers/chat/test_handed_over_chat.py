@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from billing.bill_run import run_bills
 from billing.bindings import issue_code
 from billing.money import Money
 from billing.people import ResidentRole
@@ -34,14 +33,7 @@ def test_the_old_owner_keeps_his_debts_and_hears_of_nothing_new(town: Town) -> N
     old, new = sold(town)
     old.says("账单").shows("2026年8月", "2026年9月", "2026年10月", "逾期")
     town.next_month()
-    run_bills(
-        town.world.database,
-        town.world.community,
-        town.period(),
-        today=town.now.date(),
-        now=town.now,
-        publish=True,
-    )
+    town.issue_bills()
     old.says("账单 2026-12").hides("2026年12月 ")
     old.says("历史账单").hides("2026年12月")
     new.says("账单").shows("2026年12月")
