@@ -114,7 +114,9 @@ BILLED = text(
      AND void.bill_id = line.bill_id
     WHERE line.community_id = :community_id AND line.subject_id = ANY(:subjects)
       AND line.item_id = ANY(:items) AND line.kind IN ('charge', 'opening')
-      AND line.period_from >= :earliest AND line.period_from < :end
+      AND line.period_from < :end
+      -- What is owed from before may be one line of many years.
+      AND (line.period_from >= :earliest OR line.kind = 'opening')
       AND line.period_to > CASE WHEN line.item_id = ANY(:shared) THEN CAST(:cost_start AS date)
                                 ELSE CAST(:start AS date) END
     """

@@ -1,5 +1,6 @@
 """Which bills are due to be made: on a community's billing day, and for months that were missed."""
 
+from collections import defaultdict
 from datetime import date, datetime
 
 from sqlalchemy import exists, func, select
@@ -14,26 +15,28 @@ from billing.tariffs import ChargeItem
 
 
 def missed_periods(session: Session, community_id: int, through: Period) -> list[Period]:
-    """Months after the last one that was billed, up to and including `through`, in order.
+    """Months since the first one that was billed that have no finished run, up to and including
+    `through`, in order.
 
-    A month whose run was killed counts as missed. A community that was never billed begins with
-    the month its first charge item begins.
+    A month that was run ahead, or before a gap, hides none of the others. A month whose run was
+    killed counts as missed. A community that was never billed begins with the month its first
+    charge item begins.
     """
-    ran = select(BillRun).where(
-        BillRun.community_id == community_id, BillRun.kind == RunKind.REGULAR
-    )
-    unfinished: Period | None = session.scalar(
-        ran.where(BillRun.state == RunState.DRAFTING).with_only_columns(func.min(BillRun.period))
-    )
-    last: Period | None = session.scalar(ran.with_only_columns(func.max(BillRun.period)))
-    if unfinished is not None:
-        return unfinished.through(through)
-    if last is not None:
-        return last.next().through(through)
-    begun = session.scalar(
-        select(func.min(ChargeItem.active_from)).where(ChargeItem.community_id == community_id)
-    )
-    return (through if begun is None else Period.of(begun)).through(through)
+    states: dict[Period, set[RunState]] = defaultdict(set)
+    for period, state in session.execute(
+        select(BillRun.period, BillRun.state).where(
+            BillRun.community_id == community_id, BillRun.kind == RunKind.REGULAR
+        )
+    ):
+        states[period].add(state)
+    if states:
+        first = min(states)
+    else:
+        begun = session.scalar(
+            select(func.min(ChargeItem.active_from)).where(ChargeItem.community_id == community_id)
+        )
+        first = through if begun is None else Period.of(begun)
+    return [period for period in first.through(through) if states[period] != {RunState.DRAFTED}]
 
 
 def list_due_communities(session: Session, today: date) -> list[Community]:
@@ -61,23 +64,27 @@ def run_due(database: Database, *, today: date, now: datetime) -> dict[str, list
 
     Returns:
         Summaries by code of the community.
+
+    Raises:
+        ExceptionGroup: runs that failed, after every other community was billed.
     """
     with database.transaction() as session:
         due = [
             (community, missed_periods(session, community.id, Period.of(today)))
             for community in list_due_communities(session, today)
         ]
-    return {
-        community.code: [
-            run_bills(
-                database,
-                community,
-                period,
-                today=today,
-                now=now,
-                publish=community.publishes_itself,
-            )
-            for period in periods
-        ]
-        for community, periods in due
-    }
+    done: dict[str, list[RunSummary]] = {}
+    failed: list[Exception] = []
+    for community, periods in due:
+        publish = community.publishes_itself
+        try:
+            done[community.code] = [
+                run_bills(database, community, period, today=today, now=now, publish=publish)
+                for period in periods
+            ]
+        except Exception as error:  # one community's trouble is not the next one's
+            error.add_note(f"bill run of community {community.code}")
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("bill runs failed", failed)
+    return done

@@ -92,7 +92,7 @@ def _span(
     """The days of the plan's cycle, less those billed. A charge belongs to the month of its first
     day; later months of a cycle call only for what begins then.
     """
-    span = charged_days(subject, plan)
+    span = charged_days(subject, plan, plan.span)
     if span is None or not month.start <= span.start < month.end:
         begins = plan.span.start == month.start and plan.how is not Charging.ONCE
         return Charge(subject, plan.item_code, Verdict.SKIPPED, "not_billable") if begins else None
@@ -128,7 +128,9 @@ def _span(
 def _usage(subject: SubjectFacts, plan: ItemPlan, facts: AccountFacts, key: Key) -> Charge:
     """What was used since the last charged reading; a reading is charged once."""
     meter = facts.meters.get(key)
-    if charged_days(subject, plan) is None:
+    # On the first of a month the month before is charged, also of who has left since.
+    days = plan.span if meter is None or meter.days is None else meter.days
+    if charged_days(subject, plan, days) is None:
         return Charge(subject, plan.item_code, Verdict.SKIPPED, "not_billable")
     if meter is None:
         return Charge(subject, plan.item_code, Verdict.SKIPPED, "no_meter")
@@ -141,7 +143,11 @@ def _usage(subject: SubjectFacts, plan: ItemPlan, facts: AccountFacts, key: Key)
     if plan.begins_after(meter.days.start):
         return Charge(subject, plan.item_code, Verdict.SKIPPED, "no_tariff")
     agreed = [one for one in facts.agreed.get(key, ()) if _reaches(one.start, one.end, meter.days)]
-    unit_price = agreed[-1].unit_price if agreed else None
+    if any(one.start > days.start or (one.end or date.max) < days.end for one in agreed):
+        return Charge(
+            subject, plan.item_code, Verdict.PARKED, "agreed_price_changes_within_the_period"
+        )
+    unit_price = agreed[0].unit_price if agreed else None
     lines = plan.price_usage(meter.days, meter.reading, meter.used_this_year, unit_price)
     return _created(subject, plan, lines, meter.days, meter.closing_id, meter.redo, facts)
 
@@ -185,10 +191,10 @@ def _share(
     return _created(subject, plan, share, shared.span, shared.cost_id, _next_redo(lines), facts)
 
 
-def charged_days(subject: SubjectFacts, plan: ItemPlan) -> DateRange | None:
-    """The days of the plan's span on which both the item and the subject are charged."""
-    start = max(plan.span.start, subject.billable_from, plan.active_from)
-    ends = [plan.span.end, subject.billable_to, plan.active_to]
+def charged_days(subject: SubjectFacts, plan: ItemPlan, span: DateRange) -> DateRange | None:
+    """The days of the span on which both the item and the subject are charged."""
+    start = max(span.start, subject.billable_from, plan.active_from)
+    ends = [span.end, subject.billable_to, plan.active_to]
     end = min(day for day in ends if day is not None)
     return DateRange(start, end) if start < end else None
 

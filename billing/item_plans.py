@@ -23,6 +23,7 @@ from billing.pricing import (
     Subject,
     TariffVersion,
     TieredPrice,
+    Usage,
     parse_price,
     price_period,
     priced_line,
@@ -54,6 +55,8 @@ class PlannedLine(NamedTuple):
 
 
 Case = tuple[DateRange, Decimal | None, Decimal | None]
+USAGES_KEPT_MAX = 20_000
+"""Priced quantities that are remembered; so memory stays the same however many homes there are."""
 UsageCase = tuple[DateRange, Decimal, Decimal, Decimal | None]
 
 
@@ -84,9 +87,14 @@ class ItemPlan:
             for version in self.versions
         )
 
+    @property
+    def begins(self) -> date:
+        """The day the first version of the price takes effect."""
+        return self.versions[0].effective_from if self.versions else date.max
+
     def begins_after(self, day: date) -> bool:
         """Whether no version is in force on the day."""
-        return not self.versions or self.versions[0].effective_from > day
+        return self.begins > day
 
     def price_share(self, shared: SharedPlan, subject_id: int) -> list[PlannedLine]:
         """A subject's share of a cost that was shared out, as a line."""
@@ -117,7 +125,7 @@ class ItemPlan:
         return self.cases[case]
 
     def price_usage(
-        self, span: DateRange, reading: Reading, used_this_year: Decimal, agreed: Decimal | None
+        self, span: DateRange, reading: Usage, used_this_year: Decimal, agreed: Decimal | None
     ) -> list[PlannedLine]:
         """Lines of what was used between two readings.
 
@@ -128,8 +136,13 @@ class ItemPlan:
         Raises:
             PricingError: the readings contradict each other, or no version is in force.
         """
+        if not isinstance(reading, Reading):
+            lines = self._price_usage(span, reading, used_this_year, agreed)
+            return [self._planned(line) for line in lines]
         # A line's amount depends on the quantity alone; its basis also names the readings.
         case = (span, reading.quantity, used_this_year, agreed)
+        if len(self.usages) > USAGES_KEPT_MAX:
+            self.usages.clear()
         if case not in self.usages:
             lines = self._price_usage(span, reading, used_this_year, agreed)
             self.usages[case] = [self._planned(line) for line in lines]
@@ -140,7 +153,7 @@ class ItemPlan:
         ]
 
     def _price_usage(
-        self, span: DateRange, reading: Reading, used_this_year: Decimal, agreed: Decimal | None
+        self, span: DateRange, reading: Usage, used_this_year: Decimal, agreed: Decimal | None
     ) -> list[PricedLine]:
         versions = self.versions
         if self.yearly_tiers:

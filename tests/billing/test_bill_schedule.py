@@ -2,11 +2,13 @@
 
 from datetime import date, datetime
 
+import pytest
 from sqlalchemy import text
 
 from billing.bill_run import run_bills
 from billing.bill_schedule import list_due_communities, missed_periods, run_due
 from billing.business_day import BEIJING
+from billing.ledger import ensure_accounts
 from billing.period import Period
 from billing.run_preview import preview_run
 from tests.conftest import NOW, World
@@ -128,3 +130,50 @@ def test_a_line_far_from_the_homes_own_months_is_an_outlier(world: World) -> Non
     assert outlier["amount_fen"] > 9 * outlier["usual_fen"]
     assert preview.outliers_found == 1
     assert preview.as_json()["outliers"] == [outlier]
+
+
+def test_a_month_run_ahead_hides_no_month_before_it(world: World) -> None:
+    run_bills(
+        world.database,
+        world.community,
+        Period("2027-01"),
+        today=date(2027, 1, 1),
+        now=NOW,
+        publish=False,
+    )
+    with world.database.transaction() as session:
+        assert missed_periods(session, world.community.id, DECEMBER) == [DECEMBER]
+
+
+SECOND_COMMUNITY = """
+    INSERT INTO community (code, name, company, service_phone, merchant_id, billing_day, due_day,
+                           due_month_offset)
+    SELECT 'AA', 'AA', 'AA', '1', merchant_id, 1, 31, 0 FROM community;
+    INSERT INTO building (community_id, id, code, name)
+    SELECT id, 1, '1', '1' FROM community WHERE code = 'AA';
+    INSERT INTO subject (community_id, id, kind, code, unit_id, billable_from)
+    SELECT id, 1, 'home', '1-101', 1, '2020-01-01' FROM community WHERE code = 'AA';
+    INSERT INTO unit (community_id, id, building_id, room, floor, billable_area_m2)
+    SELECT id, 1, 1, '1-101', 1, 100 FROM community WHERE code = 'AA';
+    INSERT INTO charge_item (community_id, id, code, name, fee, subject_kind, cycle_months,
+                             active_from)
+    SELECT id, 1, 'x', 'x', 'property', 'home', 1, '2026-12-01' FROM community WHERE code = 'AA';
+    INSERT INTO tariff (community_id, item_id, effective_from, price, basis_document, created_at)
+    SELECT id, 1, '2026-12-01', '{"method": "flat", "unit_price": "1.00", "per": "month"}', '-',
+           now() FROM community WHERE code = 'AA'
+"""
+
+
+def test_one_community_that_fails_does_not_stop_the_next(world: World) -> None:
+    with world.database.transaction() as session:
+        # The first community's prices cannot be read any more.
+        session.execute(text('UPDATE tariff SET price = \'{"method": "magic"}\''))
+        for statement in SECOND_COMMUNITY.split(";"):
+            session.execute(text(statement.replace(":", "\\:")))
+        second = session.scalars(text("SELECT id FROM community WHERE code = 'AA'")).one()
+        ensure_accounts(session, second, {"x": "x"})
+    with pytest.raises(ExceptionGroup) as caught:
+        act(world, date(2026, 12, 1))
+    notes = [error.__notes__ for error in caught.value.exceptions]
+    assert notes == [["bill run of community HY"]]
+    assert made(world, "2026-12") == (1, 1)
