@@ -151,7 +151,9 @@ def read_meters(
 
 
 def _meter_facts(row: Row[Any], used_this_year: Decimal) -> MeterFacts:
-    """Judge what can be charged between two readings; see domain.md, metered charges."""
+    """Judge what can be charged between two readings: never what a meter showed at first, and no
+    reading twice.
+    """
     if row.closing_id is None:
         return MeterFacts(0, None, None, 0, skipped="no_reading")
     closes = row.closing_on > row.starts
