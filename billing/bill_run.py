@@ -1,9 +1,9 @@
 """Bill runs: what should be charged for a period minus what already is, drafted, then published.
 
-A run is a difference (design.md decision 4): a second run adds nothing, a run that was killed is
-resumed where it stood, and two at once wait for each other on an advisory lock. A chunk of accounts
-is read and priced, then written by COPY in one transaction and issued in another, while the next
-chunk is being priced. Issuing rewrites no line.
+A run is a difference: a second run adds nothing, a run that was killed is resumed where it stood,
+and two at once wait for each other on an advisory lock. A chunk of accounts is read and priced,
+then written by COPY in one transaction and issued in another, while the next chunk is being
+priced. Issuing rewrites no line.
 """
 
 import gc
@@ -64,7 +64,7 @@ class RunSummary:
                 self.parked[charge.reason] += 1
 
     def as_json(self) -> dict[str, Any]:
-        """The shape of `mingzhang bill-run` (contracts.md)."""
+        """The shape of `mingzhang bill-run`."""
         return {
             "run": self.run_id,
             "expected": self.expected,

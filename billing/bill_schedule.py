@@ -3,7 +3,7 @@
 from collections import defaultdict
 from datetime import date, datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from billing.bill_run import RunSummary, run_bills
@@ -11,7 +11,6 @@ from billing.bill_run_tables import BillRun, RunKind, RunState
 from billing.db import Database
 from billing.period import Period
 from billing.property import Community
-from billing.tariffs import ChargeItem
 
 
 def missed_periods(session: Session, community_id: int, through: Period) -> list[Period]:
@@ -19,8 +18,8 @@ def missed_periods(session: Session, community_id: int, through: Period) -> list
     `through`, in order.
 
     A month that was run ahead, or before a gap, hides none of the others. A month whose run was
-    killed counts as missed. A community that was never billed begins with the month its first
-    charge item begins.
+    killed counts as missed. A community that was never billed begins with `through`: what it was
+    owed before came along as opening balances, or is run by hand.
     """
     states: dict[Period, set[RunState]] = defaultdict(set)
     for period, state in session.execute(
@@ -29,13 +28,7 @@ def missed_periods(session: Session, community_id: int, through: Period) -> list
         )
     ):
         states[period].add(state)
-    if states:
-        first = min(states)
-    else:
-        begun = session.scalar(
-            select(func.min(ChargeItem.active_from)).where(ChargeItem.community_id == community_id)
-        )
-        first = through if begun is None else Period.of(begun)
+    first = min(states, default=through)
     return [period for period in first.through(through) if states[period] != {RunState.DRAFTED}]
 
 

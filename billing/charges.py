@@ -93,11 +93,14 @@ def _span(
     day; later months of a cycle call only for what begins then.
     """
     span = charged_days(subject, plan, plan.span)
+    if span is not None and plan.how is Charging.ONCE:
+        first = max(subject.billable_from, plan.active_from, plan.begins)
+        if not month.start <= first < span.end:
+            return None  # it was charged when it began, or it has not begun
+        span = DateRange(first, span.end)
     if span is None or not month.start <= span.start < month.end:
         begins = plan.span.start == month.start and plan.how is not Charging.ONCE
         return Charge(subject, plan.item_code, Verdict.SKIPPED, "not_billable") if begins else None
-    if plan.how is Charging.ONCE and span.start != max(subject.billable_from, plan.active_from):
-        return None  # it was charged when it began
     billed = [
         line
         for line in facts.billed.get(key, ())

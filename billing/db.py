@@ -107,7 +107,7 @@ class Base(DeclarativeBase):
 
 
 CommunityId = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=False)]
-"""First column of the primary key of every growing table (design.md decision 9)."""
+"""First column of the primary key of every growing table: a community's rows lie together."""
 
 LocalId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 """Second column of such a key; drawn from one sequence per table."""
@@ -130,7 +130,7 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """One transaction: returning commits, raising rolls back.
 
-        Must not be held open across a call to the network (design.md decision 6).
+        Must not be held open across a call to the network.
         """
         with Session(self.engine, expire_on_commit=False) as session:
             with session.begin():

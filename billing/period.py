@@ -139,7 +139,7 @@ def add_months(day: date, months: int) -> date:
 
 
 def due_on(issued_on: date, day: int, month_offset: int) -> date:
-    """The due date of a bill issued on a date, by the community's rule (contracts.md, `due`).
+    """The due date of a bill issued on a date, by the community's rule.
 
     Args:
         day: day of the month on which bills fall due, 1 to 31; 31 means the last day.

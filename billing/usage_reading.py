@@ -180,7 +180,8 @@ def read_meters(
 def _meter_facts(
     row: Row[Any], steps: Sequence[Row[Any]] | None, used_this_year: Decimal | None
 ) -> MeterFacts:
-    """Judge what can be charged between two readings; see domain.md, metered charges.
+    """Judge what can be charged between two readings: never what a meter showed at first, and no
+    reading twice.
 
     Args:
         steps: every reading from the previous to the closing one, where they must be walked.

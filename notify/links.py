@@ -1,5 +1,4 @@
-"""Links to owners' pages. A link names a bill or a home; it does not open it (design.md decision
-13).
+"""Links to owners' pages. A link names a bill or a home; it does not open it.
 
 The token is signed so that nobody can walk through other people's numbers; who may see what is
 decided when the page is opened.

@@ -79,7 +79,7 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
 
 
 def _rooms(notices: Sequence[Notice], matters: Matters) -> tuple[str, ...]:
-    """Homes concerned, in order; masked for a payer who does not live there (decision 13)."""
+    """Homes concerned, in order; masked for a payer who does not live there."""
     rooms = {}
     for notice in notices:
         home = (notice.community_id, notice.unit_id or 0)

@@ -85,7 +85,7 @@ class RemindSummary:
     already_told: int
 
     def as_json(self) -> dict[str, Any]:
-        """The shape of `mingzhang remind` (contracts.md)."""
+        """The shape of `mingzhang remind`."""
         reasons = {"nobody_bound": self.nobody_bound, "already_told": self.already_told}
         return {
             "due": self.due,

@@ -226,7 +226,7 @@ def test_every_table_says_what_it_is() -> None:
 
 
 def test_growing_tables_are_led_by_their_community() -> None:
-    """One community's rows live together and can be partitioned (design.md decision 9)."""
+    """One community's rows live together and can be partitioned."""
     global_tables = {
         "alert",
         "binding_attempt",

@@ -74,7 +74,7 @@ def price_period(
     usage: Usage | None = None,
     billing_period: DateRange | None = None,
 ) -> list[PricedLine]:
-    """Price a span; pure. Versions of equal price never change the exact total (contracts.md).
+    """Price a span; pure. Versions of equal price never change the exact total.
 
     Args:
         versions: in any order; the one in force on a day is the latest that has begun.
@@ -172,7 +172,7 @@ def _usage(case: _Case, field: str) -> Usage:
 
 
 def _duration(price: FlatPrice | AreaPrice, days: DateRange, case: _Case) -> Duration | None:
-    """How long the price is charged, by contracts.md's `per` and `proration`."""
+    """How long the price is charged, by `per` and `proration`."""
     if price.per is Per.ONCE:
         return None
     if price.per is Per.DAY:

@@ -1,6 +1,6 @@
 """How many months lie between two dates: four conventions, exact, as parts that can be printed.
 
-Rules: contracts.md, `proration`. Ranges are half-open. No convention loops over days or months.
+Rules: README.md, `proration`. Ranges are half-open. No convention loops over days or months.
 """
 
 import calendar

@@ -141,7 +141,7 @@ def _closing(program: Program) -> Iterator[Program]:
 
 
 def production_settings() -> Settings:
-    """Settings of a production process, which never embeds anything (design.md decision 14)."""
+    """Settings of a production process, which never embeds anything."""
     with refusals():
         return Settings.from_env(os.environ)
 

@@ -1,4 +1,4 @@
-"""The invented people of the demo (design.md §6) and the names everybody else is made from."""
+"""The invented people of the demo and the names everybody else is made from."""
 
 from dataclasses import dataclass
 

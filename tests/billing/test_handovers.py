@@ -201,9 +201,7 @@ charges_of_a_bill = st.lists(st.tuples(days, st.integers(1, 99_999)), min_size=1
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(
-    st.lists(st.tuples(days, st.integers(1, 99_999)), min_size=1, max_size=4), st.integers(1, 90)
-)
+@given(charges_of_a_bill, st.integers(1, 90))
 def test_shares_always_sum_to_the_bill(
     world: World, charges: Sequence[tuple[tuple[int, int], int]], after: int
 ) -> None:

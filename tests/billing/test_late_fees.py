@@ -53,7 +53,6 @@ from tests.conftest import NOW, World
 ROOM = "3-1-1201"
 ISSUED, DUE = date(2027, 1, 1), date(2027, 1, 31)
 DAYS = (date(2027, 1, 1), date(2027, 2, 1))
-RATE = Decimal("0.0005")
 
 
 def policy(

@@ -394,6 +394,15 @@ def test_an_agreed_price_that_changes_within_the_month_is_left_to_a_person(world
     assert run(world).parked == {"agreed_price_changes_within_the_period": 1}
 
 
+def test_a_single_charge_waits_for_its_price(world: World) -> None:
+    once = '{"method": "flat", "unit_price": "50.00", "per": "once"}'
+    add_item(world, "card", "renovation", once)
+    sql(world, "UPDATE tariff SET effective_from = '2027-01-10' WHERE price ->> 'per' = 'once'")
+    for period in (DECEMBER, JANUARY, Period("2027-02")):
+        run(world, period)
+    assert [line[:3] for line in charged(world, "card")] == [("2027-01-10", "2027-02-01", 5000)]
+
+
 def test_a_single_charge_is_made_once_in_the_month_the_item_begins(world: World) -> None:
     add_item(
         world, "card", "renovation", '{"method": "flat", "unit_price": "50.00", "per": "once"}'

@@ -238,7 +238,7 @@ def test_a_merchant_whose_keys_are_gone_is_as_good_as_unreachable(till: Till) ->
 
 
 def test_asking_uses_no_transaction(till: Till) -> None:
-    """Prepare → call → record: while the provider is asked, no connection is held (decision 6)."""
+    """Prepare → call → record: while the provider is asked, no connection is held."""
     till.order(till.prepared())
     pool = till.world.database.engine.pool
     seen: list[str] = []

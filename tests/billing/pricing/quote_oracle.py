@@ -1,4 +1,4 @@
-"""A second, slow answer to `mingzhang quote`, written from contracts.md and the package's README.
+"""A second, slow answer to `mingzhang quote`, written from the package's README.
 
 It walks day by day with fractions and shares no code with `billing`, so a mistake in one of the two
 shows as a difference. Only requests that have an answer belong here.

@@ -1,4 +1,4 @@
-"""`bill-run`, `remind`, `check`, `alerts`: the JSON of contracts.md, exactly."""
+"""`bill-run`, `remind`, `check`, `alerts`: their JSON, exactly."""
 
 import json
 
