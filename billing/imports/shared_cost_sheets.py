@@ -1,5 +1,8 @@
 """Costs to be shared."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import select
 
 from billing.bills import BillLine, LineKind
@@ -12,22 +15,11 @@ from billing.shared_costs import SharedCost
 
 
 def plan_shared_costs(rows: list[SharedCostRow], desk: Desk) -> Tally:
-    """Shared costs by item, place and days. One that lines were made from is never edited."""
+    """Shared costs by item, place and days. One that lines were made from is never edited; none is
+    of an item with a price of its own.
+    """
     tally = Tally()
-    known = (
-        {
-            (
-                row["item_id"],
-                row["building_id"],
-                row["entrance_id"],
-                row["from_on"],
-                row["to_on"],
-            ): row
-            for row in desk.known.rows(SharedCost)
-        }
-        if rows
-        else {}
-    )
+    known = {_key(row): row for row in desk.known.rows(SharedCost)} if rows else {}
     shared = _shared_out(desk) if known else set()
     for row in rows:
         place = _place(row, desk)
@@ -52,11 +44,21 @@ def plan_shared_costs(rows: list[SharedCostRow], desk: Desk) -> Tally:
             "cap": row.cap,
             "recorded_at": before["recorded_at"] if before else desk.now,
         }
-        if before is not None and before["id"] in shared and before != wanted:
-            desk.faults.add(row, "item", Reason.BILLED, known=row.from_on)
-            continue
+        if before != wanted:
+            if before is not None and before["id"] in shared:
+                desk.faults.add(row, "item", Reason.BILLED, known=row.from_on)
+                continue
+            if item.id in desk.known.priced_items:
+                desk.faults.add(row, "item", Reason.HAS_PRICE)
+                continue
         tally.count(is_new=before is None, changed=desk.changes.merge(SharedCost, wanted, before))
     return tally
+
+
+def _key(cost: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the same cost has in common whenever it is imported."""
+    names = ("item_id", "building_id", "entrance_id", "from_on", "to_on")
+    return tuple(cost[name] for name in names)
 
 
 def _shared_out(desk: Desk) -> set[int]:

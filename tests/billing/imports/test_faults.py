@@ -38,7 +38,7 @@ AGREED = {
 }  # fmt: skip
 METER = {"code": "W1", "item": "garbage", "subject": "1-1-101"}
 COST = {
-    "item": "property", "from_on": "2026-10-01", "to_on": "2026-10-31", "amount": 100,
+    "item": "gate", "from_on": "2026-10-01", "to_on": "2026-10-31", "amount": 100,
     "apportion_by": "按户",
 }  # fmt: skip
 DEBT = {
@@ -183,6 +183,25 @@ def test_debts_and_agreed_prices_of_one_home_do_not_overlap(world: World, vault:
         ("约定单价", 2, "开始日期", "日期与第3行重叠"),
         ("约定单价", 3, "开始日期", "日期与第2行重叠"),
         ("期初欠费", 3, "费用起始", "日期与第2行重叠"),
+    ]
+
+
+def test_a_cost_of_an_item_with_a_price_is_refused(world: World, vault: Vault) -> None:
+    [known] = complaints(take_into(world, vault, {K.SHARED_COSTS: [COST | {"item": "property"}]}))
+    assert known == ("公摊费用", 2, "项目编码", "该项目有自己的收费标准，不能用来分摊")
+    priced_beside = {
+        K.ITEMS: [ITEM],
+        K.TARIFFS: [TARIFF | {"item": "gate"}],
+        K.SHARED_COSTS: [COST],
+    }
+    assert complaints(take_into(world, vault, priced_beside)) == [known]
+
+
+def test_a_price_of_an_item_that_shares_costs_is_refused(world: World, vault: Vault) -> None:
+    take_into(world, vault, {K.ITEMS: [ITEM], K.SHARED_COSTS: [COST]})
+    outcome = take_into(world, vault, {K.TARIFFS: [TARIFF | {"item": "gate"}]})
+    assert complaints(outcome) == [
+        ("收费标准", 2, "项目编码", "该项目已有公摊费用，不能再定收费标准")
     ]
 
 

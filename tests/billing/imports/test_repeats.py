@@ -25,7 +25,17 @@ from billing.period import Period
 from billing.privacy import Vault
 from billing.property import Subject, Unit
 from billing.tariffs import Tariff
-from tests.billing.imports.test_faults import AGREED, DEBT, DISCOUNT, METER, PAID, PREPAID, TARIFF
+from tests.billing.imports.test_faults import (
+    AGREED,
+    COST,
+    DEBT,
+    DISCOUNT,
+    ITEM,
+    METER,
+    PAID,
+    PREPAID,
+    TARIFF,
+)
 from tests.billing.imports.workbooks import complaints, counts, take, take_into
 from tests.conftest import NOW, World
 
@@ -86,12 +96,7 @@ CHANGES: list[tuple[SheetKind, dict[str, Any], dict[str, Any]]] = [
     (K.DISCOUNTS, DISCOUNT, {"to_on": "2026-12-31"}),
     (K.AGREED_PRICES, AGREED, {"unit_price": "2.10"}),
     (K.METERS, METER, {"rolls_over_at": 10000}),
-    (
-        K.SHARED_COSTS,
-        {"item": "property", "from_on": "2026-10-01", "to_on": "2026-10-31", "amount": 100,
-         "apportion_by": "按户"},
-        {"amount": 110},
-    ),
+    (K.SHARED_COSTS, COST, {"amount": 110}),
 ]  # fmt: skip
 
 
@@ -99,6 +104,7 @@ CHANGES: list[tuple[SheetKind, dict[str, Any], dict[str, Any]]] = [
 def test_a_changed_row_is_brought_up_to_date_once(
     world: World, vault: Vault, kind: SheetKind, row: dict[str, Any], change: dict[str, Any]
 ) -> None:
+    one(world, vault, K.ITEMS, ITEM)
     assert sole_count(one(world, vault, kind, row)) == CREATED
     assert sole_count(one(world, vault, kind, row)) == UNCHANGED
     assert sole_count(one(world, vault, kind, row | change)) == UPDATED
