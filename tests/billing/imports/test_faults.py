@@ -205,6 +205,23 @@ def test_a_price_of_an_item_that_shares_costs_is_refused(world: World, vault: Va
     ]
 
 
+def test_costs_of_one_item_do_not_overlap(world: World, vault: Vault) -> None:
+    first, second = COST | {"building": "1"}, COST | {"building": "2"}
+    of_all = COST | {"from_on": "2026-10-31", "to_on": "2026-11-30"}
+    later = COST | {"from_on": "2026-11-01", "to_on": "2026-11-30", "building": "1"}
+    outcome = take_into(
+        world, vault, {K.ITEMS: [ITEM], K.SHARED_COSTS: [first, second, of_all, later]}
+    )
+    assert complaints(outcome) == [("公摊费用", 4, "开始日期", "日期与第2行重叠")]
+    apart = {K.ITEMS: [ITEM], K.SHARED_COSTS: [first, second, later]}
+    assert complaints(take_into(world, vault, apart)) == []
+    entrance = later | {"entrance": "1"}
+    assert complaints(take_into(world, vault, {K.SHARED_COSTS: [entrance, of_all]})) == [
+        ("公摊费用", 2, "开始日期", "日期与已有记录重叠"),
+        ("公摊费用", 3, "开始日期", "日期与已有记录重叠"),
+    ]
+
+
 def test_a_price_that_falls_is_a_warning_and_is_taken(world: World, vault: Vault) -> None:
     outcome = take_into(world, vault, {K.TARIFFS: [TIERED | {"tiers": "100:0.60;:0.50"}]})
     assert complaints(outcome) == []
