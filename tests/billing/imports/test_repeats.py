@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import func, select
 
 from billing.allocation import OpenLine, allocate
+from billing.bill_run import one_run_at_a_time
 from billing.bills import BillLine, LineKind, list_bills, list_lines
 from billing.checks import run_checks
 from billing.closing import PeriodClose
+from billing.errors import Conflict
 from billing.imports.columns import SheetKind
 from billing.imports.run import Outcome
 from billing.ledger import JournalEntry
@@ -303,6 +305,18 @@ def test_two_imports_of_one_workbook_at_once_make_it_once(world: World, vault: V
     assert sorted(counts(outcome)["payments"] for outcome in outcomes) == [UNCHANGED, CREATED]
     with world.database.transaction() as session:
         assert [found for found in run_checks(session) if found.violations] == []
+
+
+def test_nothing_is_imported_while_a_bill_run_prices_with_what_was_there(
+    world: World, vault: Vault
+) -> None:
+    with one_run_at_a_time(world.database, world.community.id):
+        with pytest.raises(Conflict, match="a bill run of this community is under way"):
+            one(world, vault, K.TARIFFS, TARIFF)
+        with world.database.transaction() as session:
+            checked = take(session, vault, {K.TARIFFS: [TARIFF]}, write=False)
+    assert sole_count(checked) == CREATED
+    assert sole_count(one(world, vault, K.TARIFFS, TARIFF)) == CREATED
 
 
 @pytest.mark.parametrize("seed", range(3))
