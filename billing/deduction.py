@@ -55,8 +55,9 @@ BOOK_DEDUCTIONS = [
                CASE WHEN side.no = 1 THEN payment.amount ELSE 0 END,
                CASE WHEN side.no = 2 THEN payment.amount ELSE 0 END
         FROM payment
-        JOIN (SELECT DISTINCT community_id, payment_id, bill_id FROM payment_allocation) part
-          ON part.community_id = payment.community_id AND part.payment_id = payment.id
+        JOIN (SELECT DISTINCT payment_id, bill_id FROM payment_allocation
+              WHERE community_id = :community_id AND payment_id = ANY(:payment_ids)) part
+          ON part.payment_id = payment.id
         JOIN journal_entry entry ON entry.community_id = payment.community_id
          AND entry.idempotency_key = 'payment:' || payment.out_trade_no
         CROSS JOIN (VALUES (1, :prepayments), (2, :receivable)) AS side(no, code)

@@ -14,12 +14,14 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
     UniqueConstraint,
+    exists,
     func,
     select,
     text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from billing.adjustment_tables import AfterVoid, BillVoid
 from billing.bills import BillLine, LineKind
 from billing.db import Base, CommunityId, LocalId, id_array
 from billing.errors import InvalidInput, NotFound
@@ -198,7 +200,15 @@ def load_timelines(
 def billed_until(
     session: Session, community_id: int, meter_ids: Collection[int]
 ) -> dict[int, date]:
-    """Meter → day of its last reading that a line was made from; only meters that have one."""
+    """Meter → day of its last reading that a line was made from; only meters that have one.
+
+    Lines of a bill that was voided to be made anew do not count: the next run prices them again.
+    """
+    made_anew = exists().where(
+        BillVoid.community_id == BillLine.community_id,
+        BillVoid.bill_id == BillLine.bill_id,
+        BillVoid.after == AfterVoid.REDO,
+    )
     last = (
         select(MeterReading.meter_id, func.max(MeterReading.read_on).label("day"))
         .join(
@@ -216,6 +226,7 @@ def billed_until(
         .where(
             MeterReading.community_id == community_id,
             MeterReading.meter_id.in_(id_array(meter_ids)),
+            ~made_anew,
         )
         .group_by(MeterReading.meter_id)
     )

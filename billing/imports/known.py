@@ -23,6 +23,7 @@ from billing.people import Staff
 from billing.pricing import PricingMethod
 from billing.privacy import Vault
 from billing.property import Building, Entrance, Subject, SubjectKind, Unit
+from billing.shared_costs import SharedCost
 from billing.tariffs import ChargeItem, Tariff
 
 
@@ -96,6 +97,16 @@ class Known:
             for row in self.rows(Tariff)
             if row["price"]["method"] == PricingMethod.TIERED
         }
+
+    @cached_property
+    def priced_items(self) -> set[int]:
+        """Items with a price of their own."""
+        return {row["item_id"] for row in self.rows(Tariff)}
+
+    @cached_property
+    def shared_items(self) -> set[int]:
+        """Items that share costs."""
+        return {row["item_id"] for row in self.rows(SharedCost)}
 
     @cached_property
     def meters(self) -> dict[str, int]:

@@ -50,6 +50,8 @@ class Reason(LabelEnum):
     TIERS_DESCEND = "tiers_descend", "各档上限必须依次增大"
     NO_AREA = "no_area", "车位没有面积，不能按面积计价"
     TIERED_PRICE = "tiered_price", "阶梯计价的项目不能约定单价"
+    HAS_PRICE = "has_price", "该项目有自己的收费标准，不能用来分摊"
+    HAS_COSTS = "has_costs", "该项目已有公摊费用，不能再定收费标准"
     PRICE_REFUSED = "price_refused", "收费标准不能计算：{shown}"
     TOTAL_FALLS = "total_falls", "用量超过{at}时总价反而下降：{before}元变为{after}元"
     PERCENT_OR_AMOUNT = "percent_or_amount", "折扣比例和优惠金额必须且只能填一项"

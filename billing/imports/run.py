@@ -59,6 +59,7 @@ from billing.meter_timeline import NewEvent
 from billing.meters import write_events
 from billing.privacy import Vault
 from billing.property import Community
+from billing.run_lock import refuse_during_run
 
 IMPORT_LOCK = 20261110
 """First key of the advisory lock of imports: two imports wait for each other."""
@@ -117,12 +118,15 @@ def import_workbook(
 
     Raises:
         NotFound: the community is neither in the database nor in the workbook.
+        Conflict: a bill run of the community is under way, and `write` is set.
     """
     faults = Faults()
     book = read_book(sheets, faults, advance)
     _set_up(session)
     ids = Ids(session)
     community_id = _community_id(session, book, code, faults, ids)
+    if write:
+        refuse_during_run(session, community_id)
     known = Known(session, community_id)
     desk = Desk(session, known, ids, vault, today, now, faults)
     outcome = Outcome(faults=faults.found, warnings=desk.warnings.found)

@@ -1,5 +1,9 @@
 """Costs to be shared."""
 
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import select
 
 from billing.bills import BillLine, LineKind
@@ -12,23 +16,15 @@ from billing.shared_costs import SharedCost
 
 
 def plan_shared_costs(rows: list[SharedCostRow], desk: Desk) -> Tally:
-    """Shared costs by item, place and days. One that lines were made from is never edited."""
+    """Shared costs by item, place and days. One that lines were made from is never edited; none is
+    of an item with a price of its own, and no two of one item are for the same days and homes.
+    """
     tally = Tally()
-    known = (
-        {
-            (
-                row["item_id"],
-                row["building_id"],
-                row["entrance_id"],
-                row["from_on"],
-                row["to_on"],
-            ): row
-            for row in desk.known.rows(SharedCost)
-        }
-        if rows
-        else {}
-    )
+    known = {_key(row): row for row in desk.known.rows(SharedCost)} if rows else {}
     shared = _shared_out(desk) if known else set()
+    taken: dict[int, list[tuple[Mapping[str, Any], int]]] = defaultdict(list)
+    for cost in known.values():
+        taken[cost["item_id"]].append((cost, 0))
     for row in rows:
         place = _place(row, desk)
         item = desk.item(row, row.item)
@@ -52,11 +48,54 @@ def plan_shared_costs(rows: list[SharedCostRow], desk: Desk) -> Tally:
             "cap": row.cap,
             "recorded_at": before["recorded_at"] if before else desk.now,
         }
-        if before is not None and before["id"] in shared and before != wanted:
-            desk.faults.add(row, "item", Reason.BILLED, known=row.from_on)
-            continue
+        if before != wanted:
+            if before is not None and before["id"] in shared:
+                desk.faults.add(row, "item", Reason.BILLED, known=row.from_on)
+                continue
+            if item.id in desk.known.priced_items:
+                desk.faults.add(row, "item", Reason.HAS_PRICE)
+                continue
+            if _refuse_overlap(row, wanted, taken[item.id], desk):
+                continue
+            taken[item.id].append((wanted, row.row))
         tally.count(is_new=before is None, changed=desk.changes.merge(SharedCost, wanted, before))
     return tally
+
+
+def _key(cost: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the same cost has in common whenever it is imported."""
+    names = ("item_id", "building_id", "entrance_id", "from_on", "to_on")
+    return tuple(cost[name] for name in names)
+
+
+def _refuse_overlap(
+    row: SharedCostRow,
+    wanted: Mapping[str, Any],
+    taken: list[tuple[Mapping[str, Any], int]],
+    desk: Desk,
+) -> bool:
+    """Whether another cost of the item has a day and a home of the row's, which is a fault.
+
+    Each cost comes with the row it stands in; 0 for the database's.
+    """
+    for cost, other in taken:
+        if cost["id"] != wanted["id"] and _overlap(cost, wanted):
+            reason = Reason.OVERLAPS if other else Reason.OVERLAPS_BOOKED
+            desk.faults.add(row, "from_on", reason, other=other)
+            return True
+    return False
+
+
+def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Scopes overlap when one holds the other; what the wider one does not name is None."""
+    return (
+        one["from_on"] < other["to_on"]
+        and other["from_on"] < one["to_on"]
+        and all(
+            None in (one[name], other[name]) or one[name] == other[name]
+            for name in ("building_id", "entrance_id")
+        )
+    )
 
 
 def _shared_out(desk: Desk) -> set[int]:

@@ -73,7 +73,9 @@ def _refuse_fixed(row: ItemRow, before: Mapping[str, Any], desk: Desk) -> bool:
 
 
 def plan_tariffs(rows: list[TariffRow], desk: Desk) -> Tally:
-    """Versions by item and first day. A version that priced a line is never edited."""
+    """Versions by item and first day. A version that priced a line is never edited, and an item
+    that shares costs has none.
+    """
     tally = Tally()
     known = (
         {(row["item_id"], row["effective_from"]): row for row in desk.known.rows(Tariff)}
@@ -88,10 +90,14 @@ def plan_tariffs(rows: list[TariffRow], desk: Desk) -> Tally:
             continue
         if row.method is PricingMethod.TIERED:
             desk.known.tiered_items.add(item.id)
+        desk.known.priced_items.add(item.id)
         _warn(row, tariff_warnings(price), desk)
         before = known.get((item.id, row.effective_from))
         if before is not None and _is_same(before, price, row.document):
             tally.count(is_new=False, changed=False)
+            continue
+        if item.id in desk.known.shared_items:
+            desk.faults.add(row, "item", Reason.HAS_COSTS)
             continue
         if before is not None and before["id"] in used:
             shown = row.effective_from.isoformat()

@@ -19,6 +19,16 @@ from billing.meter_timeline import (
 )
 from billing.meters import Meter, MeterReading, record_readings
 from billing.tariffs import ChargeItem
+from tests.billing.test_run_charges import (
+    WATER,
+    add_item,
+    add_meter,
+    charged,
+    drafted_bill,
+    run,
+    sql,
+    void,
+)
 from tests.conftest import NOW, World
 
 CAPACITY = Decimal(100_000)
@@ -205,3 +215,25 @@ def test_one_refused_reading_and_none_is_recorded(world: World, meter_id: int) -
 def test_a_meter_nobody_has_is_refused(world: World) -> None:
     with pytest.raises(NotFound, match="no meter 77 in community"):
         record(world, NewReading(77, day(1), Decimal(1)))
+
+
+def late_replacement(world: World, after: str) -> NewReplacement:
+    """A replacement within December, whose bill was made without it and is void by now."""
+    add_item(world, "water", "water", WATER)
+    add_meter(world, ("2026-11-30", "100"), ("2026-12-31", "190"))
+    run(world)
+    void(world, drafted_bill(world), after)
+    [(meter,)] = sql(world, "SELECT id FROM meter")
+    return NewReplacement(meter, date(2026, 12, 10), Decimal(105), Decimal(180))
+
+
+def test_a_replacement_is_filed_into_a_span_whose_bill_is_made_anew(world: World) -> None:
+    record(world, late_replacement(world, "redo"))
+    run(world)
+    assert [fen for _, _, fen, _ in charged(world, "water")] == [90 * 345, (5 + 10) * 345]
+
+
+def test_a_replacement_is_not_filed_into_a_span_that_is_never_billed_again(world: World) -> None:
+    change = late_replacement(world, "exclude")
+    with pytest.raises(InvalidInput, match=Objection.BILLED.value):
+        record(world, change)

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from billing.bill_issue import issue_chunk
 from billing.bills import Bill, get_bills, list_lines, list_unpaid
 from billing.db import Database
-from billing.deduction import Deducted, deduct_chunk, deduct_home
+from billing.deduction import BOOK_DEDUCTIONS, Deducted, deduct_chunk, deduct_home
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.ledger import FixedAccount, JournalEntry, balance
@@ -277,6 +277,15 @@ def test_a_chunk_of_many_homes_takes_as_many_statements_as_one_of_one(world: Wor
         with statements(world) as together:
             assert deduct(session, world, pair) == Deducted(2, Money(6000))
         assert len(together) == len(alone)
+
+
+def test_a_chunk_reads_the_allocations_of_its_own_payments_only(world: World) -> None:
+    book_postings = BOOK_DEDUCTIONS[1].text
+    values = {"community_id": world.community.id, "payment_ids": [1, 2]}
+    accounts = {"prepayments": "prepayments", "receivable": "receivable"}
+    with world.database.transaction() as session:
+        plan = session.scalars(text(f"EXPLAIN {book_postings}"), values | accounts).all()
+    assert any("payment_id = ANY" in step for step in plan), plan
 
 
 def test_nothing_to_deduct_is_found_out_in_one_statement(world: World) -> None:

@@ -38,7 +38,7 @@ AGREED = {
 }  # fmt: skip
 METER = {"code": "W1", "item": "garbage", "subject": "1-1-101"}
 COST = {
-    "item": "property", "from_on": "2026-10-01", "to_on": "2026-10-31", "amount": 100,
+    "item": "gate", "from_on": "2026-10-01", "to_on": "2026-10-31", "amount": 100,
     "apportion_by": "按户",
 }  # fmt: skip
 DEBT = {
@@ -183,6 +183,42 @@ def test_debts_and_agreed_prices_of_one_home_do_not_overlap(world: World, vault:
         ("约定单价", 2, "开始日期", "日期与第3行重叠"),
         ("约定单价", 3, "开始日期", "日期与第2行重叠"),
         ("期初欠费", 3, "费用起始", "日期与第2行重叠"),
+    ]
+
+
+def test_a_cost_of_an_item_with_a_price_is_refused(world: World, vault: Vault) -> None:
+    [known] = complaints(take_into(world, vault, {K.SHARED_COSTS: [COST | {"item": "property"}]}))
+    assert known == ("公摊费用", 2, "项目编码", "该项目有自己的收费标准，不能用来分摊")
+    priced_beside = {
+        K.ITEMS: [ITEM],
+        K.TARIFFS: [TARIFF | {"item": "gate"}],
+        K.SHARED_COSTS: [COST],
+    }
+    assert complaints(take_into(world, vault, priced_beside)) == [known]
+
+
+def test_a_price_of_an_item_that_shares_costs_is_refused(world: World, vault: Vault) -> None:
+    take_into(world, vault, {K.ITEMS: [ITEM], K.SHARED_COSTS: [COST]})
+    outcome = take_into(world, vault, {K.TARIFFS: [TARIFF | {"item": "gate"}]})
+    assert complaints(outcome) == [
+        ("收费标准", 2, "项目编码", "该项目已有公摊费用，不能再定收费标准")
+    ]
+
+
+def test_costs_of_one_item_do_not_overlap(world: World, vault: Vault) -> None:
+    first, second = COST | {"building": "1"}, COST | {"building": "2"}
+    of_all = COST | {"from_on": "2026-10-31", "to_on": "2026-11-30"}
+    later = COST | {"from_on": "2026-11-01", "to_on": "2026-11-30", "building": "1"}
+    outcome = take_into(
+        world, vault, {K.ITEMS: [ITEM], K.SHARED_COSTS: [first, second, of_all, later]}
+    )
+    assert complaints(outcome) == [("公摊费用", 4, "开始日期", "日期与第2行重叠")]
+    apart = {K.ITEMS: [ITEM], K.SHARED_COSTS: [first, second, later]}
+    assert complaints(take_into(world, vault, apart)) == []
+    entrance = later | {"entrance": "1"}
+    assert complaints(take_into(world, vault, {K.SHARED_COSTS: [entrance, of_all]})) == [
+        ("公摊费用", 2, "开始日期", "日期与已有记录重叠"),
+        ("公摊费用", 3, "开始日期", "日期与已有记录重叠"),
     ]
 
 

@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import func, select
 
 from billing.allocation import OpenLine, allocate
+from billing.bill_run import one_run_at_a_time
 from billing.bills import BillLine, LineKind, list_bills, list_lines
 from billing.checks import run_checks
 from billing.closing import PeriodClose
+from billing.errors import Conflict
 from billing.imports.columns import SheetKind
 from billing.imports.run import Outcome
 from billing.ledger import JournalEntry
@@ -25,7 +27,17 @@ from billing.period import Period
 from billing.privacy import Vault
 from billing.property import Subject, Unit
 from billing.tariffs import Tariff
-from tests.billing.imports.test_faults import AGREED, DEBT, DISCOUNT, METER, PAID, PREPAID, TARIFF
+from tests.billing.imports.test_faults import (
+    AGREED,
+    COST,
+    DEBT,
+    DISCOUNT,
+    ITEM,
+    METER,
+    PAID,
+    PREPAID,
+    TARIFF,
+)
 from tests.billing.imports.workbooks import complaints, counts, take, take_into
 from tests.conftest import NOW, World
 
@@ -86,12 +98,7 @@ CHANGES: list[tuple[SheetKind, dict[str, Any], dict[str, Any]]] = [
     (K.DISCOUNTS, DISCOUNT, {"to_on": "2026-12-31"}),
     (K.AGREED_PRICES, AGREED, {"unit_price": "2.10"}),
     (K.METERS, METER, {"rolls_over_at": 10000}),
-    (
-        K.SHARED_COSTS,
-        {"item": "property", "from_on": "2026-10-01", "to_on": "2026-10-31", "amount": 100,
-         "apportion_by": "按户"},
-        {"amount": 110},
-    ),
+    (K.SHARED_COSTS, COST, {"amount": 110}),
 ]  # fmt: skip
 
 
@@ -99,6 +106,7 @@ CHANGES: list[tuple[SheetKind, dict[str, Any], dict[str, Any]]] = [
 def test_a_changed_row_is_brought_up_to_date_once(
     world: World, vault: Vault, kind: SheetKind, row: dict[str, Any], change: dict[str, Any]
 ) -> None:
+    one(world, vault, K.ITEMS, ITEM)
     assert sole_count(one(world, vault, kind, row)) == CREATED
     assert sole_count(one(world, vault, kind, row)) == UNCHANGED
     assert sole_count(one(world, vault, kind, row | change)) == UPDATED
@@ -297,6 +305,18 @@ def test_two_imports_of_one_workbook_at_once_make_it_once(world: World, vault: V
     assert sorted(counts(outcome)["payments"] for outcome in outcomes) == [UNCHANGED, CREATED]
     with world.database.transaction() as session:
         assert [found for found in run_checks(session) if found.violations] == []
+
+
+def test_nothing_is_imported_while_a_bill_run_prices_with_what_was_there(
+    world: World, vault: Vault
+) -> None:
+    with one_run_at_a_time(world.database, world.community.id):
+        with pytest.raises(Conflict, match="a bill run of this community is under way"):
+            one(world, vault, K.TARIFFS, TARIFF)
+        with world.database.transaction() as session:
+            checked = take(session, vault, {K.TARIFFS: [TARIFF]}, write=False)
+    assert sole_count(checked) == CREATED
+    assert sole_count(one(world, vault, K.TARIFFS, TARIFF)) == CREATED
 
 
 @pytest.mark.parametrize("seed", range(3))
