@@ -24,7 +24,7 @@ from billing.business_day import BEIJING
 from billing.checks import run_checks
 from billing.closing import PeriodClose
 from billing.handovers import hand_over
-from billing.ledger import FixedAccount, balance
+from billing.ledger import FixedAccount, JournalEntry, balance
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState, PaymentTarget
 from billing.people import Resident, Staff
@@ -152,6 +152,11 @@ def pay(
         session.flush()
     book(session, payment, at(on), at(on))
     return payment
+
+
+def last_entry(session: Session) -> JournalEntry:
+    """What was posted last."""
+    return session.scalars(select(JournalEntry).order_by(JournalEntry.id.desc()).limit(1)).one()
 
 
 def adjust(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import AdjustmentKind, AdjustmentState, AfterVoid
 from billing.bill_run_tables import BillRun, RunKind
-from billing.bills import Bill, BillLine, LineKind, get_bills, list_lines
+from billing.bills import Bill, BillLine, LineKind, get_bills, list_bills, list_lines
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.late_fee_bills import issue_late_fees
@@ -27,7 +27,8 @@ from billing.late_fee_tables import LateFeeCap, LateFeePolicy
 from billing.late_fees import LateFeeLine, late_fee_lines, preview_late_fee
 from billing.ledger import JournalEntry, balance
 from billing.money import ZERO, Money
-from billing.payment_tables import Payment, PaymentAllocation
+from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel
+from billing.prepayments import top_up
 from billing.pricing import (
     DailyRate,
     LateFeeTerms,
@@ -193,6 +194,30 @@ def test_a_debt_paid_in_time_costs_nothing_and_one_paid_late_its_days(world: Wor
         pay(session, world, ROOM, "600.00", date(2027, 2, 6), late)
         assert fee(session, world, in_time, FEBRUARY_10) == 0
         assert fee(session, world, late, FEBRUARY_10) == 4 * 50 + 2 * 30
+
+
+def test_who_paid_in_time_bears_no_fee_though_the_month_was_closed_meanwhile(world: World) -> None:
+    unit = world.unit(ROOM)
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        shut(session, world, "2027-01")
+        owed = list_bills(session, world.community.id, [unit.id])
+        top_up(
+            session,
+            community_id=world.community.id,
+            unit_id=unit.id,
+            amount=sum((bill.outstanding for bill in owed), ZERO),
+            channel=PaymentChannel.COUNTER,
+            number="X1",
+            paid_at=at(DUE),
+            now=at(FEBRUARY_10),
+        )
+        assert fee(session, world, bill_id, date(2027, 2, 15)) == 0
+        entry = session.scalars(
+            select(JournalEntry).order_by(JournalEntry.id.desc()).limit(1)
+        ).one()
+        assert entry.effective_on == date(2027, 2, 1)
 
 
 def test_frozen_days_are_not_counted(world: World) -> None:
