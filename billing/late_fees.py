@@ -92,7 +92,15 @@ LATE_DEBTS = text(
             AND fee.period_to > greatest(paid.last_on, changed.last_on)
             AND NOT EXISTS (SELECT FROM bill_void void
                             WHERE void.community_id = fee.community_id
-                              AND void.bill_id = fee.bill_id)))
+                              AND void.bill_id = fee.bill_id))
+          -- Unless a line of it is to be charged again.
+          AND NOT EXISTS (
+              SELECT FROM bill_line fee
+              JOIN bill_void void ON void.community_id = fee.community_id
+               AND void.bill_id = fee.bill_id AND void.after = 'redo'
+              WHERE fee.community_id = own.community_id AND fee.subject_id = own.unit_id
+                AND fee.item_id = :item_id AND fee.kind = 'late_fee'
+                AND fee.source_id = own.id))
       AND NOT EXISTS (SELECT FROM bill_void void
                       WHERE void.community_id = own.community_id AND void.bill_id = own.id)
     ORDER BY own.unit_id, own.due_on, own.id

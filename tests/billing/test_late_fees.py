@@ -42,6 +42,7 @@ from tests.billing.paper import (
     adjust,
     at,
     faults,
+    last_entry,
     pay,
     shut,
     staff,
@@ -391,6 +392,20 @@ def test_a_voided_late_fee_is_charged_anew_unless_it_was_let_off(
         assert fee(session, world, bill_id, FEBRUARY_10) == again
         redone = accrue(session, world, FEBRUARY_10)
         assert len(redone) == (1 if again else 0)
+
+
+def test_a_voided_late_fee_of_a_debt_paid_since_is_charged_anew(world: World) -> None:
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        [first] = accrue(session, world, FEBRUARY_10)
+        pay(session, world, ROOM, "1000.00", date(2027, 2, 15), bill_id)
+        accrue(session, world, date(2027, 2, 20))
+        void(session, world.community.id, first, AfterVoid.REDO)
+        [again] = accrue(session, world, date(2027, 2, 20))
+        [bill] = get_bills(session, world.community.id, [again])
+        assert bill.amount.fen == 10 * 50
+        assert accrue(session, world, date(2027, 2, 20)) == []
 
 
 def test_a_void_bill_bears_no_late_fee(world: World) -> None:
