@@ -48,10 +48,11 @@ LATE_DEBTS = text(
         SELECT run_id, chunk_no, due_on, min(id) AS first_id, max(id) AS last_id
         FROM own GROUP BY run_id, chunk_no, due_on
     ),
+    -- In time is what lasted: less what was released or taken back since, whenever that was.
     paid AS (
         SELECT span.run_id, span.chunk_no, part.bill_id, sum(part.amount) AS amount,
-               coalesce(sum(part.amount) FILTER (WHERE part.effective_on <= span.due_on), 0)
-                   AS in_time,
+               coalesce(sum(part.amount) FILTER (WHERE part.effective_on <= span.due_on
+                                                    OR part.amount < 0), 0) AS in_time,
                max(part.effective_on) AS last_on
         FROM span
         JOIN payment_allocation part ON part.community_id = :community_id
@@ -61,8 +62,8 @@ LATE_DEBTS = text(
     changed AS (
         SELECT change.bill_id, sum(change.amount) AS amount,
                coalesce(sum(change.amount) FILTER (WHERE change.kind = 'adjustment'
-                                                      OR change.effective_on <= own.due_on), 0)
-                   AS in_time,
+                                                      OR change.effective_on <= own.due_on
+                                                      OR change.amount > 0), 0) AS in_time,
                max(change.effective_on) AS last_on
         FROM own
         JOIN adjustment change ON change.community_id = own.community_id
@@ -106,7 +107,9 @@ LATE_DEBTS = text(
     ORDER BY own.unit_id, own.due_on, own.id
     """
 )
-"""Bills of homes that were not paid in full in time: candidates, few where most people pay."""
+"""Bills of homes that were not paid in full in time, or owed again since: candidates, few where
+most people pay.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,26 +167,28 @@ def adjust(
     on: date,
     *,
     state: AdjustmentState = AdjustmentState.APPROVED,
-) -> None:
+    reverses_id: int | None = None,
+) -> Adjustment:
     """An approved change of what is owed on a line; nothing is posted."""
     decided = state is not AdjustmentState.REQUESTED
-    session.add(
-        Adjustment(
-            community_id=line.community_id,
-            bill_id=line.bill_id,
-            bill_line_id=line.id,
-            kind=kind,
-            amount=Money.from_yuan(yuan),
-            reason="told so",
-            state=state,
-            effective_on=on if decided else None,
-            requested_by=staff(session, "liu").id,
-            requested_at=at(on),
-            decided_by=staff(session, "zhao").id if decided else None,
-            decided_at=at(on) if decided else None,
-        )
+    adjustment = Adjustment(
+        community_id=line.community_id,
+        bill_id=line.bill_id,
+        bill_line_id=line.id,
+        kind=kind,
+        amount=Money.from_yuan(yuan),
+        reason="told so",
+        state=state,
+        effective_on=on if decided else None,
+        reverses_id=reverses_id,
+        requested_by=staff(session, "liu").id,
+        requested_at=at(on),
+        decided_by=staff(session, "zhao").id if decided else None,
+        decided_at=at(on) if decided else None,
     )
+    session.add(adjustment)
     session.flush()
+    return adjustment
 
 
 def void(session: Session, community_id: int, bill_id: int, after: AfterVoid) -> None:

@@ -42,7 +42,6 @@ from tests.billing.paper import (
     adjust,
     at,
     faults,
-    last_entry,
     pay,
     shut,
     staff,
@@ -308,6 +307,30 @@ def test_a_released_payment_is_owed_again_from_the_next_day(world: World) -> Non
         payment = pay(session, world, ROOM, "1000.00", date(2027, 2, 4), bill_id)
         release(session, payment, bill_id, "1000.00", date(2027, 2, 8))
         assert fee(session, world, bill_id, FEBRUARY_10) == 4 * 50 + 2 * 50
+
+
+def test_a_waiver_taken_back_after_the_due_day_is_owed_from_the_next_day(world: World) -> None:
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        line = first_line(session, bill_id)
+        waived = adjust(session, line, "-1000.00", AdjustmentKind.WAIVER, date(2027, 1, 10))
+        adjust(
+            session, line, "1000.00", AdjustmentKind.WAIVER, date(2027, 2, 4), reverses_id=waived.id
+        )
+        assert fee(session, world, bill_id, FEBRUARY_10) == 6 * 50
+        pay(session, world, ROOM, "1000.00", date(2027, 2, 8), bill_id)
+        assert fee(session, world, bill_id, FEBRUARY_10) == 4 * 50
+
+
+def test_money_paid_in_time_and_released_later_is_owed_from_the_next_day(world: World) -> None:
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        payment = pay(session, world, ROOM, "1000.00", date(2027, 1, 20), bill_id)
+        release(session, payment, bill_id, "1000.00", date(2027, 2, 4))
+        pay(session, world, ROOM, "1000.00", date(2027, 2, 8), bill_id)
+        assert fee(session, world, bill_id, FEBRUARY_10) == 4 * 50
 
 
 def test_discounts_lower_the_principal(world: World) -> None:
