@@ -32,14 +32,15 @@ def book(session: Session, payment: Payment, paid_at: datetime, now: datetime) -
     """Allocate a confirmed payment, post it, number its receipt and record the fact.
 
     The money belongs to the day it was paid, as on the provider's statement, however late its word
-    came, unless that month was closed meanwhile; the receipt is of today. What a prepayment pays
-    has no receipt: it was given when the money came.
+    came: who paid in time bears no late fee. Where that month was closed meanwhile, the entry alone
+    is dated the first open day. The receipt is of today. What a prepayment pays has no receipt: it
+    was given when the money came.
 
     Must be called once per payment, in the transaction that confirms it.
     """
     # One payment of a home at a time: what is owed must not change between reading and allocating.
     lock_home(session, payment.community_id, payment.unit_id)
-    paid_on = first_open_day(session, payment.community_id, business_date(paid_at))
+    paid_on = business_date(paid_at)
     allocation = _allocate_to_open_lines(session, payment)
     _write_allocation(session, payment, allocation, paid_on)
     post(
@@ -48,7 +49,7 @@ def book(session: Session, payment: Payment, paid_at: datetime, now: datetime) -
         kind=EntryKind.PAYMENT,
         key=f"payment:{payment.out_trade_no}",
         source_id=payment.id,
-        effective_on=paid_on,
+        effective_on=first_open_day(session, payment.community_id, paid_on),
         now=now,
         legs=_payment_legs(payment, allocation),
     )

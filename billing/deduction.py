@@ -43,7 +43,8 @@ BOOK_DEDUCTIONS = [
         """
         INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,
                                    posted_at, postings, total)
-        SELECT community_id, :entry_kind, 'payment:' || out_trade_no, id, :paid_on, :now, 2, amount
+        SELECT community_id, :entry_kind, 'payment:' || out_trade_no, id, :posted_on, :now, 2,
+               amount
         FROM payment WHERE community_id = :community_id AND id = ANY(:payment_ids)
         ORDER BY id
         """,
@@ -95,16 +96,15 @@ def deduct_chunk(
         return NOTHING
     # What they have and owe must not change between reading and booking.
     lock_homes(session, community_id, homes)
-    paid_on_day = first_open_day(session, community_id, today)
     part = _parts(community_id, run_id, chunk_no, homes)
-    paid = session.execute(_write_parts(part, community_id, paid_on_day, now)).all()
+    paid = session.execute(_write_parts(part, community_id, today, now)).all()
     if not paid:
         return NOTHING
     payment_ids = sorted({row.payment_id for row in paid})
     parameters = {
         "community_id": community_id,
         "payment_ids": payment_ids,
-        "paid_on": paid_on_day,
+        "posted_on": first_open_day(session, community_id, today),
         "now": now,
         "entry_kind": EntryKind.PAYMENT.value,
         "prepayments": FixedAccount.PREPAYMENTS.value,
@@ -204,7 +204,7 @@ def _parts(community_id: int, run_id: int, chunk_no: int, homes: Sequence[int]) 
     )
 
 
-def _write_parts(part: CTE, community_id: int, paid_on_day: date, now: datetime) -> Insert:
+def _write_parts(part: CTE, community_id: int, today: date, now: datetime) -> Insert:
     """One payment per bill and its allocations; one statement, as what is owed is read once."""
     number = func.concat(PREPAID_PREFIX, part.c.bill_id)
     paid = (
@@ -246,7 +246,7 @@ def _write_parts(part: CTE, community_id: int, paid_on_day: date, now: datetime)
                 part.c.line_id,
                 part.c.bill_id,
                 part.c.amount,
-                literal(paid_on_day),
+                literal(today),
             )
             .join(paid, paid.c.out_trade_no == number)
             .order_by(part.c.line_id),

@@ -48,10 +48,11 @@ LATE_DEBTS = text(
         SELECT run_id, chunk_no, due_on, min(id) AS first_id, max(id) AS last_id
         FROM own GROUP BY run_id, chunk_no, due_on
     ),
+    -- In time is what lasted: less what was released or taken back since, whenever that was.
     paid AS (
         SELECT span.run_id, span.chunk_no, part.bill_id, sum(part.amount) AS amount,
-               coalesce(sum(part.amount) FILTER (WHERE part.effective_on <= span.due_on), 0)
-                   AS in_time,
+               coalesce(sum(part.amount) FILTER (WHERE part.effective_on <= span.due_on
+                                                    OR part.amount < 0), 0) AS in_time,
                max(part.effective_on) AS last_on
         FROM span
         JOIN payment_allocation part ON part.community_id = :community_id
@@ -61,8 +62,8 @@ LATE_DEBTS = text(
     changed AS (
         SELECT change.bill_id, sum(change.amount) AS amount,
                coalesce(sum(change.amount) FILTER (WHERE change.kind = 'adjustment'
-                                                      OR change.effective_on <= own.due_on), 0)
-                   AS in_time,
+                                                      OR change.effective_on <= own.due_on
+                                                      OR change.amount > 0), 0) AS in_time,
                max(change.effective_on) AS last_on
         FROM own
         JOIN adjustment change ON change.community_id = own.community_id
@@ -92,13 +93,23 @@ LATE_DEBTS = text(
             AND fee.period_to > greatest(paid.last_on, changed.last_on)
             AND NOT EXISTS (SELECT FROM bill_void void
                             WHERE void.community_id = fee.community_id
-                              AND void.bill_id = fee.bill_id)))
+                              AND void.bill_id = fee.bill_id))
+          -- Unless a line of it is to be charged again.
+          AND NOT EXISTS (
+              SELECT FROM bill_line fee
+              JOIN bill_void void ON void.community_id = fee.community_id
+               AND void.bill_id = fee.bill_id AND void.after = 'redo'
+              WHERE fee.community_id = own.community_id AND fee.subject_id = own.unit_id
+                AND fee.item_id = :item_id AND fee.kind = 'late_fee'
+                AND fee.source_id = own.id))
       AND NOT EXISTS (SELECT FROM bill_void void
                       WHERE void.community_id = own.community_id AND void.bill_id = own.id)
     ORDER BY own.unit_id, own.due_on, own.id
     """
 )
-"""Bills of homes that were not paid in full in time: candidates, few where most people pay."""
+"""Bills of homes that were not paid in full in time, or owed again since: candidates, few where
+most people pay.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from billing.business_day import BEIJING
 from billing.checks import run_checks
 from billing.closing import PeriodClose
 from billing.handovers import hand_over
-from billing.ledger import FixedAccount, balance
+from billing.ledger import FixedAccount, JournalEntry, balance
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState, PaymentTarget
 from billing.people import Resident, Staff
@@ -154,6 +154,11 @@ def pay(
     return payment
 
 
+def last_entry(session: Session) -> JournalEntry:
+    """What was posted last."""
+    return session.scalars(select(JournalEntry).order_by(JournalEntry.id.desc()).limit(1)).one()
+
+
 def adjust(
     session: Session,
     line: BillLine,
@@ -162,26 +167,28 @@ def adjust(
     on: date,
     *,
     state: AdjustmentState = AdjustmentState.APPROVED,
-) -> None:
+    reverses_id: int | None = None,
+) -> Adjustment:
     """An approved change of what is owed on a line; nothing is posted."""
     decided = state is not AdjustmentState.REQUESTED
-    session.add(
-        Adjustment(
-            community_id=line.community_id,
-            bill_id=line.bill_id,
-            bill_line_id=line.id,
-            kind=kind,
-            amount=Money.from_yuan(yuan),
-            reason="told so",
-            state=state,
-            effective_on=on if decided else None,
-            requested_by=staff(session, "liu").id,
-            requested_at=at(on),
-            decided_by=staff(session, "zhao").id if decided else None,
-            decided_at=at(on) if decided else None,
-        )
+    adjustment = Adjustment(
+        community_id=line.community_id,
+        bill_id=line.bill_id,
+        bill_line_id=line.id,
+        kind=kind,
+        amount=Money.from_yuan(yuan),
+        reason="told so",
+        state=state,
+        effective_on=on if decided else None,
+        reverses_id=reverses_id,
+        requested_by=staff(session, "liu").id,
+        requested_at=at(on),
+        decided_by=staff(session, "zhao").id if decided else None,
+        decided_at=at(on) if decided else None,
     )
+    session.add(adjustment)
     session.flush()
+    return adjustment
 
 
 def void(session: Session, community_id: int, bill_id: int, after: AfterVoid) -> None:

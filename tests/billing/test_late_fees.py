@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import AdjustmentKind, AdjustmentState, AfterVoid
 from billing.bill_run_tables import BillRun, RunKind
-from billing.bills import Bill, BillLine, LineKind, get_bills, list_lines
+from billing.bills import Bill, BillLine, LineKind, get_bills, list_bills, list_lines
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.late_fee_bills import issue_late_fees
@@ -27,7 +27,8 @@ from billing.late_fee_tables import LateFeeCap, LateFeePolicy
 from billing.late_fees import LateFeeLine, late_fee_lines, preview_late_fee
 from billing.ledger import JournalEntry, balance
 from billing.money import ZERO, Money
-from billing.payment_tables import Payment, PaymentAllocation
+from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel
+from billing.prepayments import top_up
 from billing.pricing import (
     DailyRate,
     LateFeeTerms,
@@ -194,6 +195,30 @@ def test_a_debt_paid_in_time_costs_nothing_and_one_paid_late_its_days(world: Wor
         assert fee(session, world, late, FEBRUARY_10) == 4 * 50 + 2 * 30
 
 
+def test_who_paid_in_time_bears_no_fee_though_the_month_was_closed_meanwhile(world: World) -> None:
+    unit = world.unit(ROOM)
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        shut(session, world, "2027-01")
+        owed = list_bills(session, world.community.id, [unit.id])
+        top_up(
+            session,
+            community_id=world.community.id,
+            unit_id=unit.id,
+            amount=sum((bill.outstanding for bill in owed), ZERO),
+            channel=PaymentChannel.COUNTER,
+            number="X1",
+            paid_at=at(DUE),
+            now=at(FEBRUARY_10),
+        )
+        assert fee(session, world, bill_id, date(2027, 2, 15)) == 0
+        entry = session.scalars(
+            select(JournalEntry).order_by(JournalEntry.id.desc()).limit(1)
+        ).one()
+        assert entry.effective_on == date(2027, 2, 1)
+
+
 def test_frozen_days_are_not_counted(world: World) -> None:
     with world.database.transaction() as session:
         policy(session, world)
@@ -283,6 +308,30 @@ def test_a_released_payment_is_owed_again_from_the_next_day(world: World) -> Non
         assert fee(session, world, bill_id, FEBRUARY_10) == 4 * 50 + 2 * 50
 
 
+def test_a_waiver_taken_back_after_the_due_day_is_owed_from_the_next_day(world: World) -> None:
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        line = first_line(session, bill_id)
+        waived = adjust(session, line, "-1000.00", AdjustmentKind.WAIVER, date(2027, 1, 10))
+        adjust(
+            session, line, "1000.00", AdjustmentKind.WAIVER, date(2027, 2, 4), reverses_id=waived.id
+        )
+        assert fee(session, world, bill_id, FEBRUARY_10) == 6 * 50
+        pay(session, world, ROOM, "1000.00", date(2027, 2, 8), bill_id)
+        assert fee(session, world, bill_id, FEBRUARY_10) == 4 * 50
+
+
+def test_money_paid_in_time_and_released_later_is_owed_from_the_next_day(world: World) -> None:
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        payment = pay(session, world, ROOM, "1000.00", date(2027, 1, 20), bill_id)
+        release(session, payment, bill_id, "1000.00", date(2027, 2, 4))
+        pay(session, world, ROOM, "1000.00", date(2027, 2, 8), bill_id)
+        assert fee(session, world, bill_id, FEBRUARY_10) == 4 * 50
+
+
 def test_discounts_lower_the_principal(world: World) -> None:
     with world.database.transaction() as session:
         policy(session, world)
@@ -365,6 +414,20 @@ def test_a_voided_late_fee_is_charged_anew_unless_it_was_let_off(
         assert fee(session, world, bill_id, FEBRUARY_10) == again
         redone = accrue(session, world, FEBRUARY_10)
         assert len(redone) == (1 if again else 0)
+
+
+def test_a_voided_late_fee_of_a_debt_paid_since_is_charged_anew(world: World) -> None:
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        [first] = accrue(session, world, FEBRUARY_10)
+        pay(session, world, ROOM, "1000.00", date(2027, 2, 15), bill_id)
+        accrue(session, world, date(2027, 2, 20))
+        void(session, world.community.id, first, AfterVoid.REDO)
+        [again] = accrue(session, world, date(2027, 2, 20))
+        [bill] = get_bills(session, world.community.id, [again])
+        assert bill.amount.fen == 10 * 50
+        assert accrue(session, world, date(2027, 2, 20)) == []
 
 
 def test_a_void_bill_bears_no_late_fee(world: World) -> None:

@@ -296,7 +296,7 @@ def test_nothing_to_deduct_is_found_out_in_one_statement(world: World) -> None:
     assert len(sent) == 1
 
 
-def test_a_deduction_in_a_closed_month_is_dated_in_the_open_one(settled: World) -> None:
+def test_a_deduction_in_a_closed_month_is_posted_in_the_open_one(settled: World) -> None:
     with settled.database.transaction() as session:
         put_in(session, settled, "500.00")
         choose(session, settled, "property")
@@ -306,7 +306,10 @@ def test_a_deduction_in_a_closed_month_is_dated_in_the_open_one(settled: World) 
         part = session.scalars(
             select(PaymentAllocation).order_by(PaymentAllocation.id.desc()).limit(1)
         ).one()
-    assert part.effective_on == date(2027, 1, 1)
+        entry = session.scalars(
+            select(JournalEntry).order_by(JournalEntry.id.desc()).limit(1)
+        ).one()
+    assert (part.effective_on, entry.effective_on) == (DECEMBER[0], date(2027, 1, 1))
 
 
 def test_old_bills_are_paid_on_demand_the_oldest_first(world: World) -> None:
