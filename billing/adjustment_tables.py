@@ -127,5 +127,7 @@ class BillShare(Base):
     resident_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     amount: Mapped[Money]
     reason: Mapped[ShareReason]
-    decided_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    decided_by: Mapped[int | None] = mapped_column(
+        ForeignKey("staff.id"), comment="null where it follows from an older hand-over"
+    )
     decided_at: Mapped[datetime]

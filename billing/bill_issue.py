@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.closing import first_open_day
 from billing.facts import FactKind, mark_recorded
+from billing.handovers import share_issued_chunk
 from billing.ledger import Account, AccountRoot, EntryKind, FixedAccount
 from billing.tariffs import ChargeItem
 
@@ -84,7 +85,8 @@ def issue_chunk(
     """Issue the bills of one chunk: journal, facts, state. False when it was issued already.
 
     Drafts that were taken out (`bill_void`) are left out. Entries are dated the issue date, or the
-    first open day where its month is closed.
+    first open day where its month is closed. Bills for days before their home changed hands are
+    shared by days among its former and new owners.
     """
     chunk = session.get_one(BillRunChunk, (community_id, run_id, no), with_for_update=True)
     if chunk.state is not ChunkState.DRAFT:
@@ -105,6 +107,7 @@ def issue_chunk(
     chunk.state = ChunkState.ISSUED
     chunk.issued_on = issued_on
     chunk.due_on = due
+    share_issued_chunk(session, community_id, run_id, no, now=now)
     return True
 
 

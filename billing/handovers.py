@@ -3,17 +3,18 @@
 The debts of a home stay with whoever owned it on the days they are for.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
-from billing.payments import lock_home
+from billing.payments import lock_home, lock_homes
 from billing.people import (
     Binding,
     BindingCode,
@@ -24,6 +25,27 @@ from billing.people import (
 )
 from billing.property import Unit
 from billing.shares import share_by_days
+
+BILLS_OF_FORMER_OWNERS = text(
+    """
+    SELECT DISTINCT bill.unit_id, stay.to_on AS handed_over_on, bill.id
+    FROM bill
+    JOIN occupancy stay ON stay.community_id = bill.community_id AND stay.unit_id = bill.unit_id
+     AND stay.role = 'owner'
+    JOIN occupancy next ON next.community_id = stay.community_id AND next.unit_id = stay.unit_id
+     AND next.role = 'owner' AND next.from_on = stay.to_on
+    WHERE bill.community_id = :community_id AND bill.run_id = :run_id AND bill.chunk_no = :no
+      AND EXISTS (SELECT FROM bill_line line
+                  WHERE line.community_id = bill.community_id AND line.bill_id = bill.id
+                    AND line.period_from < stay.to_on)
+      AND NOT EXISTS (SELECT FROM bill_share share
+                      WHERE share.community_id = bill.community_id AND share.bill_id = bill.id)
+      AND NOT EXISTS (SELECT FROM bill_void void
+                      WHERE void.community_id = bill.community_id AND void.bill_id = bill.id)
+    ORDER BY bill.unit_id, handed_over_on, bill.id
+    """
+)
+"""Bills of a chunk, not shared yet, for days before their home changed hands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,50 @@ def hand_over(
         data={"on": on.isoformat(), "from": list(former), "to": list(wanted)},
     )
     return HandedOver(former, wanted, bills)
+
+
+def share_issued_chunk(
+    session: Session, community_id: int, run_id: int, no: int, *, now: datetime
+) -> None:
+    """Share the bills of a chunk just issued that are for days before their home changed hands, as
+    `hand_over` shared those issued before it.
+
+    One look-up where no home did. Called again it changes nothing.
+    """
+    found = session.execute(
+        BILLS_OF_FORMER_OWNERS, {"community_id": community_id, "run_id": run_id, "no": no}
+    ).all()
+    if not found:
+        return
+    lock_homes(session, community_id, sorted({row.unit_id for row in found}))
+    bills: dict[tuple[int, date], list[int]] = defaultdict(list)
+    for row in found:
+        bills[row.unit_id, row.handed_over_on].append(row.id)
+    for (unit_id, on), bill_ids in bills.items():  # of one home, the oldest hand-over first
+        former, new = _owners_around(session, community_id, unit_id, on)
+        share_by_days(
+            session, community_id, unit_id, former, new, on, by=None, now=now, only=bill_ids
+        )
+
+
+def _owners_around(
+    session: Session, community_id: int, unit_id: int, on: date
+) -> tuple[list[int], list[int]]:
+    """Who owned a home until a day, and who owned it from then on."""
+    stays = session.scalars(
+        select(Occupancy)
+        .where(
+            Occupancy.community_id == community_id,
+            Occupancy.unit_id == unit_id,
+            Occupancy.role == ResidentRole.OWNER,
+            Occupancy.from_on <= on,
+            or_(Occupancy.to_on.is_(None), Occupancy.to_on >= on),
+        )
+        .order_by(Occupancy.id)
+    ).all()
+    former = [stay.resident_id for stay in stays if stay.from_on < on]
+    new = [stay.resident_id for stay in stays if stay.to_on is None or stay.to_on > on]
+    return list(dict.fromkeys(former)), list(dict.fromkeys(new))
 
 
 def _check_hand_over(

@@ -79,7 +79,7 @@ def _replace_shares(
     owed: Mapping[int, Money],
     reason: ShareReason,
     *,
-    by: int,
+    by: int | None,
     now: datetime,
 ) -> None:
     session.execute(
@@ -110,13 +110,18 @@ def share_by_days(
     new: Sequence[int],
     on: date,
     *,
-    by: int,
+    by: int | None,
     now: datetime,
+    only: Collection[int] | None = None,
 ) -> int:
-    """Share every bill of a home that changes hands on a day; returns how many.
+    """Share the bills of a home that changes hands on a day; returns how many it has.
 
     What is for days before stays the former owners', the rest is the new owners', equally; a line
     over both is split by days.
+
+    Args:
+        by: id of the member of staff who decided; None where it follows from an older hand-over.
+        only: ids of the bills to share; None is every bill.
     """
     bills = list_bills(session, community_id, [unit_id])
     lines: dict[int, list[LineState]] = {bill.id: [] for bill in bills}
@@ -129,6 +134,8 @@ def share_by_days(
         total = _total(bill)
         parts = [_part_before(line, on, debts, kept, lines) for line in lines[bill.id]]
         kept[bill.id] = min(max(sum(parts, ZERO), ZERO), total)
+        if only is not None and bill.id not in only:
+            continue
         owed = _among_former(session, bill, former, kept[bill.id])
         for resident_id, part in _equally(total - kept[bill.id], new):
             owed[resident_id] = owed.get(resident_id, ZERO) + part

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import AdjustmentKind, AfterVoid, ShareReason
-from billing.bills import get_bills, list_bills, list_unpaid
+from billing.bill_issue import issue_chunk
+from billing.bills import Bill, get_bills, list_bills, list_unpaid
 from billing.bindings import (
     Redeemed,
     decide_binding,
@@ -34,12 +35,24 @@ from billing.people import Binding, Occupancy, ResidentRole
 from billing.period import DayWindow, Period
 from billing.privacy import Vault
 from billing.shares import list_shares, split_bill
-from tests.billing.paper import Line, adjust, at, pay, person, staff, void, write_bill
+from tests.billing.paper import (
+    Line,
+    adjust,
+    at,
+    draft_bills,
+    faults,
+    pay,
+    person,
+    staff,
+    void,
+    write_bill,
+)
 from tests.billing.test_late_fees import first_line
 from tests.conftest import NOW, TODAY, World
 
 ROOM = "3-2-501"
 NOVEMBER_16 = date(2026, 11, 16)
+ANEW = Line("300.00", source=1)  # November, which the demo's homes were charged for already
 
 
 def owner(session: Session, world: World, room: str = ROOM) -> int:
@@ -161,6 +174,47 @@ def test_bills_issued_in_advance_are_the_new_owners(world: World) -> None:
         )
         give(session, world, new)
         assert shares(session, world, bill_id) == {new: 1000}
+
+
+def test_a_bill_issued_after_the_hand_over_is_shared_as_those_before_it(world: World) -> None:
+    december = (date(2026, 12, 1), date(2027, 1, 1))
+    late = (date(2026, 11, 1), NOVEMBER_16)
+    with world.database.transaction() as session:
+        old, new = owner(session, world), person(session, world)
+        give(session, world, new)
+        lines = [ANEW, Line("20.00", "garbage", days=late), Line("7.00", days=december)]
+        bill_id = write_bill(session, world, ROOM, lines, issued_on=TODAY, due=december[0])
+        assert shares(session, world, bill_id) == {old: 17000, new: 15700}
+        [share, _] = list_shares(session, world.community.id, bill_id)
+        assert (share.reason, share.decided_by) == (ShareReason.HANDED_OVER, None)
+        assert "what several people owe of a bill is the whole bill" not in faults(session)
+
+
+def test_a_draft_published_after_the_hand_over_is_shared_by_days(world: World) -> None:
+    unit = world.unit(ROOM)
+    with world.database.transaction() as session:
+        old, new = owner(session, world), person(session, world)
+        run_id, no = draft_bills(session, world, [unit.id], [ANEW], TODAY)
+        give(session, world, new)
+        issue_chunk(
+            session, world.community.id, run_id, no, issued_on=TODAY, due=TODAY, now=at(TODAY)
+        )
+        bill_id = session.scalars(select(Bill.id).where(Bill.run_id == run_id)).one()
+        assert shares(session, world, bill_id) == {old: 15000, new: 15000}
+
+
+def test_a_bill_issued_after_two_hand_overs_is_shared_among_all_owners(world: World) -> None:
+    december = (date(2026, 12, 1), date(2027, 1, 1))
+    with world.database.transaction() as session:
+        first, second, third = owner(session, world), person(session, world), person(session, world)
+        give(session, world, second, on=date(2026, 11, 4))
+        give(session, world, third, on=date(2026, 11, 13))
+        for line, owed in (
+            (ANEW, {first: 3000, second: 9000, third: 18000}),
+            (Line("310.00", days=december), {}),
+        ):
+            bill_id = write_bill(session, world, ROOM, [line], issued_on=TODAY, due=december[0])
+            assert shares(session, world, bill_id) == owed
 
 
 def test_several_owners_share_equally(world: World) -> None:

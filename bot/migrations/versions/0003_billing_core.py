@@ -466,7 +466,12 @@ def upgrade() -> None:
             sa.Enum("agreed", "handed_over", name="sharereason", native_enum=False, length=32),
             nullable=False,
         ),
-        sa.Column("decided_by", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "decided_by",
+            sa.BigInteger(),
+            nullable=True,
+            comment="null where it follows from an older hand-over",
+        ),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("amount >= 0", name=op.f("ck_bill_share_amount_not_negative")),
         sa.ForeignKeyConstraint(
