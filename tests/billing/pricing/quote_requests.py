@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 Json = dict[str, Any]
 
 SOAK = os.environ.get("MINGZHANG_TEST_PROFILE") == "soak"
-many = settings(max_examples=3000 if SOAK else 40, deadline=None)
+many = settings(max_examples=3000 if SOAK else 25, deadline=None)
 """How often a property is tried: a taste in `make test`, thousands in `make soak`."""
 
 PRORATIONS = ["calendar_month", "fixed_30", "actual_period", "none"]

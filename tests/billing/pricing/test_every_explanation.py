@@ -57,7 +57,7 @@ def sentences(request: Json) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
-@settings(max_examples=1500 if SOAK else 25, deadline=None)
+@settings(max_examples=1500 if SOAK else 15, deadline=None)
 @given(st.data())
 def test_its_arithmetic_gives_the_amount(kind: str, data: Any) -> None:
     for amount_fen, sentence in sentences(data.draw(REQUESTS[kind])):
