@@ -85,7 +85,7 @@ PAYMENTS = [
         """
         CREATE TEMPORARY TABLE old_part ON COMMIT DROP AS
         SELECT money.id AS payment_id, owed.id AS line_id, owed.bill_id, money.unit_id,
-               money.effective_on,
+               money.paid_on,
                least(owed.upto, money.upto)
                  - greatest(owed.upto - owed.amount, money.upto - money.amount) AS amount
         FROM old_owed owed
@@ -98,7 +98,7 @@ PAYMENTS = [
         """
         INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
                                         effective_on)
-        SELECT :community_id, payment_id, line_id, bill_id, amount, effective_on
+        SELECT :community_id, payment_id, line_id, bill_id, amount, paid_on
         FROM old_part ORDER BY payment_id, line_id
         """,
         """

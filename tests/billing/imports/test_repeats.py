@@ -285,7 +285,12 @@ def test_history_of_a_closed_month_is_dated_in_the_open_one(world: World, vault:
         days = session.scalars(
             select(JournalEntry.effective_on).order_by(JournalEntry.id.desc()).limit(3)
         ).all()
+        paid_on = session.scalars(
+            select(PaymentAllocation.effective_on).order_by(PaymentAllocation.id.desc()).limit(1)
+        ).one()
     assert days == [date(2026, 6, 1)] * 3
+    # A late fee asks when the money was paid, whatever month its entry had to go into.
+    assert paid_on < date(2026, 6, 1)
 
 
 def test_two_imports_of_one_workbook_at_once_make_it_once(world: World, vault: Vault) -> None:
