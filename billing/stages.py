@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import ParamSpec, Self
 
@@ -22,6 +23,7 @@ class Stage:
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._given: deque[Future[None]] = deque()
+        self._failed = False
 
     def put(
         self,
@@ -30,9 +32,19 @@ class Stage:
         **kwargs: Arguments.kwargs,
     ) -> None:
         """Give it work; waits while too much is waiting. Raises what earlier work raised."""
-        self._given.append(self._thread.submit(work, *args, **kwargs))
+        self._given.append(self._thread.submit(self._do, partial(work, *args, **kwargs)))
         while self._given and (self._given[0].done() or len(self._given) > WAITING_MAX):
             self._given.popleft().result()
+
+    def _do(self, work: Callable[[], None]) -> None:
+        # In the thread itself: whoever gives work hears of an error later than the next piece.
+        if self._failed:
+            return
+        try:
+            work()
+        except BaseException:
+            self._failed = True
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ run.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -114,6 +114,36 @@ def test_a_run_killed_at_a_commit_and_repeated_gives_the_books_of_an_undisturbed
     run(world, world.database)
     assert books(world) == undisturbed
     assert violations(world) == []
+
+
+class Stumbling(Database):
+    """A database that refuses one commit, as after a broken connection, and goes on."""
+
+    def __init__(self, engine: Engine, stumbles_at: int) -> None:
+        super().__init__(engine, after_facts=lambda: None)
+        self._left = stumbles_at
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Count commits; the one that was chosen fails."""
+        with super().transaction() as session:
+            yield session
+            with self._lock:
+                self._left -= 1
+                stumbles = self._left == 0
+            if stumbles:
+                raise ConnectionError("the connection broke")
+
+
+@pytest.mark.parametrize("commit", range(1, COMMITS + 1) if SOAK else (5, 8, 11))
+def test_a_chunk_that_failed_is_not_passed_over_by_those_behind_it(
+    world: World, undisturbed: dict[str, list[Any]], commit: int
+) -> None:
+    with suppress(ConnectionError):
+        run(world, Stumbling(world.database.engine, commit))
+    run(world, world.database)
+    assert books(world) == undisturbed
 
 
 @many_rounds
