@@ -339,8 +339,8 @@ def discounted_on(line: type[BillLine]) -> ScalarSelect[Any]:
 
 
 @cache
-def _lines() -> Select[Any]:
-    query: Select[Any] = (
+def _lines() -> Any:
+    query: Any = (
         select(
             BillLine.id,
             BillLine.bill_id,
