@@ -8,12 +8,12 @@ statement.
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import IO
 
-from sqlalchemy import ForeignKey, and_, case, or_, select
+from sqlalchemy import ForeignKey, and_, case, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -101,17 +101,17 @@ def spool(rows: Iterable[StatementRow], file: IO[bytes]) -> Spool:
     return Spool(count, digest.hexdigest())
 
 
-def list_orders_of(session: Session, scope: Scope, *, limit: int) -> tuple[Sequence[Payment], bool]:
-    """Payments of the day that a provider can be asked about, and whether that is all of them:
-    first those still open, then what was closed without being paid, then what is booked.
+def list_orders_of(session: Session, scope: Scope, *, limit: int) -> tuple[list[Payment], int]:
+    """Payments of the day that a provider can be asked about, and how many are left out: first
+    those still open, then what was closed without being paid, then what is booked.
     """
     day = scope.parameters()
     begun = and_(
         Payment.prepared_at >= day["day_starts"] - timedelta(days=1),
         Payment.prepared_at < day["day_ends"],
     )
-    found = session.scalars(
-        select(Payment)
+    rows = session.execute(
+        select(Payment, func.count().over().label("found"))
         .where(
             Payment.merchant_id == scope.merchant_id,
             or_(
@@ -125,20 +125,20 @@ def list_orders_of(session: Session, scope: Scope, *, limit: int) -> tuple[Seque
             ),
             Payment.id,
         )
-        .limit(limit + 1)
+        .limit(limit)
     ).all()
-    return found[:limit], len(found) <= limit
+    return [row.Payment for row in rows], (rows[0].found - len(rows) if rows else 0)
 
 
 def list_refunds_of(
     session: Session, scope: Scope, *, limit: int
-) -> tuple[Sequence[tuple[Refund, Payment]], bool]:
+) -> tuple[list[tuple[Refund, Payment]], int]:
     """Refunds the provider was told of on the day, with their payments, those unsettled first; and
-    whether that is all of them.
+    how many are left out.
     """
     day = scope.parameters()
     rows = session.execute(
-        select(Refund, Payment)
+        select(Refund, Payment, func.count().over().label("found"))
         .join(
             Payment,
             (Payment.community_id == Refund.community_id) & (Payment.id == Refund.payment_id),
@@ -149,9 +149,10 @@ def list_refunds_of(
             Refund.called_at < day["day_ends"],
         )
         .order_by(case((Refund.state.in_(UNSETTLED_STAGES), 0), else_=1), Refund.id)
-        .limit(limit + 1)
+        .limit(limit)
     ).all()
-    return [(refund, payment) for refund, payment in rows[:limit]], len(rows) <= limit
+    refunds = [(row.Refund, row.Payment) for row in rows]
+    return refunds, (rows[0].found - len(rows) if rows else 0)
 
 
 def compare_funds(

@@ -189,7 +189,7 @@ FAULTS: dict[str, list[str]] = {
         "DELETE FROM payment_allocation WHERE amount < 0",
         f"DELETE FROM posting WHERE entry_id = ({RELEASE})",
     ],
-    "a home's prepayment is what it brought along and paid beyond its bills, never negative": [
+    "a home's prepayment is what it brought along and paid beyond its bills, less refunds": [
         f"UPDATE posting SET account_id = ({PREPAYMENTS}) WHERE entry_id = 1 AND debit > 0",
         f"UPDATE posting SET unit_id = unit_id + 1 WHERE account_id = ({PREPAYMENTS})",
         f"UPDATE payment SET channel = 'cash' WHERE id = ({PREPAID})",

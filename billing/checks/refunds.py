@@ -1,0 +1,98 @@
+"""Checks of money that went back, or is held until it does."""
+
+from billing.checks.rule import account_sums, sql_check
+
+HELD = "'approved', 'unknown', 'processing', 'abnormal'"
+"""Stages in which a refund's money is held."""
+
+REFUND_CHECKS = [
+    sql_check(
+        "no more is refunded of a payment than was paid, and never of one that was taken back",
+        "SELECT count(*) FROM refund",
+        f"""
+        SELECT p.community_id, p.id, p.state, p.channel, p.amount, sum(r.amount) AS refunded
+        FROM refund r
+        JOIN payment p ON p.community_id = r.community_id AND p.id = r.payment_id
+        WHERE r.state IN ({HELD}, 'done')
+        GROUP BY p.community_id, p.id
+        HAVING sum(r.amount) > p.amount OR p.state <> 'confirmed' OR p.channel = 'prepaid'
+        """,  # noqa: S608  # constant text
+    ),
+    sql_check(
+        "what is held for refunds of a home is what the journal owes it for them",
+        "SELECT count(*) FROM refund",
+        f"""
+        SELECT coalesce(h.community_id, j.community_id) AS community_id,
+               coalesce(h.unit_id, j.unit_id) AS unit_id, coalesce(h.held, 0) AS held,
+               -coalesce(j.balance, 0) AS owed
+        FROM (SELECT p.community_id, p.unit_id, sum(r.amount) AS held
+              FROM refund r
+              JOIN payment p ON p.community_id = r.community_id AND p.id = r.payment_id
+              WHERE r.state IN ({HELD}) GROUP BY 1, 2) h
+        FULL JOIN ({account_sums("liabilities:refunds", "p.community_id, p.unit_id")}) j
+               ON j.community_id = h.community_id AND j.unit_id = h.unit_id
+        WHERE coalesce(h.held, 0) <> -coalesce(j.balance, 0)
+        """,  # noqa: S608  # constant text
+    ),
+    sql_check(
+        "a refund is held, freed, given back and told as its state says, in full",
+        "SELECT count(*) FROM refund",
+        # Entries of a kind, their totals, and facts, each counted by itself.
+        f"""
+        SELECT r.community_id, r.id, r.state, r.amount, b.held, b.freed, b.paid, f.approved,
+               f.done, f.failed
+        FROM refund r
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE e.kind = 'refund_held') AS held,
+                   count(m.id) FILTER (WHERE e.kind = 'refund_held') AS freed,
+                   count(*) FILTER (WHERE e.kind = 'refund') AS paid,
+                   coalesce(bool_and(e.total = r.amount AND e.source_id = r.id), true) AS is_full
+            FROM journal_entry e
+            LEFT JOIN journal_entry m ON m.community_id = e.community_id AND m.reverses_id = e.id
+            WHERE e.community_id = r.community_id
+              AND e.idempotency_key IN ('refund_held:' || r.out_refund_no,
+                                        'refund:' || r.out_refund_no)) b
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE kind = 'refund_approved') AS approved,
+                   count(*) FILTER (WHERE kind = 'refund_done') AS done,
+                   count(*) FILTER (WHERE kind = 'refund_failed') AS failed
+            FROM fact WHERE community_id = r.community_id AND ref_id = r.id
+             AND kind IN ('refund_approved', 'refund_done', 'refund_failed')) f
+        WHERE NOT b.is_full OR (b.held, b.freed, b.paid, f.approved, f.done, f.failed) <>
+              CASE WHEN r.state IN ('requested', 'rejected') THEN (0, 0, 0, 0, 0, 0)
+                   WHEN r.state IN ({HELD}) THEN (1, 0, 0, 1, 0, 0)
+                   WHEN r.state = 'done' THEN (1, 0, 1, 1, 1, 0)
+                   ELSE (1, 1, 0, 1, 0, 1) END
+        UNION ALL
+        SELECT e.community_id, e.source_id, e.kind, e.total, 1, 0, 0, 0, 0, 0
+        FROM journal_entry e
+        LEFT JOIN refund r ON r.community_id = e.community_id AND r.id = e.source_id
+        WHERE e.kind IN ('refund_held', 'refund') AND r.id IS NULL
+        """,  # noqa: S608  # constant text
+    ),
+    sql_check(
+        "a refund is approved by whoever did not ask for it, above the limit of then by two",
+        "SELECT count(*) FROM refund",
+        f"""
+        SELECT community_id, id, requested_by, approved_by, second_approved_by FROM refund
+        WHERE state IN ({HELD}, 'done', 'failed')
+          AND (approved_by IS NULL OR approved_by = requested_by
+               OR second_approved_by IN (requested_by, approved_by))
+        """,  # noqa: S608  # constant text
+    ),
+    sql_check(
+        "what a refund took from bills is owed on them again",
+        "SELECT count(*) FROM refund WHERE released > 0",
+        """
+        SELECT r.community_id, r.id, r.released, coalesce(e.total, 0) AS posted
+        FROM refund r
+        LEFT JOIN (SELECT community_id, split_part(idempotency_key, ':', 3) AS refund,
+                          sum(total) AS total
+                   FROM journal_entry
+                   WHERE kind = 'release' AND idempotency_key LIKE 'release:refund:%'
+                   GROUP BY 1, 2) e
+               ON e.community_id = r.community_id AND e.refund = r.id::text
+        WHERE r.released <> coalesce(e.total, 0)
+        """,
+    ),
+]
