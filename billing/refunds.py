@@ -237,7 +237,7 @@ def refunded_of(
 ) -> Money:
     """What of a payment went back or is about to, fen; with other stages, what is in those."""
     total: Money = session.execute(
-        select(func.coalesce(func.sum(Refund.amount), ZERO)).where(
+        select(func.coalesce(func.sum(Refund.amount), 0)).where(
             Refund.community_id == payment.community_id,
             Refund.payment_id == payment.id,
             Refund.state.in_(stages),
