@@ -7,15 +7,13 @@ are: values part at ",`".
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta, timezone
 from operator import itemgetter
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
-from sandbox.clock import SHANGHAI
 from sandbox.pay.texts import say
 
 _FORMATS: dict[str, Any] = json.loads(
@@ -23,6 +21,7 @@ _FORMATS: dict[str, Any] = json.loads(
 )
 TRADE_TYPES = tuple(_FORMATS["trade"])
 _RATE = "0.60%"
+_BEIJING = timezone(timedelta(hours=8))
 _STATUSES = {"SUCCESS": "SUCCESS", "PROCESSING": "PROCESSING", "CLOSED": "FAIL"} | {
     "ABNORMAL": "CHANGE"
 }
@@ -45,15 +44,20 @@ def trade_bill(bill_type: str, trades: Iterable[Row], now: float) -> bytes | Non
     """Write payments and refunds in their order; None where there are none."""
     form = _FORMATS["trade"][bill_type]
     pick = itemgetter(*(_COLUMNS.index(name) for name in form["detail"]))
-    lines, totals = [], Counter[str]()
+    lines, totals = [], {"paid": 0, "refunded": 0, "topped": 0, "fee": 0}
     for trade in trades:
-        is_refund = trade["out_refund_no"] is not None
-        values = _refund(trade, now) if is_refund else _payment(trade)
-        lines.append(_line(pick(values)))
-        totals.update(_amounts(trade, is_refund=is_refund))
+        amount = trade["amount_fen"]
+        if trade["out_refund_no"] is None:
+            lines.append(_line(pick(_payment(trade))))
+            totals["paid"] += amount
+            totals["fee"] += fee_fen(amount)
+        else:
+            lines.append(_line(pick(_refund(trade, now))))
+            totals["refunded"] += amount
+            totals["fee"] -= fee_fen(amount)
     if not lines:
         return None
-    # Counted in fen, and named in the format's file as the columns of the totals are.
+    # In fen; the format's file names which of them each column of the totals shows.
     sums = [yuan(totals[key]) + ("000" if key == "fee" else "") for key in form["totals"]]
     spelled = [str(len(lines)), *sums]
     return _file(form["detail"], lines, form["summary"], spelled)
@@ -62,7 +66,7 @@ def trade_bill(bill_type: str, trades: Iterable[Row], now: float) -> bytes | Non
 def fund_bill(flows: Iterable[Row], opening_fen: int, now: float) -> bytes | None:
     """Write the basic account's movements, net of fees; None where there are none."""
     form = _FORMATS["fund"]
-    lines, totals, balance = [], Counter[str](), opening_fen
+    lines, totals, balance = [], {"in": 0, "ins": 0, "out": 0, "outs": 0}, opening_fen
     for flow in flows:
         is_refund = flow["out_refund_no"] is not None
         if is_refund and _status(flow, now) == "CLOSED":
@@ -70,7 +74,8 @@ def fund_bill(flows: Iterable[Row], opening_fen: int, now: float) -> bytes | Non
         gross = flow["amount_fen"]
         net = gross - fee_fen(gross)
         balance += -net if is_refund else net
-        totals.update({"out": net, "outs": 1} if is_refund else {"in": net, "ins": 1})
+        totals["out" if is_refund else "in"] += net
+        totals["outs" if is_refund else "ins"] += 1
         lines.append(_line(_flow(flow, gross, balance, is_refund=is_refund)))
     if not lines:
         return None
@@ -115,15 +120,12 @@ def _head(trade: Row, state: str) -> Sequence[str]:
 
 
 def _tail(trade: Row, fee: int) -> Sequence[str]:
-    attach = " ".join((trade["attach"] or "").split())
-    return " ".join(trade["description"].split()), attach, yuan(fee) + "000", _RATE
-
-
-def _amounts(trade: Row, *, is_refund: bool) -> Mapping[str, int]:
-    amount = trade["amount_fen"]
-    if is_refund:
-        return {"refunded": amount, "fee": -fee_fen(amount)}
-    return {"paid": amount, "fee": fee_fen(amount)}
+    return (
+        _one_line(trade["description"]),
+        _one_line(trade["attach"] or ""),
+        yuan(fee) + "000",
+        _RATE,
+    )
 
 
 def _flow(flow: Row, gross: int, balance: int, *, is_refund: bool) -> Sequence[str]:
@@ -141,7 +143,11 @@ def _flow(flow: Row, gross: int, balance: int, *, is_refund: bool) -> Sequence[s
 
 
 def _moment(instant: float) -> str:
-    return datetime.fromtimestamp(instant, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(int(instant), _BEIJING).isoformat(" ")[:19]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _line(values: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ JSAPI, NATIVE, H5 = "JSAPI", "NATIVE", "MWEB"
 LIFE_S = {JSAPI: 2 * 3600, NATIVE: 2 * 3600, H5: 5 * 60}
 """Sandbox seconds for which one answer to an order opens the cashier."""
 
-H5_PATH = "/h5/pay"
+H5_PATH = "/h5/checkout"
 _CODE = "weixin://wxpay/bizpayurl?pr="
 
 
