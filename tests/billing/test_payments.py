@@ -24,7 +24,7 @@ from billing.facts import Fact, FactKind
 from billing.ledger import EntryKind, FixedAccount, JournalEntry, balance
 from billing.merchants import MerchantAccount
 from billing.money import Money
-from billing.payment_tables import Payment, PaymentState, Receipt
+from billing.payment_tables import Payment, PaymentChannel, PaymentState, Receipt
 from billing.payments import (
     list_confirmed,
     list_unsettled,
@@ -35,6 +35,7 @@ from billing.payments import (
     record_closed,
     record_unknown,
 )
+from billing.receipts import number_waiting
 from billing.reconciliation import Discrepancy
 from tests.conftest import NOW, World, many_rounds
 
@@ -60,6 +61,8 @@ def prepared(world: World, room: str = "1-1-302", **wishes: Money) -> Payment:
             session,
             community_id=world.community.id,
             unit_id=unit.id,
+            channel=PaymentChannel.WECHAT_JSAPI,
+            merchant_id=world.merchant_id,
             payer_id=payer.id,
             designated=designated,
             out_trade_no=new_out_trade_no(),
@@ -76,7 +79,7 @@ def paid(world: World, payment: Payment) -> ProviderAnswer:
         state=ProviderState.PAID,
         transaction_id=f"42{payment.out_trade_no[2:]}",
         amount=payment.amount,
-        payer_openid=OPENID,
+        payer=OPENID,
         paid_at=NOW,
     )
 
@@ -84,6 +87,11 @@ def paid(world: World, payment: Payment) -> ProviderAnswer:
 def say(world: World, answer: ProviderAnswer, database: Database | None = None) -> Outcome:
     with (database or world.database).transaction() as session:
         return confirm(session, merchant(session), answer, NOW)
+
+
+def number_receipts(world: World, now: datetime = NOW) -> int:
+    with world.database.transaction() as session:
+        return number_waiting(session, now, limit=100)
 
 
 def books(world: World) -> dict[str, int]:
@@ -112,6 +120,11 @@ def test_a_confirmed_payment_settles_the_bills_it_was_meant_for(world: World) ->
             session, world.community.id, [payment.unit_id], limit=1
         )
     assert stored.state is PaymentState.CONFIRMED
+    assert receipt is None
+    number_receipts(world)
+    with world.database.transaction() as session:
+        [(_, receipt), *_] = list_confirmed(session, world.community.id, [payment.unit_id], limit=1)
+    assert receipt is not None
     assert receipt.year == 2026
 
 
@@ -148,10 +161,13 @@ def test_twenty_callbacks_at_once_book_once(
 
 
 @many_rounds
-def test_two_people_paying_one_bill_at_once_leave_a_prepayment(
+def test_a_payment_closed_for_another_that_arrives_all_the_same_becomes_a_prepayment(
     world: World, engine_for: Callable[[str], Engine]
 ) -> None:
-    first, second = prepared(world, "3-2-501"), prepared(world, "3-2-501")
+    first = prepared(world, "3-2-501")
+    with world.database.transaction() as session:
+        record_closed(session, first, NOW)
+    second = prepared(world, "3-2-501")
     answers = [paid(world, first), paid(world, second)]
     database = Database(engine_for(world.url), after_facts=lambda: None)
     start = threading.Barrier(2)
@@ -190,7 +206,7 @@ def test_part_of_a_bill_can_be_paid(world: World) -> None:
     [
         ({"amount": Money(1)}, "wrong_amount"),
         ({"mchid": "1800000000"}, "wrong_merchant"),
-        ({"payer_openid": "o-somebody-else"}, "wrong_payer"),
+        ({"payer": "o-somebody-else"}, "wrong_payer"),
         ({"out_trade_no": "MZ-never-heard-of"}, "unknown_order"),
     ],
 )
@@ -233,6 +249,8 @@ def test_the_same_number_prepares_one_payment(world: World) -> None:
     wishes = {
         "community_id": payment.community_id,
         "unit_id": payment.unit_id,
+        "channel": payment.channel,
+        "merchant_id": payment.merchant_id,
         "payer_id": payment.payer_id,
         "out_trade_no": payment.out_trade_no,
         "now": NOW,
@@ -264,6 +282,8 @@ def test_the_same_number_prepared_from_four_places_at_once_is_one_payment(
                 session,
                 community_id=world.community.id,
                 unit_id=unit.id,
+                channel=PaymentChannel.WECHAT_JSAPI,
+                merchant_id=world.merchant_id,
                 payer_id=payer_id,
                 designated={bill.id: bill.outstanding for bill in bills},
                 out_trade_no=number,
@@ -288,6 +308,8 @@ def test_a_bill_of_another_home_is_refused(world: World) -> None:
             session,
             community_id=world.community.id,
             unit_id=mine.id,
+            channel=PaymentChannel.WECHAT_JSAPI,
+            merchant_id=world.merchant_id,
             payer_id=see_follower(session, OPENID, NOW).id,
             designated={bills[0].id: Money(1)},
             out_trade_no=new_out_trade_no(),
@@ -358,6 +380,7 @@ def test_money_is_booked_on_the_day_it_was_paid_whenever_the_word_of_it_comes(
     answer = replace(paid(world, payment), paid_at=before_midnight)
     with world.database.transaction() as session:
         confirm(session, merchant(session), answer, before_midnight + timedelta(seconds=5))
+    number_receipts(world, before_midnight + timedelta(seconds=5))
     with world.database.transaction() as session:
         entry = session.scalars(
             select(JournalEntry).where(
@@ -372,6 +395,8 @@ def test_money_is_booked_on_the_day_it_was_paid_whenever_the_word_of_it_comes(
 def test_receipts_are_numbered_without_gaps(world: World) -> None:
     for room in ("1-1-302", "3-2-501", "2-1-803"):
         say(world, paid(world, prepared(world, room)))
+    assert number_receipts(world) == 3
+    assert number_receipts(world) == 0
     with world.database.transaction() as session:
         numbers = session.scalars(
             select(Receipt.no).where(Receipt.year == 2026).order_by(Receipt.no)
