@@ -55,6 +55,9 @@ class Refund(Base):
         CheckConstraint("released >= 0 AND released <= amount", name="released"),
         CheckConstraint("(state = 'done') = (done_at IS NOT NULL)", name="done_has_time"),
         CheckConstraint(
+            "state IN ('requested', 'rejected') OR approved_by IS NOT NULL", name="approved"
+        ),
+        CheckConstraint(
             "approved_by <> requested_by AND second_approved_by <> requested_by"
             " AND second_approved_by <> approved_by",
             name="different_people",

@@ -71,16 +71,6 @@ REFUND_CHECKS = [
         """,  # noqa: S608  # constant text
     ),
     sql_check(
-        "a refund is approved by whoever did not ask for it, above the limit of then by two",
-        "SELECT count(*) FROM refund",
-        f"""
-        SELECT community_id, id, requested_by, approved_by, second_approved_by FROM refund
-        WHERE state IN ({HELD}, 'done', 'failed')
-          AND (approved_by IS NULL OR approved_by = requested_by
-               OR second_approved_by IN (requested_by, approved_by))
-        """,  # noqa: S608  # constant text
-    ),
-    sql_check(
         "what a refund took from bills is owed on them again",
         "SELECT count(*) FROM refund WHERE released > 0",
         """

@@ -166,6 +166,10 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("amount > 0", name=op.f("ck_refund_amount")),
         sa.CheckConstraint(
+            "state IN ('requested', 'rejected') OR approved_by IS NOT NULL",
+            name=op.f("ck_refund_approved"),
+        ),
+        sa.CheckConstraint(
             "approved_by <> requested_by AND second_approved_by <> requested_by"
             " AND second_approved_by <> approved_by",
             name=op.f("ck_refund_different_people"),
