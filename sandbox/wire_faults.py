@@ -21,12 +21,12 @@ def suffer(faults: Faults, target: str) -> None:
     if fault.mode == "delay":
         time.sleep(fault.seconds)
     elif fault.mode == "drop":
-        _cut_connection()
+        cut_connection()
     else:
         raise ApiError(fault.errcode)
 
 
-def _cut_connection() -> NoReturn:
+def cut_connection() -> NoReturn:
     """Close the socket under the server; the caller gets no answer, not even this 502."""
     environ = request.environ
     connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
