@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from billing.db import Database
 from billing.ledger import ensure_accounts
-from billing.merchants import MerchantAccount, Provider
+from billing.merchants import CommunityMerchant, MerchantAccount, Provider
 from billing.period import Period
 from billing.property import Community, SubjectKind
 from billing.tariffs import ChargeItem, FeeKind, Tariff
@@ -189,18 +189,22 @@ def clone_history(database: Database, community: Community, period: Period, mont
 def _community(session: Session) -> Community:
     merchant = MerchantAccount(code="BENCH", provider=Provider.WECHAT_PAY, mchid="1", name="bench")
     session.add(merchant)
-    session.flush()
     community = Community(
         code="BENCH",
         name="bench",
         company="bench",
         service_phone="-",
-        merchant_id=merchant.id,
         billing_day=1,
         due_day=31,
         due_month_offset=0,
     )
     session.add(community)
+    session.flush()
+    session.add(
+        CommunityMerchant(
+            community_id=community.id, provider=merchant.provider, merchant_id=merchant.id
+        )
+    )
     session.flush()
     return session.scalars(select(Community)).one()
 

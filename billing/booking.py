@@ -1,46 +1,41 @@
 """Money that arrived, or that a home had with us, goes to the books, whatever its channel."""
 
 from datetime import date, datetime
-from types import MappingProxyType
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
-from billing.bills import list_lines, list_unpaid
+from billing.bills import LineKind, list_lines, list_unpaid
 from billing.business_day import business_date
 from billing.closing import first_open_day
 from billing.facts import FactKind, record
 from billing.ledger import EntryKind, FixedAccount, Leg, post
-from billing.money import ZERO
-from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, Receipt
-from billing.payments import list_targets, lock_home
+from billing.money import ZERO, Money
+from billing.payment_channels import CHANNELS
+from billing.payment_tables import (
+    Payment,
+    PaymentAllocation,
+    ReceiptWaiting,
+)
+from billing.payments import list_in_flight, list_targets, lock_home
 from billing.property import Community
 
-SOURCES = MappingProxyType(
-    {
-        PaymentChannel.WECHAT_JSAPI: FixedAccount.WECHAT_CLEARING,
-        PaymentChannel.COUNTER: FixedAccount.CASH,
-        PaymentChannel.IMPORTED: FixedAccount.CASH,
-        PaymentChannel.PREPAID: FixedAccount.PREPAYMENTS,
-    }
-)
-"""Where the money of a channel is, or was: the account that is debited."""
 
-
-def book(session: Session, payment: Payment, paid_at: datetime, now: datetime) -> Allocation:
-    """Allocate a confirmed payment, post it, number its receipt and record the fact.
+def book(session: Session, payment: Payment, now: datetime) -> Allocation:
+    """Allocate a confirmed payment, post it, ask for its receipt and record the fact.
 
     The money belongs to the day it was paid, as on the provider's statement, however late its word
     came: who paid in time bears no late fee. Where that month was closed meanwhile, the entry alone
-    is dated the first open day. The receipt is of today. What a prepayment pays has no receipt: it
-    was given when the money came.
+    is dated the first open day. The receipt is numbered after this is committed
+    (`receipts.number_waiting`). What a prepayment pays has no receipt: it was given when the money
+    came.
 
     Must be called once per payment, in the transaction that confirms it.
     """
     # One payment of a home at a time: what is owed must not change between reading and allocating.
     lock_home(session, payment.community_id, payment.unit_id)
-    paid_on = business_date(paid_at)
+    paid_on = business_date(payment.paid_at or now)
     allocation = _allocate_to_open_lines(session, payment)
     _write_allocation(session, payment, allocation, paid_on)
     post(
@@ -53,21 +48,20 @@ def book(session: Session, payment: Payment, paid_at: datetime, now: datetime) -
         now=now,
         legs=_payment_legs(payment, allocation),
     )
-    if payment.channel is PaymentChannel.PREPAID:
-        kind, data = FactKind.PREPAID_USED, {}
-    else:
-        receipt = _issue_receipt(session, payment, now)
-        kind = FactKind.PAYMENT_CONFIRMED
-        data = {"receipt": f"{receipt.year}-{receipt.no:06d}", "payer_id": payment.payer_id}
+    has_receipt = CHANNELS[payment.channel].has_receipt
+    if has_receipt:
+        session.execute(
+            insert(ReceiptWaiting).values(community_id=payment.community_id, payment_id=payment.id)
+        )
     record(
         session,
-        kind,
+        FactKind.PAYMENT_CONFIRMED if has_receipt else FactKind.PREPAID_USED,
         community_id=payment.community_id,
         unit_id=payment.unit_id,
         ref_id=payment.id,
         amount=payment.amount,
         at=now,
-        data=data,
+        data={"payer_id": payment.payer_id} if has_receipt else {},
     )
     return allocation
 
@@ -94,11 +88,18 @@ def _write_allocation(
 
 
 def _allocate_to_open_lines(session: Session, payment: Payment) -> Allocation:
-    designated = list_targets(session, payment)
+    designated = _still_designated(session, payment) if payment.is_designated else None
     bills = list_unpaid(session, payment.community_id, [payment.unit_id])
     lines = list_lines(session, payment.community_id, [bill.id for bill in bills])
     rank = {bill.id: position for position, bill in enumerate(bills)}
-    lines.sort(key=lambda line: (rank[line.bill_id], line.id))
+    late_fee_rank = -1 if _late_fees_go_first(session, payment.community_id) else 1
+    lines.sort(
+        key=lambda line: (
+            late_fee_rank if line.kind is LineKind.LATE_FEE else 0,
+            rank[line.bill_id],
+            line.id,
+        )
+    )
     open_lines = [
         OpenLine(line.bill_id, line.id, line.outstanding)
         for line in lines
@@ -107,8 +108,28 @@ def _allocate_to_open_lines(session: Session, payment: Payment) -> Allocation:
     return allocate(payment.amount, designated, open_lines)
 
 
+def _still_designated(session: Session, payment: Payment) -> dict[int, Money]:
+    """What the payer meant. What somebody else is paying meanwhile, because this number had been
+    closed, is left to him.
+    """
+    designated = list_targets(session, payment)
+    if payment.closed_at is None:
+        return designated
+    for other in list_in_flight(session, payment.community_id, payment.unit_id, designated):
+        for bill_id in list_targets(session, other):
+            designated.pop(bill_id, None)
+    return designated
+
+
+def _late_fees_go_first(session: Session, community_id: int) -> bool:
+    """民法典 561 puts interest before principal unless agreed otherwise; the community says."""
+    return bool(
+        session.scalar(select(Community.late_fee_first).where(Community.id == community_id))
+    )
+
+
 def _payment_legs(payment: Payment, allocation: Allocation) -> list[Leg]:
-    source = SOURCES[payment.channel]
+    source = CHANNELS[payment.channel].account
     home = payment.unit_id if source is FixedAccount.PREPAYMENTS else None
     legs = [Leg(source, debit=payment.amount, unit_id=home)]
     legs += [
@@ -120,28 +141,3 @@ def _payment_legs(payment: Payment, allocation: Allocation) -> list[Leg]:
             Leg(FixedAccount.PREPAYMENTS, credit=allocation.remainder, unit_id=payment.unit_id)
         )
     return legs
-
-
-def _issue_receipt(session: Session, payment: Payment, now: datetime) -> Receipt:
-    """Number the receipt: next of the community and year, without gaps."""
-    # The community row serialises numbering; held only until this short transaction ends.
-    session.execute(
-        select(Community.id)
-        .where(Community.id == payment.community_id)
-        .with_for_update(key_share=True)
-    )
-    year = business_date(now).year
-    last: int | None = session.scalar(
-        select(func.max(Receipt.no)).where(
-            Receipt.community_id == payment.community_id, Receipt.year == year
-        )
-    )
-    receipt = Receipt(
-        community_id=payment.community_id,
-        year=year,
-        no=(last or 0) + 1,
-        payment_id=payment.id,
-        issued_at=now,
-    )
-    session.add(receipt)
-    return receipt

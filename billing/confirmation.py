@@ -13,7 +13,7 @@ from billing.booking import book
 from billing.channels.base import ProviderAnswer, ProviderState
 from billing.errors import NotFound
 from billing.merchants import MerchantAccount, ProviderOrder
-from billing.payment_tables import Payment, PaymentState
+from billing.payment_tables import BOOKED_STATES, Payment, PaymentChannel, PaymentState
 from billing.people import Follower
 from billing.reconciliation import DiscrepancyKind, record_discrepancy
 
@@ -32,9 +32,10 @@ def confirm(
 ) -> Outcome:
     """Book a payment the provider says was made. Safe to call any number of times, from anywhere.
 
-    An answer about an unknown order, another merchant, amount or payer, or a second transaction
-    for a booked number becomes a Discrepancy and moves nothing. Money for a number we had closed is
-    booked: it arrived.
+    An answer about an unknown order, another merchant, amount, currency or payer, or a second
+    transaction for a booked number becomes a Discrepancy and moves nothing. Money for a number we
+    had closed is booked, as it arrived: for what it was meant for if that is still owed and nobody
+    else is paying it, as a prepayment otherwise.
     """
     if answer.state is not ProviderState.PAID:
         return Outcome.NOT_PAID
@@ -64,14 +65,19 @@ def confirm(
         return Outcome.DISCREPANCY
     if payment is None or order is None or answer.transaction_id is None:
         raise NotFound(f"order {answer.out_trade_no} vanished")  # _objection has ruled this out
-    if payment.state is PaymentState.CONFIRMED:
+    if payment.state in BOOKED_STATES:
         return Outcome.ALREADY_BOOKED
+    if payment.payer_id is None and answer.payer is not None:
+        payment.payer_id = session.scalar(
+            select(Follower.id).where(Follower.openid == answer.payer)
+        )
     order.transaction_id = answer.transaction_id
     payment.state = PaymentState.CONFIRMED
     payment.transaction_id = answer.transaction_id
     payment.confirmed_at = now
-    session.flush()  # the receipt and allocations below refer to the confirmed row
-    book(session, payment, answer.paid_at or now, now)
+    payment.paid_at = answer.paid_at or now
+    session.flush()  # the allocations below refer to the confirmed row
+    book(session, payment, now)
     return Outcome.BOOKED
 
 
@@ -81,13 +87,16 @@ def _objection(
     """Why this answer must not be booked, or None."""
     if answer.mchid != merchant.mchid:
         return DiscrepancyKind.WRONG_MERCHANT
+    if answer.currency != "CNY":
+        return DiscrepancyKind.WRONG_CURRENCY
     if payment is None:
         return DiscrepancyKind.UNKNOWN_ORDER
     if answer.amount != payment.amount:
         return DiscrepancyKind.WRONG_AMOUNT
-    payer = session.get(Follower, payment.payer_id) if payment.payer_id else None
-    if payer is not None and answer.payer_openid != payer.openid:
-        return DiscrepancyKind.WRONG_PAYER
-    if payment.state is PaymentState.CONFIRMED and payment.transaction_id != answer.transaction_id:
+    if payment.channel is PaymentChannel.WECHAT_JSAPI and payment.payer_id is not None:
+        payer = session.get_one(Follower, payment.payer_id)
+        if answer.payer != payer.openid:
+            return DiscrepancyKind.WRONG_PAYER
+    if payment.state in BOOKED_STATES and payment.transaction_id != answer.transaction_id:
         return DiscrepancyKind.PAID_TWICE
     return None

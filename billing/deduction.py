@@ -219,6 +219,7 @@ def _write_parts(part: CTE, community_id: int, today: date, now: datetime) -> In
                 "amount",
                 "prepared_at",
                 "confirmed_at",
+                "paid_at",
             ],
             select(
                 literal(community_id),
@@ -227,6 +228,7 @@ def _write_parts(part: CTE, community_id: int, today: date, now: datetime) -> In
                 literal(PaymentChannel.PREPAID, Payment.channel.type),
                 literal(PaymentState.CONFIRMED, Payment.state.type),
                 func.sum(part.c.amount),
+                literal(now),
                 literal(now),
                 literal(now),
             )
@@ -285,8 +287,9 @@ def deduct_home(
         amount=amount,
         prepared_at=now,
         confirmed_at=now,
+        paid_at=now,
     )
     session.add(payment)
     session.flush()  # allocations refer to it
-    book(session, payment, now, now)
+    book(session, payment, now)
     return payment

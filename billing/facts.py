@@ -23,6 +23,8 @@ class FactKind(LabelEnum):
     BILL_VOIDED = "bill_voided", "账单作废"
     ADJUSTED = "adjusted", "减免或调账"
     PAYMENT_CONFIRMED = "payment_confirmed", "缴费到账"
+    PAYMENT_REVERSED = "payment_reversed", "缴费冲红"
+    RECEIPT_ISSUED = "receipt_issued", "收据已开"
     PREPAID_OPENED = "prepaid_opened", "期初预存"
     PREPAID_USED = "prepaid_used", "预存抵扣"
     DEPOSIT_TAKEN = "deposit_taken", "收取押金"

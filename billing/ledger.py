@@ -49,6 +49,9 @@ class EntryKind(LabelEnum):
     ADJUSTMENT = "adjustment", "调账"
     RELEASE = "release", "转预存"
     DEPOSIT = "deposit", "押金"
+    REFUND_HELD = "refund_held", "退款预留"
+    REFUND = "refund", "退款"
+    CASH_DIFFERENCE = "cash_difference", "长短款"
 
 
 class FixedAccount(LabelEnum):
@@ -56,10 +59,15 @@ class FixedAccount(LabelEnum):
 
     RECEIVABLE = "assets:receivable", "应收账款"
     WECHAT_CLEARING = "assets:wechat_clearing", "微信待清算"
+    ALIPAY_CLEARING = "assets:alipay_clearing", "支付宝待清算"
+    POS_CLEARING = "assets:pos_clearing", "刷卡待清算"
+    BANK = "assets:bank", "银行存款"
     CASH = "assets:cash", "现金"
     PREPAYMENTS = "liabilities:prepayments", "预存款"
     DEPOSITS = "liabilities:deposits", "押金"
+    REFUNDS = "liabilities:refunds", "待退款"
     WAIVERS = "expenses:waivers", "减免"
+    CASH_DIFFERENCES = "expenses:cash_differences", "现金长短款"
     FORFEITS = "income:forfeited_deposits", "押金抵扣收入"
     OPENING = "equity:opening_balances", "期初余额"
 

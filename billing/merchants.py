@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, GlobalId
 from billing.labels import LabelEnum
@@ -13,6 +13,7 @@ class Provider(LabelEnum):
     """Payment service providers."""
 
     WECHAT_PAY = "wechat_pay", "微信支付"
+    ALIPAY = "alipay", "支付宝"
 
 
 class MerchantAccount(Base):
@@ -21,6 +22,7 @@ class MerchantAccount(Base):
     __tablename__ = "merchant_account"
     __table_args__ = (
         UniqueConstraint("provider", "mchid"),
+        UniqueConstraint("id", "provider"),
         {"comment": "Merchant accounts at payment providers; one payment never spans two"},
     )
 
@@ -29,6 +31,24 @@ class MerchantAccount(Base):
     provider: Mapped[Provider]
     mchid: Mapped[str]
     name: Mapped[str]
+
+
+class CommunityMerchant(Base):
+    """Which merchant account of a provider collects for a community. At most one per provider."""
+
+    __tablename__ = "community_merchant"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["merchant_id", "provider"], ["merchant_account.id", "merchant_account.provider"]
+        ),
+        {"comment": "Merchant accounts that collect for communities, one per provider"},
+    )
+
+    community_id: Mapped[int] = mapped_column(
+        ForeignKey("community.id"), primary_key=True, autoincrement=False
+    )
+    provider: Mapped[Provider] = mapped_column(primary_key=True)
+    merchant_id: Mapped[int]
 
 
 class ProviderOrder(Base):
@@ -49,3 +69,22 @@ class ProviderOrder(Base):
     payment_id: Mapped[int]
     transaction_id: Mapped[str | None]
     created_at: Mapped[datetime]
+
+
+def list_merchants(session: Session, community_id: int) -> list[MerchantAccount]:
+    """The merchant accounts that collect for a community, WeChat Pay's first."""
+    found = session.scalars(
+        select(MerchantAccount)
+        .join(CommunityMerchant, CommunityMerchant.merchant_id == MerchantAccount.id)
+        .where(CommunityMerchant.community_id == community_id)
+    )
+    order = list(Provider)
+    return sorted(found, key=lambda merchant: order.index(merchant.provider))
+
+
+def find_merchant(
+    session: Session, community_id: int, provider: Provider
+) -> MerchantAccount | None:
+    """The merchant account of this provider that collects for a community, if there is one."""
+    found = list_merchants(session, community_id)
+    return next((merchant for merchant in found if merchant.provider is provider), None)

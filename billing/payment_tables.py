@@ -21,10 +21,18 @@ from billing.money import Money
 
 
 class PaymentChannel(LabelEnum):
-    """How money reaches us."""
+    """How money reaches us. What each may do and where it is offered: `payment_channels`."""
 
     WECHAT_JSAPI = "wechat_jsapi", "微信支付"
-    COUNTER = "counter", "柜台"
+    WECHAT_NATIVE = "wechat_native", "微信扫码支付"
+    WECHAT_H5 = "wechat_h5", "微信支付（浏览器）"
+    ALIPAY_WAP = "alipay_wap", "支付宝"
+    ALIPAY_PAGE = "alipay_page", "支付宝（电脑）"
+    BANK_TRANSFER = "bank_transfer", "银行转账"
+    DIRECT_DEBIT = "direct_debit", "银行托收"
+    CASH = "cash", "现金"
+    POS = "pos", "刷卡"
+    SLIP = "slip", "转账凭单"
     PREPAID = "prepaid", "预存抵扣"
     IMPORTED = "imported", "历史导入"
 
@@ -37,10 +45,14 @@ class PaymentState(LabelEnum):
     WAITING = "waiting", "待支付"
     CONFIRMED = "confirmed", "已到账"
     CLOSED = "closed", "已关闭"
+    REVERSED = "reversed", "已冲红"
 
 
 OPEN_STATES = (PaymentState.PREPARED, PaymentState.UNKNOWN, PaymentState.WAITING)
 """States in which the provider may still take the money."""
+
+BOOKED_STATES = (PaymentState.CONFIRMED, PaymentState.REVERSED)
+"""States of money that was booked, once; a reversed one was taken back by the cashier."""
 
 
 class Payment(Base):
@@ -58,9 +70,13 @@ class Payment(Base):
         UniqueConstraint("community_id", "out_trade_no"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint(
-            "(state = 'confirmed') = (confirmed_at IS NOT NULL)", name="confirmed_has_time"
+            "(state IN ('confirmed', 'reversed')) = (confirmed_at IS NOT NULL)",
+            name="confirmed_has_time",
         ),
+        CheckConstraint("(paid_at IS NULL) = (confirmed_at IS NULL)", name="paid_when_confirmed"),
         Index("ix_payment_unit", "community_id", "unit_id"),
+        # Read by reconciliation: what a merchant account took on a day.
+        Index("ix_payment_merchant", "merchant_id", "paid_at"),
         # Read by payments.list_unsettled: what the provider must be asked about.
         Index(
             "ix_payment_open",
@@ -81,11 +97,16 @@ class Payment(Base):
     channel: Mapped[PaymentChannel]
     state: Mapped[PaymentState]
     amount: Mapped[Money]
+    is_designated: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="the payer said what for: the targets, the rest prepaid; else oldest first",
+    )
     call: Mapped[dict[str, Any] | None] = mapped_column(comment="what the payer's phone needs")
     transaction_id: Mapped[str | None]
     prepared_at: Mapped[datetime]
     asked_at: Mapped[datetime | None] = mapped_column(comment="when the provider was last asked")
-    confirmed_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None] = mapped_column(comment="when we booked it")
+    paid_at: Mapped[datetime | None] = mapped_column(comment="when the payer paid")
     closed_at: Mapped[datetime | None]
 
 
@@ -137,6 +158,21 @@ class PaymentAllocation(Base):
     effective_on: Mapped[date] = mapped_column(comment="the day the money was paid, or released")
 
 
+class ReceiptWaiting(Base):
+    """A booked payment whose receipt has no number yet; `receipts.number_waiting` takes it."""
+
+    __tablename__ = "receipt_waiting"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["community_id", "payment_id"], ["payment.community_id", "payment.id"]
+        ),
+        {"comment": "Booked payments whose receipt is not numbered yet"},
+    )
+
+    community_id: Mapped[CommunityId]
+    payment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
 class Receipt(Base):
     """Proof of a confirmed payment (收据), numbered without gaps per community and year."""
 
@@ -154,3 +190,8 @@ class Receipt(Base):
     no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     payment_id: Mapped[int]
     issued_at: Mapped[datetime]
+
+    @property
+    def number(self) -> str:
+        """As printed: `2026-000123`."""
+        return f"{self.year}-{self.no:06d}"

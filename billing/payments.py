@@ -5,7 +5,7 @@ channel with no transaction open and records the outcome here. Booking money is 
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,6 @@ from billing.payment_tables import (
     Receipt,
 )
 from billing.period import EVERY_DAY, DayWindow
-from billing.property import Community
 from billing.sight import payment_within
 
 ORDER_LIFE = timedelta(hours=2)
@@ -33,6 +32,17 @@ ORDER_LIFE = timedelta(hours=2)
 
 PATIENCE = timedelta(days=1)
 """How long an open payment is asked about at the usual pace."""
+
+
+class InFlight(Conflict):
+    """Bills that are to be paid may already be being paid by `payments`; those must be closed at
+    their provider, or booked, first.
+    """
+
+    def __init__(self, payments: Sequence[Payment]) -> None:
+        numbers = ", ".join(payment.out_trade_no for payment in payments)
+        super().__init__(f"still open for the same bills: {numbers}")
+        self.payments = tuple(payments)
 
 
 LOCK_HOMES = text(
@@ -69,8 +79,11 @@ def prepare(
     *,
     community_id: int,
     unit_id: int,
-    payer_id: int,
+    channel: PaymentChannel,
+    merchant_id: int | None,
+    payer_id: int | None,
     designated: Mapping[int, Money],
+    prepaid: Money = ZERO,
     out_trade_no: str,
     now: datetime,
 ) -> Payment:
@@ -81,14 +94,18 @@ def prepare(
     the caller commits.
 
     Args:
+        merchant_id: the account that collects; None for a channel without a provider, whose money
+            a file of the bank confirms.
+        payer_id: follower; None for somebody we do not know.
         designated: bill id → amount, each above zero and at most what is owed on the bill now.
+        prepaid: what is meant as a prepayment of the home, on top.
 
     Raises:
-        InvalidInput: nothing designated, or more than is owed.
+        InvalidInput: nothing to pay, or more for a bill than is owed on it.
         NotFound: a bill that is not an issued bill of this home.
         Conflict: the number was already used for something else, or is closed or paid.
+        InFlight: another open payment is for one of these bills.
     """
-    community = session.get_one(Community, community_id)
     lock_home(session, community_id, unit_id)
     known = session.scalar(
         select(Payment).where(
@@ -96,32 +113,43 @@ def prepare(
         )
     )
     if known is not None:
-        return _same_or_conflict(session, known, unit_id, payer_id, designated)
-    _check_designation(session, community_id, unit_id, designated)
+        amount = sum(designated.values(), prepaid)
+        same = (known.unit_id, known.payer_id, known.channel, known.merchant_id, known.amount) == (
+            unit_id,
+            payer_id,
+            channel,
+            merchant_id,
+            amount,
+        )
+        return _same_or_conflict(session, known, designated, same=same)
+    _check_designation(session, community_id, unit_id, designated, prepaid)
+    _refuse_in_flight(session, community_id, unit_id, designated)
     payment_id: int = session.execute(
         insert(Payment)
         .values(
             community_id=community_id,
-            merchant_id=community.merchant_id,
+            merchant_id=merchant_id,
             out_trade_no=out_trade_no,
             unit_id=unit_id,
             payer_id=payer_id,
-            channel=PaymentChannel.WECHAT_JSAPI,
+            channel=channel,
             state=PaymentState.PREPARED,
-            amount=Money(sum(amount.fen for amount in designated.values())),
+            amount=sum(designated.values(), prepaid),
+            is_designated=True,
             prepared_at=now,
         )
         .returning(Payment.id)
     ).scalar_one()
-    session.execute(
-        insert(ProviderOrder).values(
-            merchant_id=community.merchant_id,
-            out_trade_no=out_trade_no,
-            community_id=community_id,
-            payment_id=payment_id,
-            created_at=now,
+    if merchant_id is not None:
+        session.execute(
+            insert(ProviderOrder).values(
+                merchant_id=merchant_id,
+                out_trade_no=out_trade_no,
+                community_id=community_id,
+                payment_id=payment_id,
+                created_at=now,
+            )
         )
-    )
     _write_targets(session, community_id, payment_id, designated)
     return session.get_one(Payment, (community_id, payment_id))
 
@@ -129,6 +157,8 @@ def prepare(
 def _write_targets(
     session: Session, community_id: int, payment_id: int, designated: Mapping[int, Money]
 ) -> None:
+    if not designated:
+        return
     session.execute(
         insert(PaymentTarget),
         [
@@ -144,27 +174,25 @@ def _write_targets(
 
 
 def _same_or_conflict(
-    session: Session,
-    payment: Payment,
-    unit_id: int,
-    payer_id: int,
-    designated: Mapping[int, Money],
+    session: Session, payment: Payment, designated: Mapping[int, Money], *, same: bool
 ) -> Payment:
-    same = (
-        payment.unit_id == unit_id
-        and payment.payer_id == payer_id
-        and list_targets(session, payment) == dict(designated)
-    )
+    same = same and list_targets(session, payment) == dict(designated)
     if not same or payment.state not in OPEN_STATES:
         raise Conflict(f"order number {payment.out_trade_no} was already used")
     return payment
 
 
 def _check_designation(
-    session: Session, community_id: int, unit_id: int, designated: Mapping[int, Money]
+    session: Session,
+    community_id: int,
+    unit_id: int,
+    designated: Mapping[int, Money],
+    prepaid: Money,
 ) -> None:
-    if not designated:
+    if prepaid < ZERO or (not designated and prepaid == ZERO):
         raise InvalidInput("designated", "nothing to pay")
+    if not designated:
+        return
     for bill in get_bills(session, community_id, designated.keys()):
         if bill.unit_id != unit_id:
             raise NotFound(f"bill {bill.id} does not belong to home {unit_id}")
@@ -173,6 +201,36 @@ def _check_designation(
             raise InvalidInput(
                 "amount", f"{wanted.yuan} for bill {bill.id}, which owes {bill.outstanding.yuan}"
             )
+
+
+def _refuse_in_flight(
+    session: Session, community_id: int, unit_id: int, bill_ids: Collection[int]
+) -> None:
+    """One payment at a time for a bill, or two people would pay it."""
+    open_payments = list_in_flight(session, community_id, unit_id, bill_ids)
+    if open_payments:
+        raise InFlight(open_payments)
+
+
+def list_in_flight(
+    session: Session, community_id: int, unit_id: int, bill_ids: Collection[int]
+) -> list[Payment]:
+    """Open payments of a home for any of these bills, the oldest first."""
+    meant = select(PaymentTarget.payment_id).where(
+        PaymentTarget.community_id == community_id, PaymentTarget.bill_id.in_(bill_ids)
+    )
+    return list(
+        session.scalars(
+            select(Payment)
+            .where(
+                Payment.community_id == community_id,
+                Payment.unit_id == unit_id,
+                Payment.state.in_(OPEN_STATES),
+                Payment.id.in_(meant),
+            )
+            .order_by(Payment.id)
+        )
+    )
 
 
 def list_targets(session: Session, payment: Payment) -> dict[int, Money]:
@@ -188,9 +246,11 @@ def list_targets(session: Session, payment: Payment) -> dict[int, Money]:
     return {row.bill_id: row.amount for row in rows}
 
 
-def _set_open(session: Session, payment: Payment, state: PaymentState, **values: Any) -> None:
-    """Move a payment between open states; one that was confirmed or closed meanwhile stays so."""
-    session.execute(
+def _set_open(session: Session, payment: Payment, state: PaymentState, **values: Any) -> bool:
+    """Move a payment between open states; one that was confirmed or closed meanwhile stays so.
+    Whether it moved.
+    """
+    moved = session.execute(
         update(Payment)
         .where(
             Payment.community_id == payment.community_id,
@@ -198,12 +258,17 @@ def _set_open(session: Session, payment: Payment, state: PaymentState, **values:
             Payment.state.in_(OPEN_STATES),
         )
         .values(state=state, **values)
+        .returning(Payment.id)
     )
+    return moved.scalar_one_or_none() is not None
 
 
-def record_call(session: Session, payment: Payment, call: dict[str, Any]) -> None:
-    """The provider accepted the order; `call` is what the payer's phone needs."""
-    _set_open(session, payment, PaymentState.WAITING, call=call)
+def record_call(session: Session, payment: Payment, call: dict[str, Any]) -> bool:
+    """The provider accepted the order; `call` is what the payer's phone needs.
+
+    Returns False when the payment was closed meanwhile: it must not be offered any more.
+    """
+    return _set_open(session, payment, PaymentState.WAITING, call=call)
 
 
 def record_unknown(session: Session, payment: Payment) -> None:
@@ -228,7 +293,7 @@ def record_closed(session: Session, payment: Payment, now: datetime) -> None:
 def list_unsettled(
     session: Session, *, now: datetime, older_than: timedelta, ask_again: timedelta, limit: int
 ) -> list[Payment]:
-    """Open payments the provider should be asked about, those unattended longest first, so that
+    """Open payments a provider should be asked about, those unattended longest first, so that
     many that nobody pays do not hide one that was paid.
 
     Args:
@@ -245,6 +310,7 @@ def list_unsettled(
             select(Payment)
             .where(
                 Payment.state.in_(OPEN_STATES),
+                Payment.merchant_id.is_not(None),
                 Payment.prepared_at < now - older_than,
                 or_(Payment.asked_at.is_(None), rested),
             )
@@ -261,14 +327,14 @@ def list_confirmed(
     *,
     limit: int,
     seen: DayWindow = EVERY_DAY,
-) -> list[tuple[Payment, Receipt]]:
-    """Payments that arrived for these homes with their receipts, latest first; with `seen` those
-    that somebody sees who sees the bills of these days.
+) -> list[tuple[Payment, Receipt | None]]:
+    """Money that came for these homes with its receipts, latest first; with `seen` what somebody
+    sees who sees the bills of these days. A receipt is None until it is numbered.
     """
     sight = [] if seen.is_open else [payment_within(seen)]
     rows = session.execute(
         select(Payment, Receipt)
-        .join(
+        .outerjoin(
             Receipt,
             (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
         )
@@ -276,6 +342,7 @@ def list_confirmed(
             Payment.community_id == community_id,
             Payment.unit_id.in_(unit_ids),
             Payment.state == PaymentState.CONFIRMED,
+            Payment.channel != PaymentChannel.PREPAID,
             *sight,
         )
         .order_by(Payment.confirmed_at.desc(), Payment.id.desc())

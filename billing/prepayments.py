@@ -13,12 +13,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from billing.bills import Bill
-from billing.booking import SOURCES, book
+from billing.booking import book
 from billing.db import Base, CommunityId
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.ledger import Account, EntryKind, FixedAccount, JournalEntry, Posting
 from billing.ledger import balance as account_balance
 from billing.money import ZERO, Money
+from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
 from billing.payments import lock_home
 from billing.period import Period
@@ -195,20 +196,21 @@ def top_up(
             amount=amount,
             prepared_at=now,
             confirmed_at=now,
+            paid_at=paid_at,
         )
         .on_conflict_do_nothing(index_elements=["community_id", "out_trade_no"])
         .returning(Payment)
     )
     if payment is None:
         raise Conflict(f"number {number} stands for another payment; use another number")
-    book(session, payment, paid_at, now)
+    book(session, payment, now)
     return payment
 
 
 def _check_top_up(amount: Money, channel: PaymentChannel, number: str) -> str:
     if not ZERO < amount <= TOP_UP_MAX:
         raise InvalidInput("amount", f"{amount.yuan} is not an amount that can be paid in")
-    if SOURCES[channel] is not FixedAccount.CASH:
+    if not CHANNELS[channel].by_hand:
         raise InvalidInput("channel", f"money by {channel.value} is not booked by hand")
     text = number.strip()
     if not 0 < len(text) <= NUMBER_CHARACTERS_MAX:

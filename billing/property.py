@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from sqlalchemy import (
     CheckConstraint,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Numeric,
@@ -47,12 +46,15 @@ class Community(Base):
     name: Mapped[str]
     company: Mapped[str] = mapped_column(comment="the property company that bills (物业公司)")
     service_phone: Mapped[str] = mapped_column(comment="public telephone of the service desk")
-    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant_account.id"))
     billing_day: Mapped[int] = mapped_column(comment="day of month on which bills are issued")
     due_day: Mapped[int] = mapped_column(comment="day of month on which a bill falls due")
     due_month_offset: Mapped[int]
     publishes_itself: Mapped[bool] = mapped_column(
         server_default="true", comment="on the billing day: issue at once, or wait for staff"
+    )
+    late_fee_first: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="money without a word what for pays late fees before what they are for",
     )
 
 

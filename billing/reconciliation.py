@@ -16,6 +16,7 @@ class DiscrepancyKind(LabelEnum):
     """How a statement of the provider differs from our books."""
 
     UNKNOWN_ORDER = "unknown_order", "订单不存在"
+    WRONG_CURRENCY = "wrong_currency", "币种不符"
     WRONG_MERCHANT = "wrong_merchant", "商户号不符"
     WRONG_AMOUNT = "wrong_amount", "金额不符"
     WRONG_PAYER = "wrong_payer", "付款人不符"

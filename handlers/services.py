@@ -10,6 +10,7 @@ from redis import Redis
 from billing.business_day import business_date
 from billing.channels.base import Channel
 from billing.db import Database
+from billing.merchants import MerchantAccount
 from billing.privacy import Vault
 from notify.links import Links
 from notify.wechat import WeChat
@@ -28,6 +29,10 @@ class Services:
     text: Environment
     clock: Callable[[], datetime]
     base_url: str
+
+    def callback_url(self, merchant: MerchantAccount) -> str:
+        """Where the provider of this account tells us what happened."""
+        return f"{self.base_url}/callbacks/{merchant.provider.value}/{merchant.code}"
 
     def today(self) -> date:
         """The business date now."""

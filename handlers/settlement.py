@@ -1,10 +1,12 @@
-"""Payments whose callback did not come: ask the provider, book what arrived, close what is stale.
+"""Payments whose callback did not come: ask the provider, book what arrived, close what is stale;
+and close those that somebody else's payment replaces.
 
-Run by cron. Prepare → call → record: no transaction is open while the provider is asked. Safe to
-run at once from two places: `confirm` books once and closing is repeatable.
+Run by cron and by the pages. Prepare → call → record: no transaction is open while the provider is
+asked. Safe to run at once from two places: `confirm` books once and closing is repeatable.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
@@ -70,8 +72,31 @@ def settle_open_payments(services: Services) -> dict[str, int]:
     return counts
 
 
-def settle(services: Services, payment: Payment, merchant: MerchantAccount) -> str:
+def make_way(services: Services, payments: Iterable[Payment]) -> bool:
+    """End open payments, so that another one may be made for their bills: book what was paid,
+    close the rest at its provider. False when one of them cannot be ended now.
+    """
+    for payment in payments:
+        if payment.merchant_id is None:
+            return False  # the bank has it already; its file will say
+        with services.database.transaction() as session:
+            merchant = session.get_one(MerchantAccount, payment.merchant_id)
+        try:
+            if settle(services, payment, merchant, at_once=True) == "open":
+                return False
+        except ChannelError as error:
+            log.warning("payment_not_ended", out_trade_no=payment.out_trade_no, reason=str(error))
+            return False
+    return True
+
+
+def settle(
+    services: Services, payment: Payment, merchant: MerchantAccount, *, at_once: bool = False
+) -> str:
     """Ask about one payment and write down the answer: `booked`, `closed` or `open`.
+
+    Args:
+        at_once: close it if it is not paid, though its life is not over.
 
     Raises:
         ChannelError: no trustworthy answer, or no keys to ask with; nothing was changed.
@@ -79,11 +104,12 @@ def settle(services: Services, payment: Payment, merchant: MerchantAccount) -> s
     channel = services.channels.get(merchant.code)
     if channel is None:
         raise ChannelUnreachable(f"no keys for merchant {merchant.code}")
+    ends = at_once or _expired(services, payment)
     answer = channel.query(payment.out_trade_no)
-    if answer.state is ProviderState.WAITING and _expired(services, payment):
+    if answer.state is ProviderState.WAITING and ends:
         answer = _close(channel, payment)
     with services.database.transaction() as session:
-        return _record(session, services, payment, merchant, answer)
+        return _record(session, services, payment, merchant, answer, ends=ends)
 
 
 def _expired(services: Services, payment: Payment) -> bool:
@@ -105,6 +131,8 @@ def _record(
     payment: Payment,
     merchant: MerchantAccount,
     answer: ProviderAnswer,
+    *,
+    ends: bool,
 ) -> str:
     now = services.clock()
     if answer.state is ProviderState.PAID:
@@ -114,8 +142,9 @@ def _record(
         record_asked(session, payment, now)
         return "open"
     gone = answer.state is ProviderState.CLOSED or (
-        # An order the provider never heard of cannot be paid once its life is over.
-        answer.state is ProviderState.MISSING and _expired(services, payment)
+        # An order the provider never heard of is not offered any more: `record_call` will find it
+        # closed. Should it be paid all the same, `confirm` books what arrives.
+        answer.state is ProviderState.MISSING and ends
     )
     if gone:
         record_closed(session, payment, now)

@@ -115,7 +115,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
         ),
         NoticeKind.PAYMENT_RECEIVED: NoticeRule(
             matter=Matter.PAYMENT,
-            fact=FactKind.PAYMENT_CONFIRMED,
+            fact=FactKind.RECEIPT_ISSUED,
             audience=Audience.HOME_AND_PAYER,
             transports=OWNER_TRANSPORTS,
             is_quiet=False,

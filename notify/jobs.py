@@ -17,6 +17,7 @@ from rq import Queue
 
 from billing.business_day import business_date
 from billing.db import Database
+from billing.receipts import number_waiting
 from notify.claim import Claimed, claim
 from notify.delivery import record
 from notify.freeze import Press
@@ -31,6 +32,7 @@ from notify.wechat import WeChat
 
 log = structlog.get_logger(__name__)
 
+RECEIPTS_PER_BATCH = 2000
 FACTS_PER_BATCH = 2000
 NOTICES_PER_BATCH = 500
 MESSAGES_PER_BATCH = 200
@@ -60,11 +62,14 @@ class Notifier:
     clock: Callable[[], datetime]
 
     def intake(self) -> dict[str, int]:
-        """Facts → notices → messages → WeChat, until nothing is left to do."""
+        """Receipts are numbered, then facts → notices → messages → WeChat, until nothing is left
+        to do.
+        """
         # First, so that a fact recorded from here on may wake another worker.
         self.redis.delete(_wake_key("intake"))
+        receipts = self._repeat(lambda: self._number_receipts(RECEIPTS_PER_BATCH))
         taken = self._repeat(lambda: self._take_facts(FACTS_PER_BATCH))
-        return {"facts": taken, **self.deliver()}
+        return {"receipts": receipts, "facts": taken, **self.deliver()}
 
     def deliver(self) -> dict[str, int]:
         """Notices → messages → WeChat."""
@@ -80,6 +85,10 @@ class Notifier:
         """Write the reminders of a business date; the next sweep sends them."""
         with self.database.transaction() as session:
             return remind(session, today, self.clock()).as_json()
+
+    def _number_receipts(self, limit: int) -> int:
+        with self.database.transaction() as session:
+            return number_waiting(session, self.clock(), limit=limit)
 
     def _take_facts(self, limit: int) -> int:
         with self.database.transaction() as session:

@@ -277,7 +277,7 @@ def _payments(session: Session, keys: Collection[Key]) -> dict[Key, PaidPayment]
     )
     return {
         (payment.community_id, payment.id): PaidPayment(
-            payment.amount, receipt.issued_at, f"{receipt.year}-{receipt.no:06d}"
+            payment.amount, receipt.issued_at, receipt.number
         )
         for payment, receipt in found
     }

@@ -23,6 +23,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from billing.db import Database, connect
+from billing.merchants import list_merchants
 from billing.privacy import Vault
 from billing.property import Community, Unit
 from bot.demo.seed import COMMUNITY, Plan, seed_demo
@@ -174,6 +175,7 @@ class World:
     community: Community
     today: date
     now: datetime
+    merchant_id: int
 
     def unit(self, room: str) -> Unit:
         """The home with this room number."""
@@ -187,7 +189,8 @@ def _world(url: str, engine: Engine) -> World:
     database = Database(engine, after_facts=lambda: None)
     with database.transaction() as session:
         community = session.scalars(select(Community).where(Community.code == COMMUNITY)).one()
-    return World(database, url, community, TODAY, NOW)
+        [merchant] = list_merchants(session, community.id)
+    return World(database, url, community, TODAY, NOW, merchant.id)
 
 
 @pytest.fixture

@@ -19,10 +19,12 @@ from billing.channels.base import ProviderAnswer, ProviderState
 from billing.confirmation import Outcome, confirm
 from billing.merchants import MerchantAccount
 from billing.money import Money
+from billing.payment_tables import PaymentChannel
 from billing.payments import new_out_trade_no, prepare
 from billing.people import Follower, Staff
 from billing.period import Period
 from billing.privacy import Vault
+from billing.receipts import number_waiting
 from bot.webhook import webhook
 from handlers.services import Services
 from notify.links import Links
@@ -129,6 +131,8 @@ class Town:
                 session,
                 community_id=unit.community_id,
                 unit_id=unit.id,
+                channel=PaymentChannel.WECHAT_JSAPI,
+                merchant_id=self.world.merchant_id,
                 payer_id=payer.id,
                 designated=designated,
                 out_trade_no=new_out_trade_no(),
@@ -141,10 +145,11 @@ class Town:
                 state=ProviderState.PAID,
                 transaction_id=f"T{payment.out_trade_no}",
                 amount=amount,
-                payer_openid="o-payer",
+                payer="o-payer",
                 paid_at=self.now,
             )
             assert confirm(session, merchant, answer, self.now) is Outcome.BOOKED
+            number_waiting(session, self.now, limit=100)
 
     def _unpaid(self, session: Session, room: str) -> list[BillState]:
         unit = self.world.unit(room)

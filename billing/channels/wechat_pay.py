@@ -31,7 +31,9 @@ from billing.channels.base import (
     ProviderAnswer,
     ProviderState,
 )
+from billing.merchants import Provider
 from billing.money import Money
+from billing.payment_tables import PaymentChannel
 
 TIMEOUT_SECONDS = (3, 5)
 NOTIFICATION_AGE_SECONDS_MAX = 300
@@ -102,6 +104,8 @@ class WeChatPayJsapi:
         gateway: str,
         timeout_seconds: tuple[float, float] = TIMEOUT_SECONDS,
     ) -> None:
+        self.provider = Provider.WECHAT_PAY
+        self.ways = frozenset({PaymentChannel.WECHAT_JSAPI})
         self.mchid = keys.mchid
         self._app_id = keys.app_id
         self._public_key_id = keys.public_key_id
@@ -265,8 +269,9 @@ def _read_order(order: Mapping[str, Any]) -> ProviderAnswer:
             state=state,
             transaction_id=order["transaction_id"] if paid else None,
             amount=Money(order["amount"]["total"]) if paid else None,
-            payer_openid=order["payer"]["openid"] if paid else None,
+            payer=order["payer"]["openid"] if paid else None,
             paid_at=datetime.fromisoformat(order["success_time"]) if paid else None,
+            currency=order["amount"].get("currency", "CNY") if paid else "CNY",
         )
     except (KeyError, TypeError, ValueError) as error:
         # The kind of error only: its text may quote what was sealed.

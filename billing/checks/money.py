@@ -14,21 +14,23 @@ RELEASED_TO_PREPAYMENT = """
 
 MONEY_CHECKS = [
     sql_check(
-        "a confirmed payment is booked once, in full, and has a receipt; no other payment has",
+        "booked money is booked once, in full, and has a receipt or waits for its number",
         "SELECT count(*) FROM payment",
         # What is paid from a prepayment is the owner's money already receipted.
         """
         SELECT p.community_id, p.id, p.state, p.channel, p.amount,
                count(DISTINCT e.id) AS entries, count(DISTINCT r.no) AS receipts,
-               coalesce(max(e.total), 0) AS total
+               count(DISTINCT w.payment_id) AS waiting, coalesce(max(e.total), 0) AS total
         FROM payment p
         LEFT JOIN journal_entry e ON e.community_id = p.community_id
               AND e.kind = 'payment' AND e.source_id = p.id
         LEFT JOIN receipt r ON r.community_id = p.community_id AND r.payment_id = p.id
+        LEFT JOIN receipt_waiting w ON w.community_id = p.community_id AND w.payment_id = p.id
         GROUP BY p.community_id, p.id
-        HAVING count(DISTINCT r.no) <>
-               CASE WHEN p.state = 'confirmed' AND p.channel <> 'prepaid' THEN 1 ELSE 0 END
-            OR CASE WHEN p.state = 'confirmed'
+        HAVING count(DISTINCT r.no) + count(DISTINCT w.payment_id) <>
+               CASE WHEN p.state IN ('confirmed', 'reversed') AND p.channel <> 'prepaid'
+               THEN 1 ELSE 0 END
+            OR CASE WHEN p.state IN ('confirmed', 'reversed')
                THEN count(DISTINCT e.id) <> 1 OR max(e.total) <> p.amount
                ELSE count(DISTINCT e.id) <> 0 END
         """,

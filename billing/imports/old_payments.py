@@ -51,8 +51,9 @@ PAYMENTS = [
     for statement in (
         """
         INSERT INTO payment (community_id, id, out_trade_no, unit_id, channel, state, amount,
-                             prepared_at, confirmed_at)
-        SELECT community_id, id, number, unit_id, :channel, :state, amount, paid_at, paid_at
+                             prepared_at, confirmed_at, paid_at)
+        SELECT community_id, id, number, unit_id, :channel, :state, amount, paid_at, paid_at,
+               paid_at
         FROM old_payment ORDER BY id
         """,
         # What is owed on each debt and what each payment brings are laid end to end, home by home:

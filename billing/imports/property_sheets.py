@@ -10,7 +10,7 @@ from billing.imports.known import Desk, KnownSubject
 from billing.imports.reasons import Reason
 from billing.imports.sheets import BuildingRow, CommunityRow, EntranceRow, SpaceRow, UnitRow
 from billing.imports.writing import Tally
-from billing.merchants import MerchantAccount, Provider
+from billing.merchants import CommunityMerchant, MerchantAccount, Provider
 from billing.property import (
     Building,
     Community,
@@ -27,9 +27,18 @@ def plan_communities(rows: list[CommunityRow], desk: Desk, code: str) -> Tally:
     tally = Tally()
     table = Community.__table__
     known = {row["code"]: dict(row) for row in desk.session.execute(select(table)).mappings()}
+    collecting = {
+        row["community_id"]: dict(row)
+        for row in desk.session.execute(
+            select(CommunityMerchant.__table__).where(
+                CommunityMerchant.provider == Provider.WECHAT_PAY
+            )
+        ).mappings()
+    }
     merchants = _Merchants(desk)
-    for row in rows:
-        merchant_id = merchants.of(row)
+    # First of all, as the accounts' rows must be written before those that name them.
+    named = [(row, merchants.of(row)) for row in rows]
+    for row, merchant_id in named:
         if merchant_id is None:
             continue
         before = known.get(row.code)
@@ -40,13 +49,21 @@ def plan_communities(rows: list[CommunityRow], desk: Desk, code: str) -> Tally:
             "name": row.name,
             "company": row.company,
             "service_phone": row.service_phone,
-            "merchant_id": merchant_id,
             "billing_day": row.billing_day,
             "due_day": row.due_day,
             "due_month_offset": row.due_month_offset,
             "publishes_itself": row.publishes_itself is YesNo.YES,
         }
-        tally.count(is_new=before is None, changed=desk.changes.merge(Community, wanted, before))
+        merchant = {
+            "community_id": wanted["id"],
+            "provider": Provider.WECHAT_PAY,
+            "merchant_id": merchant_id,
+        }
+        changed = [
+            desk.changes.merge(Community, wanted, before),
+            desk.changes.merge(CommunityMerchant, merchant, collecting.get(wanted["id"])),
+        ]
+        tally.count(is_new=before is None, changed=any(changed))
     return tally
 
 

@@ -16,6 +16,7 @@ from billing.deposits import (
     take_deposit,
 )
 from billing.money import Money
+from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentChannel
 from billing.prepayments import (
     balance,
@@ -151,8 +152,8 @@ def prepayment() -> None:
 @number_option
 @click.option(
     "--channel",
-    type=click.Choice([PaymentChannel.COUNTER.value]),
-    default=PaymentChannel.COUNTER.value,
+    type=click.Choice([channel.value for channel, rule in CHANNELS.items() if rule.by_hand]),
+    default=PaymentChannel.CASH.value,
     show_default=True,
 )
 @today_option

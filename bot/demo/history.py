@@ -41,8 +41,9 @@ STATEMENTS = [
         """,
         """
         INSERT INTO payment (community_id, out_trade_no, unit_id, channel, state, amount,
-                             prepared_at, confirmed_at)
-        SELECT community_id, number, unit_id, 'counter', 'confirmed', amount, paid_at, paid_at
+                             prepared_at, confirmed_at, paid_at, is_designated)
+        SELECT community_id, number, unit_id, 'cash', 'confirmed', amount, paid_at, paid_at,
+               paid_at, true
         FROM paid ORDER BY paid_at, bill_id
         """,
         """

@@ -22,7 +22,7 @@ from billing.db import Database
 from billing.late_fee_policy import set_policy
 from billing.late_fee_tables import LateFeeCap
 from billing.ledger import ensure_accounts
-from billing.merchants import MerchantAccount, Provider
+from billing.merchants import CommunityMerchant, MerchantAccount, Provider
 from billing.people import Staff, StaffRole
 from billing.period import Period, add_months
 from billing.privacy import Vault
@@ -154,19 +154,22 @@ def _community(session: Session, merchant: tuple[str, str]) -> Community:
         code=code, provider=Provider.WECHAT_PAY, mchid=mchid, name=COMPANY_NAME
     )
     session.add(account)
-    session.flush()  # the community refers to it
     community = Community(
         code=COMMUNITY,
         name=COMMUNITY_NAME,
         company=COMPANY_NAME,
         service_phone="010-5550 0100",
-        merchant_id=account.id,
         billing_day=1,
         due_day=31,
         due_month_offset=0,
     )
     session.add(community)
     session.flush()  # everything else refers to it
+    session.add(
+        CommunityMerchant(
+            community_id=community.id, provider=account.provider, merchant_id=account.id
+        )
+    )
     return community
 
 

@@ -1,5 +1,5 @@
 """Notifications of payment providers: verify → record → answer, within five seconds."""
 
-from handlers.callbacks.wechat_pay import callbacks
+from handlers.callbacks.providers import callbacks
 
 __all__ = ["callbacks"]

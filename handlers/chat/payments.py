@@ -22,7 +22,7 @@ class Paid:
     at: datetime
     room: str
     amount: Money
-    receipt: str
+    receipt: str | None
 
 
 def history(chat: Chat) -> Reply:
@@ -57,7 +57,7 @@ def _payments(chat: Chat, home: Home) -> list[Paid]:
             at=payment.confirmed_at,
             room=home.room,
             amount=payment.amount,
-            receipt=f"{receipt.year}-{receipt.no:06d}",
+            receipt=receipt.number if receipt else None,
         )
         for payment, receipt in rows
         if payment.confirmed_at is not None

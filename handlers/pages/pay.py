@@ -14,11 +14,12 @@ from billing.bills import list_unpaid
 from billing.bindings import see_follower
 from billing.channels.base import ChannelRefused, ChannelUnreachable, OrderRequest
 from billing.errors import Conflict
-from billing.merchants import MerchantAccount
+from billing.merchants import MerchantAccount, Provider, find_merchant
 from billing.money import Money
-from billing.payment_tables import OPEN_STATES, Payment, PaymentState
+from billing.payment_tables import OPEN_STATES, Payment, PaymentChannel, PaymentState
 from billing.payments import (
     ORDER_LIFE,
+    InFlight,
     prepare,
     record_call,
     record_closed,
@@ -33,6 +34,7 @@ from handlers.pages.refusals import Objected, Objection, Refusal, Refused
 from handlers.pages.tokens import payment_token, read_order
 from handlers.pages.viewer import in_wechat, require_viewer
 from handlers.services import Services
+from handlers.settlement import make_way
 from notify.links import HomeRef
 
 DESCRIPTION_CHARACTERS_MAX = 127
@@ -66,8 +68,7 @@ def pay(services: Services) -> ResponseReturnValue:
     wish = _read_wish(services, openid)
     now = services.clock()
     try:
-        with services.database.transaction() as session:
-            prepared = _prepare(session, services, openid, wish, now)
+        prepared = _prepare_alone(services, openid, wish, now)
     except Objected as objected:
         attempt = Attempt(objected.objection, wish.chosen_ids)
         return show_home(services, openid, wish.home, attempt), 422
@@ -111,6 +112,26 @@ def _read_wish(services: Services, openid: str) -> Wish:
     return Wish(home, out_trade_no, chosen, request.form.get("amount", ""))
 
 
+def _prepare_alone(services: Services, openid: str, wish: Wish, now: datetime) -> Prepared:
+    """Write the payment down; an earlier one for the same bills is ended first.
+
+    Raises:
+        Objected, Refused: as `_prepare`; also when the earlier one cannot be ended now.
+    """
+    try:
+        with services.database.transaction() as session:
+            return _prepare(session, services, openid, wish, now)
+    except InFlight as busy:
+        back = url_for("pages.home", token=services.links.home_token(wish.home))
+        if not make_way(services, busy.payments):
+            raise Refused(Refusal.BEING_PAID, back) from None
+    try:
+        with services.database.transaction() as session:
+            return _prepare(session, services, openid, wish, now)
+    except InFlight:  # a third one was quicker
+        raise Refused(Refusal.BEING_PAID, back) from None
+
+
 def _prepare(
     session: Session, services: Services, openid: str, wish: Wish, now: datetime
 ) -> Prepared:
@@ -119,10 +140,11 @@ def _prepare(
     Raises:
         Objected: the form cannot be accepted; nothing is written.
         Refused: the home is gone, or nobody collects for its community.
+        InFlight: an earlier payment of these bills is still open.
     """
     visit = visit_home(session, openid, wish.home)
-    merchant = session.get_one(MerchantAccount, visit.community.merchant_id)
-    if merchant.code not in services.channels:
+    merchant = find_merchant(session, visit.community.id, Provider.WECHAT_PAY)
+    if merchant is None or merchant.code not in services.channels:
         raise Refused(Refusal.NOT_COLLECTING, url_for("pages.index"))
     payer = see_follower(session, openid, now)
     known = find_payment(session, wish.home.community_id, wish.out_trade_no)
@@ -134,11 +156,15 @@ def _prepare(
             session,
             community_id=wish.home.community_id,
             unit_id=wish.home.unit_id,
+            channel=PaymentChannel.WECHAT_JSAPI,
+            merchant_id=merchant.id,
             payer_id=payer.id,
             designated=designated,
             out_trade_no=wish.out_trade_no,
             now=now,
         )
+    except InFlight:
+        raise
     except Conflict:
         raise Objected(Objection.ORDERED_OTHERWISE) from None
     return Prepared(visit, payment, merchant)
@@ -167,10 +193,11 @@ def _order(services: Services, prepared: Prepared, openid: str) -> dict[str, Any
     payment, merchant = prepared.payment, prepared.merchant
     wish = OrderRequest(
         out_trade_no=payment.out_trade_no,
+        channel=payment.channel,
         description=_describe(services, prepared.visit),
         amount=payment.amount,
         payer_openid=openid,
-        notify_url=f"{services.base_url}/callbacks/wechat_pay/{merchant.code}",
+        notify_url=services.callback_url(merchant),
         # From the payment, not from now: a repeated order must be identical to the first.
         expires_at=payment.prepared_at + ORDER_LIFE,
     )
@@ -189,7 +216,12 @@ def _order(services: Services, prepared: Prepared, openid: str) -> dict[str, Any
         home_token = services.links.home_token(prepared.visit.ref)
         raise Refused(Refusal.ORDER_REFUSED, url_for("pages.home", token=home_token)) from refusal
     with services.database.transaction() as session:
-        record_call(session, payment, call)
+        may_be_offered = record_call(session, payment, call)
+    if not may_be_offered:
+        # Ended while it was being ordered; what the provider knows of it must not be paid.
+        make_way(services, [payment])
+        home_token = services.links.home_token(prepared.visit.ref)
+        raise Refused(Refusal.SUPERSEDED, url_for("pages.home", token=home_token))
     return call
 
 

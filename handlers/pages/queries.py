@@ -10,7 +10,13 @@ from billing.bills import Bill, BillLine, list_bills
 from billing.bindings import list_homes
 from billing.merchants import MerchantAccount
 from billing.money import ZERO, Money
-from billing.payment_tables import OPEN_STATES, Payment, PaymentAllocation, Receipt
+from billing.payment_tables import (
+    OPEN_STATES,
+    Payment,
+    PaymentAllocation,
+    PaymentChannel,
+    Receipt,
+)
 from billing.payments import ORDER_LIFE
 from billing.people import Follower
 from billing.period import EVERY_DAY, DayWindow, Period
@@ -209,24 +215,25 @@ def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
 
 def list_payments_of_bill(
     session: Session, visit: Visit, bill_id: int
-) -> list[tuple[Payment, Receipt]]:
-    """Confirmed payments that paid something on a bill and that the viewer sees, oldest first."""
+) -> list[tuple[Payment, Receipt | None]]:
+    """Money that came and paid something on a bill and that the viewer sees, oldest first."""
     community_id = visit.unit.community_id
     paid = select(PaymentAllocation.payment_id).where(
         PaymentAllocation.community_id == community_id, PaymentAllocation.bill_id == bill_id
     )
     rows = session.execute(
         select(Payment, Receipt)
-        .join(
+        .outerjoin(
             Receipt,
             (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
         )
         .where(
             Payment.community_id == community_id,
             Payment.id.in_(paid),
+            Payment.channel != PaymentChannel.PREPAID,
             payment_within(visit.seen),
         )
-        .order_by(Receipt.year, Receipt.no)
+        .order_by(Payment.confirmed_at, Payment.id)
     )
     return [(payment, receipt) for payment, receipt in rows]
 

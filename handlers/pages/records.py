@@ -8,6 +8,7 @@ from billing.bills import list_bills
 from billing.late_fee_policy import list_policies
 from billing.money import Money
 from billing.payments import list_confirmed
+from billing.receipts import number_waiting
 from billing.tariffs import FeeKind, list_tariffs
 from handlers.pages.queries import (
     list_paid_lines,
@@ -23,6 +24,7 @@ from handlers.services import Services
 from notify.links import BillRef
 
 PAYMENTS_SHOWN_MAX = 60
+RECEIPTS_AT_ONCE = 500
 
 
 def history(services: Services, token: str) -> ResponseReturnValue:
@@ -75,6 +77,10 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
     openid = require_viewer(services)
     with services.database.transaction() as session:
         record, visit = visit_payment(session, openid, read_payment(token))
+        if record.receipt is None:
+            # Who looks for his receipt before the workers numbered it does not wait for them.
+            number_waiting(session, services.clock(), limit=RECEIPTS_AT_ONCE)
+            record, visit = visit_payment(session, openid, read_payment(token))
         if record.receipt is None:
             raise Refused(Refusal.BROKEN_LINK)
         lines = list_paid_lines(session, record.payment)

@@ -16,6 +16,8 @@ class Refusal(Enum):
     FORM_STALE = "form_stale", 400
     NOT_COLLECTING = "not_collecting", 503
     ORDER_REFUSED = "order_refused", 409
+    BEING_PAID = "being_paid", 409
+    SUPERSEDED = "superseded", 409
 
     def __init__(self, key: str, status: int) -> None:
         self.key = key

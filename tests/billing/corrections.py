@@ -13,7 +13,7 @@ from billing.confirmation import Outcome, confirm
 from billing.ledger import FixedAccount, balance
 from billing.merchants import MerchantAccount
 from billing.money import Money
-from billing.payment_tables import Payment
+from billing.payment_tables import Payment, PaymentChannel
 from billing.payments import new_out_trade_no, prepare
 from billing.people import Staff, get_staff
 from tests.conftest import NOW, World
@@ -64,6 +64,8 @@ def prepared(world: World, room: str) -> Payment:
             session,
             community_id=world.community.id,
             unit_id=unit.id,
+            channel=PaymentChannel.WECHAT_JSAPI,
+            merchant_id=world.merchant_id,
             payer_id=see_follower(session, OPENID, NOW).id,
             designated={bill.id: bill.outstanding for bill in bills},
             out_trade_no=new_out_trade_no(),
@@ -80,7 +82,7 @@ def arrive(session: Session, payment: Payment) -> Outcome:
         state=ProviderState.PAID,
         transaction_id=f"42{payment.out_trade_no[2:]}",
         amount=payment.amount,
-        payer_openid=OPENID,
+        payer=OPENID,
         paid_at=NOW,
     )
     return confirm(session, merchant, answer, NOW)

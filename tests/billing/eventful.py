@@ -239,6 +239,7 @@ def deduct(session: Session, world: World, unit_id: int, bill_id: int) -> None:
         amount=amount,
         prepared_at=NOW,
         confirmed_at=NOW,
+        paid_at=NOW,
     )
     session.add(payment)
     session.flush()

@@ -132,11 +132,13 @@ def pay(
         community_id=world.community.id,
         out_trade_no=f"C{session.query(Payment).count()}",
         unit_id=unit.id,
-        channel=PaymentChannel.COUNTER,
+        channel=PaymentChannel.CASH,
         state=PaymentState.CONFIRMED,
         amount=Money.from_yuan(yuan),
         prepared_at=at(on),
         confirmed_at=at(on),
+        paid_at=at(on),
+        is_designated=bill_id is not None,
     )
     session.add(payment)
     session.flush()
@@ -150,7 +152,7 @@ def pay(
             )
         )
         session.flush()
-    book(session, payment, at(on), at(on))
+    book(session, payment, at(on))
     return payment
 
 

@@ -14,7 +14,7 @@ def fen(*lines: tuple[int, int, int]) -> list[OpenLine]:
 
 
 def test_without_a_word_the_oldest_is_paid_first() -> None:
-    result = allocate(Money(120), {}, fen((1, 1, 100), (2, 2, 50)))
+    result = allocate(Money(120), None, fen((1, 1, 100), (2, 2, 50)))
     assert [(part.line_id, part.amount.fen) for part in result.parts] == [(1, 100), (2, 20)]
     assert result.remainder == ZERO
 

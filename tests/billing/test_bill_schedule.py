@@ -145,9 +145,9 @@ def test_a_month_run_ahead_hides_no_month_before_it(world: World) -> None:
 
 
 SECOND_COMMUNITY = """
-    INSERT INTO community (code, name, company, service_phone, merchant_id, billing_day, due_day,
+    INSERT INTO community (code, name, company, service_phone, billing_day, due_day,
                            due_month_offset)
-    SELECT 'AA', 'AA', 'AA', '1', merchant_id, 1, 31, 0 FROM community;
+    VALUES ('AA', 'AA', 'AA', '1', 1, 31, 0);
     INSERT INTO building (community_id, id, code, name)
     SELECT id, 1, '1', '1' FROM community WHERE code = 'AA';
     INSERT INTO subject (community_id, id, kind, code, unit_id, billable_from)

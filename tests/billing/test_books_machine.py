@@ -164,6 +164,8 @@ class Books(RuleBasedStateMachine):
                 session,
                 community_id=self.here,
                 unit_id=unit,
+                channel=PaymentChannel.WECHAT_JSAPI,
+                merchant_id=self.world.merchant_id,
                 payer_id=see_follower(session, OPENID, self.now).id,
                 designated=wishes,
                 out_trade_no=new_out_trade_no(),
@@ -187,7 +189,7 @@ class Books(RuleBasedStateMachine):
                 state=ProviderState.PAID,
                 transaction_id=f"42{payment.out_trade_no[2:]}",
                 amount=payment.amount + Money(1) if wrong == 0 else payment.amount,
-                payer_openid=OPENID,
+                payer=OPENID,
                 paid_at=self.now - timedelta(days=wrong),
             )
             confirm(session, merchant, answer, self.now)
@@ -203,7 +205,7 @@ class Books(RuleBasedStateMachine):
                 community_id=self.here,
                 unit_id=self.home(session, home),
                 amount=Money(fen),
-                channel=PaymentChannel.COUNTER,
+                channel=PaymentChannel.CASH,
                 number=f"SJ{self.numbers}",
                 paid_at=self.now,
                 now=self.now,

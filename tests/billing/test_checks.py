@@ -15,7 +15,7 @@ from tests.conftest import World
 
 PREPAYMENTS = "SELECT id FROM account WHERE code = 'liabilities:prepayments'"
 PAID = """
-    SELECT id FROM payment WHERE state = 'confirmed' AND channel = 'counter' ORDER BY id LIMIT 1
+    SELECT id FROM payment WHERE state = 'confirmed' AND channel = 'cash' ORDER BY id LIMIT 1
 """
 PREPAID = "SELECT id FROM payment WHERE channel = 'prepaid'"
 ENTRY_OF_PAYMENT = f"SELECT id FROM journal_entry WHERE kind = 'payment' AND source_id = ({PAID})"
@@ -157,11 +157,11 @@ FAULTS: dict[str, list[str]] = {
         "DELETE FROM bill_share WHERE amount = 1500",
         "UPDATE bill_share SET amount = amount + 1 WHERE amount = 1500",
     ],
-    "a confirmed payment is booked once, in full, and has a receipt; no other payment has": [
+    "booked money is booked once, in full, and has a receipt or waits for its number": [
         f"DELETE FROM receipt WHERE payment_id = ({PAID})",
         f"DELETE FROM journal_entry WHERE id = ({ENTRY_OF_PAYMENT})",
         f"UPDATE payment SET amount = amount + 1 WHERE id = ({PAID})",
-        f"UPDATE payment SET state = 'closed', confirmed_at = NULL WHERE id = ({PAID})",
+        f"UPDATE payment SET state = 'closed', confirmed_at = NULL, paid_at = NULL WHERE id = ({PAID})",
         f"UPDATE receipt SET payment_id = ({PREPAID}) WHERE payment_id = ({PAID})",
         f"""
         INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,
@@ -173,7 +173,7 @@ FAULTS: dict[str, list[str]] = {
     ],
     "prepaid bills are paid out of the prepayment, others never": [
         f"UPDATE payment SET channel = 'prepaid' WHERE id = ({PAID})",
-        f"UPDATE payment SET channel = 'counter' WHERE id = ({PREPAID})",
+        f"UPDATE payment SET channel = 'cash' WHERE id = ({PREPAID})",
         f"""
         UPDATE posting SET account_id = ({PREPAYMENTS})
         WHERE entry_id = ({ENTRY_OF_PAYMENT}) AND debit > 0
@@ -191,7 +191,7 @@ FAULTS: dict[str, list[str]] = {
     "a home's prepayment is what it brought along and paid beyond its bills, never negative": [
         f"UPDATE posting SET account_id = ({PREPAYMENTS}) WHERE entry_id = 1 AND debit > 0",
         f"UPDATE posting SET unit_id = unit_id + 1 WHERE account_id = ({PREPAYMENTS})",
-        f"UPDATE payment SET channel = 'counter' WHERE id = ({PREPAID})",
+        f"UPDATE payment SET channel = 'cash' WHERE id = ({PREPAID})",
         f"UPDATE posting SET unit_id = NULL WHERE account_id = ({PREPAYMENTS})",
         f"UPDATE payment_allocation SET amount = amount + 1 WHERE payment_id = ({PAID})",
     ],

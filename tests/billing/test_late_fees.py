@@ -207,7 +207,7 @@ def test_who_paid_in_time_bears_no_fee_though_the_month_was_closed_meanwhile(wor
             community_id=world.community.id,
             unit_id=unit.id,
             amount=sum((bill.outstanding for bill in owed), ZERO),
-            channel=PaymentChannel.COUNTER,
+            channel=PaymentChannel.CASH,
             number="X1",
             paid_at=at(DUE),
             now=at(FEBRUARY_10),

@@ -24,7 +24,7 @@ from billing.facts import Fact, FactKind
 from billing.ledger import EntryKind, FixedAccount, JournalEntry, balance
 from billing.merchants import MerchantAccount
 from billing.money import Money
-from billing.payment_tables import Payment, PaymentState, Receipt
+from billing.payment_tables import Payment, PaymentChannel, PaymentState, Receipt
 from billing.payments import (
     list_confirmed,
     list_unsettled,
@@ -60,6 +60,8 @@ def prepared(world: World, room: str = "1-1-302", **wishes: Money) -> Payment:
             session,
             community_id=world.community.id,
             unit_id=unit.id,
+            channel=PaymentChannel.WECHAT_JSAPI,
+            merchant_id=world.merchant_id,
             payer_id=payer.id,
             designated=designated,
             out_trade_no=new_out_trade_no(),
@@ -76,7 +78,7 @@ def paid(world: World, payment: Payment) -> ProviderAnswer:
         state=ProviderState.PAID,
         transaction_id=f"42{payment.out_trade_no[2:]}",
         amount=payment.amount,
-        payer_openid=OPENID,
+        payer=OPENID,
         paid_at=NOW,
     )
 
@@ -148,10 +150,13 @@ def test_twenty_callbacks_at_once_book_once(
 
 
 @many_rounds
-def test_two_people_paying_one_bill_at_once_leave_a_prepayment(
+def test_a_payment_closed_for_another_that_arrives_all_the_same_becomes_a_prepayment(
     world: World, engine_for: Callable[[str], Engine]
 ) -> None:
-    first, second = prepared(world, "3-2-501"), prepared(world, "3-2-501")
+    first = prepared(world, "3-2-501")
+    with world.database.transaction() as session:
+        record_closed(session, first, NOW)
+    second = prepared(world, "3-2-501")
     answers = [paid(world, first), paid(world, second)]
     database = Database(engine_for(world.url), after_facts=lambda: None)
     start = threading.Barrier(2)
@@ -190,7 +195,7 @@ def test_part_of_a_bill_can_be_paid(world: World) -> None:
     [
         ({"amount": Money(1)}, "wrong_amount"),
         ({"mchid": "1800000000"}, "wrong_merchant"),
-        ({"payer_openid": "o-somebody-else"}, "wrong_payer"),
+        ({"payer": "o-somebody-else"}, "wrong_payer"),
         ({"out_trade_no": "MZ-never-heard-of"}, "unknown_order"),
     ],
 )
@@ -233,6 +238,8 @@ def test_the_same_number_prepares_one_payment(world: World) -> None:
     wishes = {
         "community_id": payment.community_id,
         "unit_id": payment.unit_id,
+        "channel": payment.channel,
+        "merchant_id": payment.merchant_id,
         "payer_id": payment.payer_id,
         "out_trade_no": payment.out_trade_no,
         "now": NOW,
@@ -264,6 +271,8 @@ def test_the_same_number_prepared_from_four_places_at_once_is_one_payment(
                 session,
                 community_id=world.community.id,
                 unit_id=unit.id,
+                channel=PaymentChannel.WECHAT_JSAPI,
+                merchant_id=world.merchant_id,
                 payer_id=payer_id,
                 designated={bill.id: bill.outstanding for bill in bills},
                 out_trade_no=number,
@@ -288,6 +297,8 @@ def test_a_bill_of_another_home_is_refused(world: World) -> None:
             session,
             community_id=world.community.id,
             unit_id=mine.id,
+            channel=PaymentChannel.WECHAT_JSAPI,
+            merchant_id=world.merchant_id,
             payer_id=see_follower(session, OPENID, NOW).id,
             designated={bills[0].id: Money(1)},
             out_trade_no=new_out_trade_no(),

@@ -50,7 +50,7 @@ def put_in(
         community_id=world.community.id,
         unit_id=world.unit(room).id,
         amount=Money.from_yuan(yuan),
-        channel=PaymentChannel.COUNTER,
+        channel=PaymentChannel.CASH,
         number=number,
         paid_at=NOW,
         now=NOW,

@@ -20,6 +20,7 @@ from billing.db import Database
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.ledger import FixedAccount, balance
 from billing.money import ZERO, Money
+from billing.payment_tables import PaymentChannel
 from billing.payments import new_out_trade_no, prepare
 from billing.period import Period
 from billing.voids import void_bill, void_chunk, void_run
@@ -171,6 +172,8 @@ def test_money_of_two_payments_is_released_to_each(world: World) -> None:
             session,
             community_id=world.community.id,
             unit_id=unit.id,
+            channel=PaymentChannel.WECHAT_JSAPI,
+            merchant_id=world.merchant_id,
             payer_id=see_follower(session, OPENID, NOW).id,
             designated={bill.id: Money(1000)},
             out_trade_no=new_out_trade_no(),
@@ -229,6 +232,8 @@ def test_a_void_bill_is_not_offered_for_payment(world: World) -> None:
             session,
             community_id=world.community.id,
             unit_id=world.unit(IN_TIME).id,
+            channel=PaymentChannel.WECHAT_JSAPI,
+            merchant_id=world.merchant_id,
             payer_id=see_follower(session, OPENID, NOW).id,
             designated={bill.id: bill.outstanding},
             out_trade_no=new_out_trade_no(),

@@ -16,6 +16,7 @@ from billing.channels.base import ProviderAnswer, ProviderState
 from billing.confirmation import confirm
 from billing.merchants import MerchantAccount
 from billing.money import Money
+from billing.payment_tables import PaymentChannel
 from billing.payments import new_out_trade_no, prepare
 from billing.people import Binding, BindingState, Follower, ResidentRole
 from bot.demo.templates import PRODUCT_TEMPLATES
@@ -86,6 +87,8 @@ class Town:
                 session,
                 community_id=unit.community_id,
                 unit_id=unit.id,
+                channel=PaymentChannel.WECHAT_JSAPI,
+                merchant_id=self.world.merchant_id,
                 payer_id=payer.id,
                 designated=designated,
                 out_trade_no=new_out_trade_no(),
@@ -98,7 +101,7 @@ class Town:
                 state=ProviderState.PAID,
                 transaction_id="42" + payment.out_trade_no,
                 amount=payment.amount,
-                payer_openid=payer.openid,
+                payer=payer.openid,
                 paid_at=self.clock.now,
             )
             confirm(session, merchant, answer, self.clock.now)

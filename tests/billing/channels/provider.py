@@ -26,6 +26,7 @@ from werkzeug.serving import make_server
 from billing.channels.base import OrderRequest
 from billing.channels.wechat_pay import WeChatPayJsapi, WeChatPayKeys
 from billing.money import Money
+from billing.payment_tables import PaymentChannel
 from sandbox import config as sandbox_config
 from sandbox.clock import Clock
 from sandbox.faults import Faults
@@ -87,6 +88,7 @@ def order_request(out_trade_no: str = "MZ20261123A01", **changes: Any) -> OrderR
         "out_trade_no": out_trade_no,
         "description": "花园小区 3-2-501 物业费",
         "amount": Money(32050),
+        "channel": PaymentChannel.WECHAT_JSAPI,
         "payer_openid": OWNER,
         "notify_url": NOTIFY_URL,
         "expires_at": real_now() + timedelta(hours=2),

@@ -113,7 +113,7 @@ def test_a_paid_order_is_told_in_full(
     answer = channel.query(ordered.out_trade_no)
     assert answer.state is ProviderState.PAID
     assert (answer.mchid, answer.out_trade_no) == (MCHID, ordered.out_trade_no)
-    assert (answer.transaction_id, answer.payer_openid) == (paid.transaction_id, OWNER)
+    assert (answer.transaction_id, answer.payer) == (paid.transaction_id, OWNER)
     assert answer.amount == Money(32050)
     assert answer.paid_at is not None
     assert abs(answer.paid_at - real_now()) < timedelta(minutes=1)

@@ -54,7 +54,7 @@ def test_a_true_callback_becomes_an_answer(channel: WeChatPayJsapi) -> None:
         state=ProviderState.PAID,
         transaction_id=said["transaction_id"],
         amount=Money(32050),
-        payer_openid=OWNER,
+        payer=OWNER,
         paid_at=NOW,
     )
 

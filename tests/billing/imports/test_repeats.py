@@ -358,7 +358,7 @@ def test_old_payments_are_applied_as_any_payment_is(world: World, vault: Vault, 
             own = [row for row in paid if row["room"] == room]
             for row in sorted(own, key=lambda row: (row["paid_on"], row["receipt_no"])):
                 open_lines = [OpenLine(line.bill_id, line.id, owed[line.id]) for line in lines]
-                for part in allocate(Money.from_yuan(row["amount"]), {}, open_lines).parts:
+                for part in allocate(Money.from_yuan(row["amount"]), None, open_lines).parts:
                     owed[part.line_id] -= part.amount
                     expected[f"IMP-{row['receipt_no']}", part.line_id] += part.amount.fen
         found = session.execute(

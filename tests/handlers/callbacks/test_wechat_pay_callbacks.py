@@ -21,7 +21,7 @@ from billing.merchants import MerchantAccount
 from billing.money import ZERO
 from billing.payment_tables import PaymentState
 from billing.payments import record_closed
-from handlers.callbacks.wechat_pay import BODY_BYTES_MAX
+from handlers.callbacks.providers import BODY_BYTES_MAX
 from tests.billing.channels.provider import (
     OTHER_MCHID,
     OWNER,

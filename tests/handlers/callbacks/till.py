@@ -14,7 +14,7 @@ from billing.channels.base import Channel
 from billing.checks import run_checks
 from billing.ledger import FixedAccount, balance
 from billing.money import Money
-from billing.payment_tables import Payment, PaymentState
+from billing.payment_tables import Payment, PaymentChannel, PaymentState
 from billing.payments import ORDER_LIFE, new_out_trade_no, prepare, record_call
 from billing.privacy import Vault
 from billing.reconciliation import Discrepancy
@@ -62,6 +62,8 @@ class Till:
                 session,
                 community_id=self.world.community.id,
                 unit_id=unit.id,
+                channel=PaymentChannel.WECHAT_JSAPI,
+                merchant_id=self.world.merchant_id,
                 payer_id=payer.id,
                 designated={bill.id: bill.outstanding for bill in owed},
                 out_trade_no=new_out_trade_no(),

@@ -28,8 +28,9 @@ from billing.channels.base import (
     ProviderAnswer,
     ProviderState,
 )
+from billing.merchants import Provider
 from billing.money import Money
-from billing.payment_tables import Payment
+from billing.payment_tables import Payment, PaymentChannel
 from billing.privacy import Vault
 from handlers.pages import pages
 from handlers.pages.choice import total_owed
@@ -80,6 +81,8 @@ class Account:
 class Cashier:
     """A payment channel that keeps its orders in a dictionary."""
 
+    provider = Provider.WECHAT_PAY
+    ways = frozenset({PaymentChannel.WECHAT_JSAPI})
     mchid = MERCHANT[1]
 
     def __init__(self) -> None:
@@ -115,7 +118,7 @@ class Cashier:
                 ProviderState.PAID,
                 transaction_id=f"42{out_trade_no}",
                 amount=order.amount,
-                payer_openid=order.payer_openid,
+                payer=order.payer_openid,
             )
         known = ProviderState.WAITING if out_trade_no in self.orders else ProviderState.MISSING
         state = ProviderState.CLOSED if out_trade_no in self._closed else known
