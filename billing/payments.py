@@ -124,34 +124,36 @@ def prepare(
         return _same_or_conflict(session, known, designated, same=same)
     _check_designation(session, community_id, unit_id, designated, prepaid)
     _refuse_in_flight(session, community_id, unit_id, designated)
-    payment_id: int = session.execute(
-        insert(Payment)
-        .values(
-            community_id=community_id,
-            merchant_id=merchant_id,
-            out_trade_no=out_trade_no,
-            unit_id=unit_id,
-            payer_id=payer_id,
-            channel=channel,
-            state=PaymentState.PREPARED,
-            amount=sum(designated.values(), prepaid),
-            is_designated=True,
-            prepared_at=now,
-        )
-        .returning(Payment.id)
-    ).scalar_one()
+    payment = Payment(
+        community_id=community_id,
+        merchant_id=merchant_id,
+        out_trade_no=out_trade_no,
+        unit_id=unit_id,
+        payer_id=payer_id,
+        channel=channel,
+        state=PaymentState.PREPARED,
+        amount=sum(designated.values(), prepaid),
+        is_designated=True,
+        prepared_at=now,
+    )
+    session.add(payment)
+    session.flush()  # what follows names its id
     if merchant_id is not None:
-        session.execute(
-            insert(ProviderOrder).values(
-                merchant_id=merchant_id,
-                out_trade_no=out_trade_no,
-                community_id=community_id,
-                payment_id=payment_id,
-                created_at=now,
-            )
+        _write_order(session, payment)
+    _write_targets(session, community_id, payment.id, designated)
+    return payment
+
+
+def _write_order(session: Session, payment: Payment) -> None:
+    session.execute(
+        insert(ProviderOrder).values(
+            merchant_id=payment.merchant_id,
+            out_trade_no=payment.out_trade_no,
+            community_id=payment.community_id,
+            payment_id=payment.id,
+            created_at=payment.prepared_at,
         )
-    _write_targets(session, community_id, payment_id, designated)
-    return session.get_one(Payment, (community_id, payment_id))
+    )
 
 
 def _write_targets(
@@ -209,6 +211,8 @@ def _refuse_in_flight(
     """One payment at a time for a bill, or two people would pay it."""
     open_payments = list_in_flight(session, community_id, unit_id, bill_ids)
     if open_payments:
+        for payment in open_payments:
+            session.expunge(payment)  # the caller reads them after this transaction failed
         raise InFlight(open_payments)
 
 

@@ -161,7 +161,8 @@ FAULTS: dict[str, list[str]] = {
         f"DELETE FROM receipt WHERE payment_id = ({PAID})",
         f"DELETE FROM journal_entry WHERE id = ({ENTRY_OF_PAYMENT})",
         f"UPDATE payment SET amount = amount + 1 WHERE id = ({PAID})",
-        f"UPDATE payment SET state = 'closed', confirmed_at = NULL, paid_at = NULL WHERE id = ({PAID})",
+        f"UPDATE payment SET state = 'closed', confirmed_at = NULL, paid_at = NULL"
+        f" WHERE id = ({PAID})",
         f"UPDATE receipt SET payment_id = ({PREPAID}) WHERE payment_id = ({PAID})",
         f"""
         INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,

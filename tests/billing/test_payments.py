@@ -35,6 +35,7 @@ from billing.payments import (
     record_closed,
     record_unknown,
 )
+from billing.receipts import number_waiting
 from billing.reconciliation import Discrepancy
 from tests.conftest import NOW, World, many_rounds
 
@@ -88,6 +89,11 @@ def say(world: World, answer: ProviderAnswer, database: Database | None = None) 
         return confirm(session, merchant(session), answer, NOW)
 
 
+def number_receipts(world: World, now: datetime = NOW) -> int:
+    with world.database.transaction() as session:
+        return number_waiting(session, now, limit=100)
+
+
 def books(world: World) -> dict[str, int]:
     """How many of everything a payment makes, and whether the books are whole."""
     with world.database.transaction() as session:
@@ -114,6 +120,11 @@ def test_a_confirmed_payment_settles_the_bills_it_was_meant_for(world: World) ->
             session, world.community.id, [payment.unit_id], limit=1
         )
     assert stored.state is PaymentState.CONFIRMED
+    assert receipt is None
+    number_receipts(world)
+    with world.database.transaction() as session:
+        [(_, receipt), *_] = list_confirmed(session, world.community.id, [payment.unit_id], limit=1)
+    assert receipt is not None
     assert receipt.year == 2026
 
 
@@ -369,6 +380,7 @@ def test_money_is_booked_on_the_day_it_was_paid_whenever_the_word_of_it_comes(
     answer = replace(paid(world, payment), paid_at=before_midnight)
     with world.database.transaction() as session:
         confirm(session, merchant(session), answer, before_midnight + timedelta(seconds=5))
+    number_receipts(world, before_midnight + timedelta(seconds=5))
     with world.database.transaction() as session:
         entry = session.scalars(
             select(JournalEntry).where(
@@ -383,6 +395,8 @@ def test_money_is_booked_on_the_day_it_was_paid_whenever_the_word_of_it_comes(
 def test_receipts_are_numbered_without_gaps(world: World) -> None:
     for room in ("1-1-302", "3-2-501", "2-1-803"):
         say(world, paid(world, prepared(world, room)))
+    assert number_receipts(world) == 3
+    assert number_receipts(world) == 0
     with world.database.transaction() as session:
         numbers = session.scalars(
             select(Receipt.no).where(Receipt.year == 2026).order_by(Receipt.no)

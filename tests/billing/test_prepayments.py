@@ -26,6 +26,7 @@ from billing.prepayments import (
     set_auto_deduction,
     top_up,
 )
+from billing.receipts import number_waiting
 from tests.billing.paper import (
     Line,
     at,
@@ -130,11 +131,14 @@ def test_money_paid_in_pays_what_is_owed_first(world: World) -> None:
 
 def test_money_paid_in_has_a_receipt_and_is_announced(settled: World) -> None:
     with settled.database.transaction() as session:
+        number_waiting(session, NOW, limit=100)  # of what settled the home
         payment = put_in(session, settled, "500.00")
+        assert number_waiting(session, NOW, limit=100) == 1
         receipt = session.scalars(select(Receipt).where(Receipt.payment_id == payment.id)).one()
-        fact = session.scalars(select(Fact).order_by(Fact.id.desc()).limit(1)).one()
-    assert (fact.kind, fact.ref_id) == (FactKind.PAYMENT_CONFIRMED, payment.id)
-    assert fact.data["receipt"] == f"{receipt.year}-{receipt.no:06d}"
+        booked, issued = session.scalars(select(Fact).order_by(Fact.id.desc()).limit(2)).all()[::-1]
+    assert (booked.kind, booked.ref_id) == (FactKind.PAYMENT_CONFIRMED, payment.id)
+    assert (issued.kind, issued.ref_id) == (FactKind.RECEIPT_ISSUED, payment.id)
+    assert issued.data["receipt"] == receipt.number
 
 
 def test_the_same_slip_twice_is_booked_once(settled: World) -> None:

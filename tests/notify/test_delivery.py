@@ -34,6 +34,7 @@ def zhang(town: Town) -> Follower:
 
 def freeze(town: Town) -> None:
     """Everything up to the first call to WeChat."""
+    town.notifier._number_receipts(1000)
     town.notifier._take_facts(1000)
     town.notifier._freeze(1000)
 

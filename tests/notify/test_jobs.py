@@ -91,7 +91,13 @@ def test_many_messages_go_out_in_several_batches(
     monkeypatch.setattr(jobs, "MESSAGES_PER_BATCH", 2)
     monkeypatch.setattr(jobs, "NOTICES_PER_BATCH", 2)
     monkeypatch.setattr(jobs, "FACTS_PER_BATCH", 2)
+    monkeypatch.setattr(jobs, "RECEIPTS_PER_BATCH", 2)
     for room in (ZHANG, "1-1-302", "1-1-101", "2-1-803", "1-2-602"):
         installed.pay(room, installed.bind(room, f"Of{room}"))
-    assert installed.notifier.intake() == {"facts": 5, "notices": 5, "messages": 5}
+    assert installed.notifier.intake() == {
+        "receipts": 5,
+        "facts": 10,  # each payment, and its receipt
+        "notices": 5,
+        "messages": 5,
+    }
     assert len(installed.wechat.shown) == 5

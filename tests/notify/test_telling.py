@@ -57,7 +57,12 @@ def test_intake_twice_tells_nothing_twice(town: Town) -> None:
     town.bind(ZHANG, "Zhang")
     publish_december(town)
     town.notifier.intake()
-    assert town.notifier.intake() == {"facts": 0, "notices": 0, "messages": 0}
+    assert town.notifier.intake() == {
+        "receipts": 0,
+        "facts": 0,
+        "notices": 0,
+        "messages": 0,
+    }
     assert len(town.wechat.shown) == 1
 
 

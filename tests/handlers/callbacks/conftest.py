@@ -38,7 +38,8 @@ class Door:
     def counted(self, outcome: str) -> float:
         """How many callbacks ended so."""
         name = "mingzhang_payment_callbacks_total"
-        return self.registry.get_sample_value(name, {"outcome": outcome}) or 0
+        labels = {"provider": "wechat_pay", "outcome": outcome}
+        return self.registry.get_sample_value(name, labels) or 0
 
 
 def make_door(till: Till, services: Services | None = None) -> Door:
