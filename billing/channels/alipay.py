@@ -227,14 +227,15 @@ class Alipay:
         try:
             if fields.get("out_biz_no") and fields.get("refund_fee"):
                 return RefundAnswer(
-                    mchid=fields["seller_id"],
-                    out_trade_no=fields["out_trade_no"],
+                    mchid=_given(fields, "seller_id"),
+                    out_trade_no=_given(fields, "out_trade_no"),
                     out_refund_no=fields["out_biz_no"],
                     state=RefundState.DONE,
                     at=_instant(fields["gmt_refund"]),
                 )
-            return _read_trade(fields, fields["seller_id"], paid_at=fields.get("gmt_payment"))
-        except (KeyError, ValueError, InvalidInput) as error:
+            seller_id = _given(fields, "seller_id")
+            return _read_trade(fields, seller_id, paid_at=fields.get("gmt_payment"))
+        except (KeyError, TypeError, ValueError, InvalidInput) as error:
             raise InvalidNotification(f"a trade we cannot use: {type(error).__name__}") from None
 
     def fetch_statement(self, day: date) -> Iterator[StatementRow]:
@@ -276,6 +277,16 @@ def _check_number(said: Mapping[str, Any], name: str, number: str) -> None:
         raise ChannelUnreachable("Alipay: an answer about another order")
 
 
+def _given(said: Mapping[str, Any], name: str) -> str:
+    """A text that must be there. Raises KeyError, TypeError or ValueError when it is not."""
+    value = said[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is not a text")
+    if not value:
+        raise ValueError(f"{name} is empty")
+    return value
+
+
 def _read_form(body: bytes) -> dict[str, str]:
     """The fields of a notification, exactly as they came.
 
@@ -309,18 +320,18 @@ def _read_trade(said: Mapping[str, Any], mchid: str, *, paid_at: str | None) -> 
     Raises:
         KeyError, TypeError, ValueError, InvalidInput: a field is missing or makes no sense.
     """
-    state = STATES[said["trade_status"]]
+    state, out_trade_no = STATES[said["trade_status"]], _given(said, "out_trade_no")
     if state is ProviderState.CLOSED and paid_at:
         state = ProviderState.PAID
     if state is not ProviderState.PAID:
-        return ProviderAnswer(mchid, said["out_trade_no"], state)
-    if not paid_at or not said["trade_no"]:
-        raise ValueError("a payment without its moment or number")
+        return ProviderAnswer(mchid, out_trade_no, state)
+    if not paid_at:
+        raise ValueError("a payment without its moment")
     return ProviderAnswer(
         mchid=mchid,
-        out_trade_no=said["out_trade_no"],
+        out_trade_no=out_trade_no,
         state=state,
-        transaction_id=said["trade_no"],
+        transaction_id=_given(said, "trade_no"),
         amount=Money.from_yuan(said["total_amount"]),
         payer=said.get("buyer_user_id") or said.get("buyer_id") or said.get("buyer_open_id"),
         paid_at=_instant(paid_at),
