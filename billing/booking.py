@@ -6,7 +6,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
-from billing.bills import LineKind, list_lines, list_unpaid
+from billing.bills import LineKind, find_bills, list_lines, list_unpaid
 from billing.business_day import business_date
 from billing.closing import first_open_day
 from billing.facts import FactKind, record
@@ -89,10 +89,15 @@ def _write_allocation(
 
 def _allocate_to_open_lines(session: Session, payment: Payment) -> Allocation:
     designated = _still_designated(session, payment) if payment.is_designated else None
-    bills = list_unpaid(session, payment.community_id, [payment.unit_id])
+    if designated is None:
+        bills = list_unpaid(session, payment.community_id, [payment.unit_id])
+    else:
+        bills = find_bills(session, payment.community_id, designated)
     lines = list_lines(session, payment.community_id, [bill.id for bill in bills])
     rank = {bill.id: position for position, bill in enumerate(bills)}
-    late_fee_rank = -1 if _late_fees_go_first(session, payment.community_id) else 1
+    late_fee_rank = 0
+    if any(line.kind is LineKind.LATE_FEE for line in lines):
+        late_fee_rank = -1 if _late_fees_go_first(session, payment.community_id) else 1
     lines.sort(
         key=lambda line: (
             late_fee_rank if line.kind is LineKind.LATE_FEE else 0,
