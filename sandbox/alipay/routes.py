@@ -81,7 +81,7 @@ def _notice(refusal: Refused) -> Response:
 
 
 def _call(book: AlipayBook, params: dict[str, str]) -> Response:
-    fault = book.faults.take("api") or book.faults.take("pay_api")
+    fault = book.faults.take("pay_api") or book.faults.take("api")
     try:
         _suffer(fault)
         values = book.call(params)

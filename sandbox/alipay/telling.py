@@ -20,7 +20,8 @@ def yuan(fen: int) -> str:
 
 def beijing(instant: float) -> str:
     """Spell an instant to the second, as `2026-11-23 20:15:00`."""
-    return f"{datetime.fromtimestamp(instant, SHANGHAI):%Y-%m-%d %H:%M:%S}"
+    moment = datetime.fromtimestamp(instant, SHANGHAI).replace(tzinfo=None)
+    return moment.isoformat(" ", "seconds")
 
 
 def to_json(values: object) -> str:
