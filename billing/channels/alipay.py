@@ -266,8 +266,14 @@ class Alipay:
         return None
 
 
-def _instant(text: str) -> datetime:
-    """An instant as Alipay spells it, perhaps with a part of a second that nobody needs."""
+def _instant(text: object) -> datetime:
+    """An instant as Alipay spells it, perhaps with a part of a second that nobody needs.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if not isinstance(text, str):
+        raise TypeError("not a text")
     seconds = text.partition(".")[0]
     return datetime.strptime(seconds, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
 

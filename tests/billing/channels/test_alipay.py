@@ -331,6 +331,7 @@ ODD: dict[str, dict[str, Any]] = {
     "paid without a moment": {"send_pay_date": None},
     "paid without a number": {"trade_no": ""},
     "a moment that is none": {"send_pay_date": "yesterday"},
+    "a number as moment": {"send_pay_date": 20261123},
 }
 
 
