@@ -16,7 +16,9 @@ from sandbox.ids import MessageIds
 from sandbox.pay import PayBook, pay_routes
 from sandbox.phone.acts import Acts
 from sandbox.phone.control import control_routes, world_routes
+from sandbox.phone.h5_page import h5_routes
 from sandbox.phone.pages import page_routes
+from sandbox.phone.pay_control import pay_control_routes
 from sandbox.phone.payer import Payer
 from sandbox.phone.people import OPENID_PATTERN
 from sandbox.phone.webview import WebView
@@ -45,7 +47,7 @@ class Sandbox:
         self.store = Store(config.state_file)
         self.lines = Lines()
         self.book = PayBook(config, self.clock, self.faults, config.state_file)
-        self.alipay = AlipayBook(config, self.clock, self.faults, self.store)
+        self.alipay = AlipayBook(config, self.clock, self.faults, self.store, self.book.calendar)
         ids = MessageIds(self.clock)
         courier = Courier(f"{config.service_url}/wechat", answer_within_s)
         pusher = Pusher(config.account, self.clock, courier)
@@ -81,6 +83,8 @@ def make_app(sandbox: Sandbox) -> Flask:
         account_routes(sandbox.office, credentials, store, sandbox.faults),
         pay_routes(book),
         control_routes(sandbox.acts, payer, store),
+        pay_control_routes(book),
+        h5_routes(book),
         alipay_routes(alipay),
         alipay_control_routes(alipay),
         visitor_routes(Visitors(config, (book, alipay))),

@@ -28,8 +28,13 @@ def suffer(faults: Faults, target: str) -> None:
 
 def cut_connection() -> NoReturn:
     """Close the socket under the server; the caller gets no answer, not even this 502."""
+    shut_connection()
+    abort(502)
+
+
+def shut_connection() -> None:
+    """Close the socket under the server; what is answered now reaches nobody."""
     environ = request.environ
     connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if isinstance(connection, socket.socket):
         connection.shutdown(socket.SHUT_RDWR)
-    abort(502)

@@ -11,6 +11,7 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from typing import IO
 
@@ -72,22 +73,22 @@ def download(url: str, timeout_seconds: tuple[float, float]) -> IO[bytes]:
     Raises:
         ChannelUnreachable: no answer, or one that is no bill.
     """
-    packed = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX)  # noqa: SIM115 - the reader's
-    size = 0
-    try:
-        with requests.get(url, stream=True, timeout=timeout_seconds) as answer:
-            if answer.status_code != 200:
-                raise ChannelUnreachable(f"Alipay bill: HTTP {answer.status_code}")
-            for chunk in answer.iter_content(CHUNK_BYTES):
-                size += len(chunk)
-                if size > ZIP_BYTES_MAX:
-                    raise ChannelUnreachable("Alipay bill: too large")
-                packed.write(chunk)
-    except requests.RequestException as error:
-        # Its text may hold the address, and whoever has that has the bill.
-        raise ChannelUnreachable(f"Alipay bill: {type(error).__name__}") from None
-    packed.seek(0)
-    return packed
+    with ExitStack() as undone:
+        packed = undone.enter_context(tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX))
+        try:
+            with requests.get(url, stream=True, timeout=timeout_seconds) as answer:
+                if answer.status_code != 200:
+                    raise ChannelUnreachable(f"Alipay bill: HTTP {answer.status_code}")
+                for chunk in answer.iter_content(CHUNK_BYTES):
+                    packed.write(chunk)
+                    if packed.tell() > ZIP_BYTES_MAX:
+                        raise ChannelUnreachable("Alipay bill: too large")
+        except requests.RequestException as error:
+            # Its text may hold the address, and whoever has that has the bill.
+            raise ChannelUnreachable(f"Alipay bill: {type(error).__name__}") from None
+        packed.seek(0)
+        undone.pop_all()  # the reader closes it
+        return packed
 
 
 def read_statement(packed: IO[bytes]) -> Iterator[StatementRow]:

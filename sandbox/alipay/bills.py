@@ -9,18 +9,19 @@ import re
 import secrets
 import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from sandbox.alipay import store as table
 from sandbox.alipay.gateway import Request
 from sandbox.alipay.refusals import Refused, business
 from sandbox.alipay.store import Refund, Trade
 from sandbox.alipay.telling import beijing, masked_login, yuan
-from sandbox.clock import SHANGHAI, Clock
+from sandbox.clock import Clock
+from sandbox.pay.calendar import MADE_FROM_HOUR, Calendar, span
 from sandbox.store import Store
 
 LINK_LIFE_S = 300
-MADE_AT = time(9)
+ONE_DAY = timedelta(days=1)
 _DETAIL = (
     "支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,"
     "对方账户,订单金额（元）,商家实收（元）,支付宝红包（元）,集分宝（元）,支付宝优惠（元）,"
@@ -34,29 +35,27 @@ _SUMMARY = (
 
 
 class Bills:
-    """Bills of all merchants. `days_ahead` lets a bill exist before its morning has come."""
+    """Bills of all merchants; which of them exist is the calendar's to say."""
 
-    def __init__(self, store: Store, clock: Clock, public_url: str):
+    def __init__(self, store: Store, clock: Clock, calendar: Calendar, public_url: str):
         self._store = store
         self._clock = clock
         self._public_url = public_url
-        self.days_ahead = 0
+        self._calendar = calendar
 
     def link(self, request: Request) -> dict[str, object]:
         """Give an address of the day's bill; raises Refused where there is none."""
         day = _day(request)
-        now = self._clock.now()
-        today = now + timedelta(days=self.days_ahead)
+        today = self._calendar.now()
         if day >= today.date():
             raise Refused("40004", "isv.invalid-arguments")
-        made_at = datetime.combine(day + timedelta(days=1), MADE_AT, SHANGHAI)
+        is_made = today.date() - day > ONE_DAY or today.hour >= MADE_FROM_HOUR
+        now = self._clock.now()
         token = secrets.token_hex(16)
         ends = now.timestamp() + self._clock.real_seconds(LINK_LIFE_S)
         app_id = request.app.app_id
         with self._store.transaction() as db:
-            begin, end = _bounds(day)
-            traded = table.list_paid(db, app_id, begin, end)
-            if today < made_at or not (traded or table.list_refunded(db, app_id, begin, end)):
+            if not is_made or not table.has_movements(db, app_id, *span(day)):
                 raise business("isp.bill_not_exist")
             table.insert_bill_link(db, token, app_id, day.isoformat(), ends)
         return {
@@ -73,8 +72,8 @@ class Bills:
             if found is None or found[0] not in seller_ids:
                 raise business("bill.expired")
             app_id, day = found[0], date.fromisoformat(found[1])
-            traded = table.list_paid(db, app_id, *_bounds(day))
-            refunded = table.list_refunded(db, app_id, *_bounds(day))
+            traded = table.list_paid(db, app_id, *span(day))
+            refunded = table.list_refunded(db, app_id, *span(day))
         account = f"{seller_ids[app_id]}0156"
         return f"{account}_{day:%Y%m%d}.csv.zip", _zip(account, day, traded, refunded, now)
 
@@ -94,11 +93,6 @@ def _day(request: Request) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise Refused("40004", "isv.invalid-arguments") from None
-
-
-def _bounds(day: date) -> tuple[float, float]:
-    begin = datetime.combine(day, time(), SHANGHAI)
-    return begin.timestamp(), (begin + timedelta(days=1)).timestamp()
 
 
 class _GbkInfo(zipfile.ZipInfo):

@@ -1,7 +1,7 @@
 """Alipay's book: everything the rest of the sandbox needs of it."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date
 
 from sandbox.alipay import store as table
 from sandbox.alipay.bills import Bills
@@ -12,9 +12,10 @@ from sandbox.alipay.notifier import Notifier
 from sandbox.alipay.refusals import Refused
 from sandbox.alipay.store import Trade
 from sandbox.alipay.telling import new_trade_no
-from sandbox.clock import SHANGHAI, Clock
+from sandbox.clock import Clock
 from sandbox.config import SandboxConfig
 from sandbox.faults import Faults
+from sandbox.pay.calendar import Calendar, span
 from sandbox.store import Store
 
 _SEEDED_FEN = 10_000
@@ -26,7 +27,9 @@ class AlipayBook:
     Make one per process, after any fork: it starts the daemon threads that notify.
     """
 
-    def __init__(self, config: SandboxConfig, clock: Clock, faults: Faults, store: Store):
+    def __init__(
+        self, config: SandboxConfig, clock: Clock, faults: Faults, store: Store, calendar: Calendar
+    ):
         self.clock = clock
         self.faults = faults
         self.apps: dict[str, App] = load_apps(config.alipay)
@@ -35,7 +38,7 @@ class AlipayBook:
             table.create_tables(db)
         self._notifier = Notifier(store, self.apps, clock, faults)
         self.cashier = Cashier(store, self.apps, self._notifier, clock)
-        self.bills = Bills(store, clock, config.public_url)
+        self.bills = Bills(store, clock, calendar, config.public_url)
         desk = Desk(store, self._notifier, clock, faults)
         self._calls: dict[str, Callable[[Request], dict[str, object]]] = {
             "alipay.trade.query": desk.query,
@@ -91,8 +94,8 @@ class AlipayBook:
 
         Numbers are `SEED<day><7 digits>`; a day can be seeded once.
         """
-        begin = datetime.combine(day, time(), SHANGHAI)
-        instant, step_s = begin.timestamp(), timedelta(days=1).total_seconds() / count
+        instant, end = span(day)
+        step_s = (end - instant) / count
         with self._store.transaction() as db:
             table.insert_trades(
                 db,
@@ -100,7 +103,7 @@ class AlipayBook:
                     Trade(
                         app_id=app_id,
                         out_trade_no=f"SEED{day:%Y%m%d}{number:07}",
-                        trade_no=new_trade_no(begin, number),
+                        trade_no=new_trade_no(day, number),
                         subject="SEED",
                         total_fen=_SEEDED_FEN,
                         parameters="[]",

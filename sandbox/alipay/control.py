@@ -40,13 +40,4 @@ def alipay_control_routes(book: AlipayBook) -> Blueprint:
             abort(409, "this day is seeded already")
         return jsonify({"app_id": app_id, "day": day.isoformat(), "count": count})
 
-    @blueprint.post("/calendar")
-    def calendar() -> Response:
-        """Let the day on which bills are asked for be `{"days"}` later; nothing else changes."""
-        days = read_body().get("days")
-        if type(days) is not int or not 0 <= days <= 366:
-            raise BadRequestError("days must be a whole number from 0 to 366")
-        book.bills.days_ahead = days
-        return jsonify({"days": days})
-
     return blueprint

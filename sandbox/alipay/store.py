@@ -118,6 +118,16 @@ def list_trades(db: sqlite3.Connection, now: float) -> list[tuple[Trade, int]]:
     return [(trade, refunded.get((trade.app_id, trade.out_trade_no), 0)) for trade in trades]
 
 
+def has_movements(db: sqlite3.Connection, app_id: str, begin: float, end: float) -> bool:
+    """Tell whether anything was paid or refunded in [begin, end)."""
+    found = db.execute(
+        "SELECT 1 FROM alipay_trade WHERE app_id = ? AND paid_at >= ? AND paid_at < ?"
+        " UNION ALL SELECT 1 FROM alipay_refund WHERE app_id = ? AND at >= ? AND at < ? LIMIT 1",
+        (app_id, begin, end) * 2,
+    ).fetchone()
+    return found is not None
+
+
 def list_paid(db: sqlite3.Connection, app_id: str, begin: float, end: float) -> list[Trade]:
     """Read what was paid in [begin, end), in that order."""
     rows = db.execute(

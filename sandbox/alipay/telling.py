@@ -6,7 +6,7 @@ with two decimals, instants Beijing time without a zone.
 
 import json
 import secrets
-from datetime import datetime
+from datetime import date, datetime
 
 from sandbox.alipay.store import WAITING, Refund, Trade
 from sandbox.clock import SHANGHAI
@@ -29,7 +29,7 @@ def to_json(values: object) -> str:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
-def new_trade_no(now: datetime, number: int | None = None) -> str:
+def new_trade_no(now: date, number: int | None = None) -> str:
     """Make up Alipay's own number of a trade: 28 digits that begin with the day."""
     tail = secrets.randbelow(10**14) if number is None else number
     return f"{now:%Y%m%d}220014{tail:014}"

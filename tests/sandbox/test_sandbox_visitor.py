@@ -1,25 +1,51 @@
 """People outside WeChat pay the service's pages in browsers of their own."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
 from alipay import AliPay
 from flask import Response, redirect, request
-from sandbox_world import Keys, Service, World, html, new_keys, world
+from sandbox_world import (
+    API_V3_KEY,
+    MCHID,
+    PUBLIC_KEY_ID,
+    SERIAL_NO,
+    Keys,
+    Service,
+    World,
+    html,
+    new_keys,
+    world,
+)
+from sandbox_world import APP_ID as WECHAT_APP_ID
+from wechatpayv3 import WeChatPay, WeChatPayType
 from werkzeug.wrappers import Response as AnyResponse
 
 APP_ID, SELLER_ID = "2021001188613166", "2088931260191242"
 
 
 class Shop:
-    """A page with ways to pay; each submission is an order at Alipay."""
+    """A page with ways to pay; each submission is an order at Alipay or WeChat Pay (H5)."""
 
-    def __init__(self, here: World, app: Keys, alipay: Keys):
+    def __init__(self, here: World, app: Keys, alipay: Keys, merchant: Keys, platform: Keys):
         self._here = here
+        self._wechat = WeChatPay(
+            wechatpay_type=WeChatPayType.H5,
+            mchid=MCHID,
+            private_key=merchant.private_pem,
+            cert_serial_no=SERIAL_NO,
+            apiv3_key=API_V3_KEY,
+            appid=WECHAT_APP_ID,
+            public_key=platform.public_pem,
+            public_key_id=PUBLIC_KEY_ID,
+        )
+        self._wechat._core._gate_way = here.api.url
         self._client = AliPay(APP_ID, None, app.private_pem, alipay.public_pem)
         self.orders = 0
         self.agents: list[str] = []
@@ -39,10 +65,14 @@ class Shop:
                 'value="275.80"><button name="by" value="redirect">支付宝</button></form>'
                 '<form data-way="page" method="post" action="/pay"><input type="hidden" '
                 'name="amount" value="1.00"><button name="by" value="page">支付宝</button></form>'
+                '<form data-way="wechat" method="post" action="/pay"><input name="amount" '
+                'value="3.00"><button name="by" value="h5">微信支付</button></form>'
                 '<a data-way="broken" href="/paid">微信</a>'
             )
         self.orders += 1
         self.agents.append(request.headers["User-Agent"])
+        if request.form["by"] == "h5":
+            return redirect(self._h5())
         content = {
             "out_trade_no": f"MZ{self.orders}",
             "total_amount": request.form["amount"],
@@ -59,6 +89,18 @@ class Shop:
             return html(f'<p data-redirect="{url.replace("&", "&amp;")}">正在前往支付宝</p>')
         return redirect(url)
 
+    def _h5(self) -> str:
+        """Order at WeChat Pay; gives the address of its page, which returns to ours."""
+        _, message = self._wechat.pay(
+            description="物业费",
+            out_trade_no=f"MZ0000{self.orders}",
+            amount={"total": 300, "currency": "CNY"},
+            notify_url=f"{self._here.service.url}/told",
+            scene_info={"payer_client_ip": "127.0.0.1", "h5_info": {"type": "Wap"}},
+        )
+        back = quote(f"{self._here.service.url}/paid", safe="")
+        return f"{json.loads(message)['h5_url']}&redirect_url={back}"
+
     def who(self) -> AnyResponse:
         answer = html(request.cookies.get("who", "nobody"))
         answer.set_cookie("who", request.headers["User-Agent"].split("(")[1][:7])
@@ -70,15 +112,23 @@ def shop_world(
     tmp_path_factory: pytest.TempPathFactory, platform: Keys
 ) -> Iterator[tuple[World, Shop]]:
     folder: Path = tmp_path_factory.mktemp("visitors")
-    app, alipay, service = new_keys(), new_keys(), Service()
+    app, alipay, merchant, service = new_keys(), new_keys(), new_keys(), Service()
     config = {
         "app_id": APP_ID,
         "seller_id": SELLER_ID,
         "app_public_key_pem": app.public_pem,
         "alipay_private_key_pem": alipay.private_pem,
     }
-    with world(folder, platform, service, alipay=[config]) as here:
-        shop = Shop(here, app, alipay)
+    wechat = {
+        "mchid": MCHID,
+        "name": "花园物业服务有限公司",
+        "app_ids": [WECHAT_APP_ID],
+        "api_v3_key": API_V3_KEY,
+        "serial_no": SERIAL_NO,
+        "public_key_pem": merchant.public_pem,
+    }
+    with world(folder, platform, service, alipay=[config], merchants=[wechat]) as here:
+        shop = Shop(here, app, alipay, merchant, platform)
         service.pages.update(shop.pages())
         yield here, shop
 
@@ -115,6 +165,17 @@ def test_a_page_is_paid_by_alipay_from_each_browser(here: World, shop: Shop) -> 
 def test_a_part_is_paid_and_a_page_may_lead_to_the_cashier(here: World, shop: Shop) -> None:
     assert pay(here, url="/pay", way="alipay", amount_fen=1005)["paid_fen"] == 1005
     assert pay(here, url=f"{here.service.url}/pay", way="page")["paid_fen"] == 100
+
+
+def test_wechat_pay_outside_wechat_is_paid_on_its_own_page(here: World, shop: Shop) -> None:
+    paid = pay(here, url="/pay", way="wechat")
+    assert paid == {
+        "out_trade_no": f"MZ0000{shop.orders}",
+        "paid_fen": 300,
+        "notify_status": "accepted",
+    }
+    orders = {order["out_trade_no"]: order for order in here.api.get("/ledger").json()["orders"]}
+    assert orders[paid["out_trade_no"]]["provider"] == "wechat_pay"
 
 
 @pytest.mark.parametrize(

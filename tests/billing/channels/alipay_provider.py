@@ -28,6 +28,7 @@ from sandbox.alipay import AlipayBook, alipay_routes, signing
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.pay import crypto
+from sandbox.pay.calendar import Calendar
 from sandbox.store import Store
 from tests.billing.channels.provider import key_pair, real_now, serving
 
@@ -68,6 +69,7 @@ class AlipayProvider:
     book: AlipayBook
     url: str
     faults: Faults
+    calendar: Calendar
 
     @property
     def gateway(self) -> str:
@@ -95,10 +97,12 @@ def running_alipay(folder: Path, clock_rate: float = 1.0) -> Iterator[AlipayProv
     faults = Faults()
     app = Flask("alipay", static_folder=None)
     with serving(app) as url:
+        clock = Clock(clock_rate)
+        calendar = Calendar(clock)
         store = Store(folder / "alipay.sqlite3")
-        book = AlipayBook(_sandbox(folder, url), Clock(clock_rate), faults, store)
+        book = AlipayBook(_sandbox(folder, url), clock, faults, store, calendar)
         app.register_blueprint(alipay_routes(book))
-        yield AlipayProvider(book, url, faults)
+        yield AlipayProvider(book, url, faults, calendar)
         book.stop()
         store.close()
 

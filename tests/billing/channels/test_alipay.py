@@ -240,6 +240,29 @@ def test_a_busy_or_silent_alipay_leaves_the_truth_unknown(
         silent.query(NUMBER)
 
 
+def test_a_refund_whose_answer_is_lost_is_found_and_not_made_again(
+    provider: AlipayProvider, channel: Alipay
+) -> None:
+    provider.pay(link(channel))
+    provider.faults.add(target="pay_api", mode="lost")
+    with pytest.raises(ChannelUnreachable):
+        channel.refund(refund())
+    found = channel.query_refund(NUMBER, "R1")
+    assert (found.state, channel.refund(refund())) == (RefundState.DONE, found)
+    assert provider.book.ledger()[0]["refunded_fen"] == 2050
+
+
+def test_too_little_on_the_sellers_account_is_a_refusal(
+    provider: AlipayProvider, channel: Alipay
+) -> None:
+    provider.pay(link(channel))
+    provider.faults.add(target="refund", mode="not_enough")
+    with pytest.raises(ChannelRefused) as refused:
+        channel.refund(refund())
+    assert refused.value.code == "ACQ.SELLER_BALANCE_NOT_ENOUGH"
+    assert channel.refund(refund()).state is RefundState.DONE
+
+
 def test_what_we_do_not_sign_with_our_key_is_refused(provider: AlipayProvider) -> None:
     channel = provider.channel(app_private_key=key_pair("stranger").private)
     with pytest.raises(ChannelRefused) as refused:

@@ -173,7 +173,7 @@ def a_day_at_alipay(folder: Path) -> Iterator[Alipay]:
         channel = provider.channel()
         provider.pay(channel.order(alipay_order(), real_now())["redirect_url"])
         channel.refund(refund())
-        provider.book.bills.days_ahead = 2
+        provider.calendar.shift(2)
         provider.book.seed(APP_ID, TODAY - timedelta(days=900), 3000)
         yield channel
 

@@ -21,7 +21,7 @@ def ask(merchant: Merchant, day: date, **changes: str) -> dict[str, str]:
 
 
 def turn_calendar(merchant: Merchant, days: int) -> None:
-    merchant.here.api.post_raw("/alipay/calendar", {"days": days})
+    merchant.here.api.post_raw("/pay/calendar", {"days": days})
 
 
 def tables(merchant: Merchant, day: date) -> dict[str, list[str]]:
@@ -38,6 +38,8 @@ def test_a_day_has_a_bill_only_when_it_is_over_and_something_happened(merchant: 
     turn_calendar(merchant, 2)
     assert ask(merchant, day - timedelta(days=3))["sub_code"] == "isp.bill_not_exist"
     assert ask(merchant, day)["code"] == "10000"
+    merchant.here.api.post_raw("/pay/calendar", {"days": 1, "hour": 8})
+    assert ask(merchant, day)["sub_code"] == "isp.bill_not_exist"  # it is made at nine
 
 
 @pytest.mark.parametrize(
