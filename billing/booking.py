@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
@@ -15,7 +15,6 @@ from billing.money import ZERO, Money
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import (
     Payment,
-    PaymentAllocation,
     ReceiptWaiting,
 )
 from billing.payments import list_in_flight, list_targets, lock_home
@@ -66,24 +65,32 @@ def book(session: Session, payment: Payment, now: datetime) -> Allocation:
     return allocation
 
 
+WRITE_ALLOCATION = text(
+    """
+    INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
+                                    effective_on)
+    SELECT :community_id, :payment_id, part.line_id, part.bill_id, part.amount, :effective_on
+    FROM unnest(CAST(:line_ids AS bigint[]), CAST(:bill_ids AS bigint[]),
+                CAST(:amounts AS bigint[])) AS part (line_id, bill_id, amount)
+    """
+)
+
+
 def _write_allocation(
     session: Session, payment: Payment, allocation: Allocation, paid_on: date
 ) -> None:
     if not allocation.parts:
         return
     session.execute(
-        insert(PaymentAllocation),
-        [
-            {
-                "community_id": payment.community_id,
-                "payment_id": payment.id,
-                "bill_line_id": part.line_id,
-                "bill_id": part.bill_id,
-                "amount": part.amount,
-                "effective_on": paid_on,
-            }
-            for part in allocation.parts
-        ],
+        WRITE_ALLOCATION,
+        {
+            "community_id": payment.community_id,
+            "payment_id": payment.id,
+            "line_ids": [part.line_id for part in allocation.parts],
+            "bill_ids": [part.bill_id for part in allocation.parts],
+            "amounts": [part.amount.fen for part in allocation.parts],
+            "effective_on": paid_on,
+        },
     )
 
 
