@@ -325,6 +325,16 @@ def record_asked(session: Session, community_id: int, refund_id: int, now: datet
     refund.asked_at = now
 
 
+def record_lost(session: Session, community_id: int, refund_id: int, now: datetime) -> None:
+    """The provider had taken a refund and does not know it any more: it may be sent again, by the
+    same number.
+    """
+    _, refund = lock_refund(session, community_id, refund_id)
+    refund.asked_at = now
+    if refund.state is RefundStage.PROCESSING:
+        refund.state = RefundStage.UNKNOWN
+
+
 def list_unsettled(
     session: Session, *, now: datetime, ask_again: timedelta, limit: int
 ) -> list[tuple[Refund, Payment]]:

@@ -28,6 +28,7 @@ from billing.refund_outcomes import (
     list_unsettled,
     record_answer,
     record_asked,
+    record_lost,
     record_refused,
 )
 from billing.refund_tables import Refund
@@ -123,8 +124,9 @@ def ask_refund(
     answer = channel.query_refund(payment.out_trade_no, refund.out_refund_no)
     outcome = _record(services, merchant, answer)
     if outcome in (RefundOutcome.MISSING, RefundOutcome.DISCREPANCY):
+        write = record_lost if outcome is RefundOutcome.MISSING else record_asked
         with services.database.transaction() as session:
-            record_asked(session, refund.community_id, refund.id, services.clock())
+            write(session, refund.community_id, refund.id, services.clock())
     return outcome
 
 
