@@ -142,6 +142,7 @@ def _move(
         return RefundOutcome.DONE
     if answer.state is RefundState.CLOSED:
         give_up(session, payment, refund, "closed by the provider", now)
+        _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
         return RefundOutcome.FAILED
     if refund.state is RefundStage.ABNORMAL:
         return RefundOutcome.ALREADY_KNOWN
@@ -199,7 +200,6 @@ def give_up(
         now=now,
     )
     tell(session, FactKind.REFUND_FAILED, payment, refund, now)
-    _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
 
 
 def _alert(
@@ -316,6 +316,7 @@ def record_refused(
     if refund.state is not RefundStage.UNKNOWN:
         return RefundOutcome.ALREADY_KNOWN  # a callback was faster
     give_up(session, payment, refund, failure, now)
+    _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
     return RefundOutcome.FAILED
 
 

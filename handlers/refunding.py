@@ -19,6 +19,7 @@ from billing.channels.base import (
     RefundRequest,
     RefundState,
 )
+from billing.errors import Conflict
 from billing.merchants import MerchantAccount
 from billing.payment_tables import Payment
 from billing.refund_outcomes import (
@@ -67,6 +68,8 @@ def settle_refunds(services: Services) -> dict[str, int]:
                 outcome = ask_refund(services, refund, payment, merchant)
             counts[outcome.value] += 1
             del silences[merchant.code]
+        except Conflict:
+            continue  # another worker was through with it
         except ChannelError as error:
             counts["unreachable"] += 1
             if isinstance(error, ChannelUnreachable):
