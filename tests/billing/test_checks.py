@@ -56,7 +56,7 @@ FAULTS: dict[str, list[str]] = {
         "UPDATE journal_entry SET effective_on = '2026-09-01' WHERE id = 1",
         "UPDATE journal_entry SET total = total + 1 WHERE id = 1",
     ],
-    "one fact per issued bill, void, approved adjustment and confirmed payment": [
+    "one fact per issued bill, void, approved adjustment, booked and cancelled payment": [
         "DELETE FROM fact WHERE kind = 'bill_issued' AND ref_id = 1",
         f"DELETE FROM fact WHERE kind = 'bill_issued' AND ref_id = ({VOID})",
         f"DELETE FROM fact WHERE kind = 'payment_confirmed' AND ref_id = ({PAID})",
