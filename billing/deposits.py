@@ -28,7 +28,7 @@ from billing.ledger import EntryKind, FixedAccount, Leg, post
 from billing.money import ZERO, Money
 from billing.payments import lock_home
 from billing.property import Unit
-from billing.shifts import find_open_shift
+from billing.shifts import hold_drawer
 
 DEPOSIT_MAX = Money(10**11)
 """Above a thousand million yuan somebody mistyped."""
@@ -173,7 +173,7 @@ def take_deposit(
     _check_amount(amount)
     if session.get(Unit, (community_id, unit_id)) is None:
         raise NotFound(f"no home {unit_id} in community {community_id}")
-    shift = find_open_shift(session, community_id, by)
+    drawer = hold_drawer(session, community_id, by)
     lock_home(session, community_id, unit_id)
     known = session.scalar(
         select(Deposit).where(Deposit.community_id == community_id, Deposit.number == number)
@@ -192,7 +192,6 @@ def take_deposit(
     )
     if deposit is None:
         raise Conflict(f"number {number} stands for another deposit; use another number")
-    drawer = shift.id if shift else None
     _move(session, deposit, DepositMove.TAKEN, amount, purpose, drawer, by=by, on=on, now=now)
     return deposit
 
@@ -259,14 +258,13 @@ def _give_up(
     )
     if deposit is None:
         raise NotFound(f"no deposit {number!r} in community {community_id}")
-    shift = find_open_shift(session, community_id, by) if move is DepositMove.RETURNED else None
+    drawer = hold_drawer(session, community_id, by) if move is DepositMove.RETURNED else None
     lock_home(session, community_id, deposit.unit_id)
     [state] = list_deposits(session, community_id, deposit_ids=[deposit.id])
     if amount > state.held:
         raise Conflict(f"{amount.yuan} of deposit {number}, of which {state.held.yuan} is held")
     if on < state.taken_on:
         raise InvalidInput("on", f"{on} is before {state.taken_on}, when it was taken")
-    drawer = shift.id if shift else None
     _move(session, deposit, move, amount, reason, drawer, by=by, on=on, now=now)
     return list_deposits(session, community_id, deposit_ids=[deposit.id])[0]
 

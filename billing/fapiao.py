@@ -8,7 +8,6 @@ the old system was paid (IMPORTED) was invoiced there.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session
@@ -44,7 +43,7 @@ class Uninvoiced:
     amount: Money
 
 
-def _uninvoiced(community_id: int, unit_id: int) -> Select[Any]:
+def _uninvoiced(community_id: int, unit_id: int) -> Select[Payment, Money]:
     applied = (
         select(func.coalesce(func.sum(PaymentAllocation.amount), ZERO))
         .where(
@@ -321,15 +320,24 @@ def list_fapiao(
     session: Session,
     community_id: int,
     *,
-    unit_id: int | None = None,
     states: Collection[FapiaoState] = tuple(FapiaoState),
     limit: int = 200,
 ) -> list[Fapiao]:
-    """Fapiao of a community or a home, the latest first."""
+    """Fapiao of a community, the latest first."""
     query = select(Fapiao).where(Fapiao.community_id == community_id, Fapiao.state.in_(states))
-    if unit_id is not None:
-        query = query.where(Fapiao.unit_id == unit_id)
     return list(session.scalars(query.order_by(Fapiao.id.desc()).limit(limit)))
+
+
+def get_fapiao(session: Session, community_id: int, fapiao_id: int) -> Fapiao:
+    """One of them.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = session.get(Fapiao, (community_id, fapiao_id))
+    if found is None:
+        raise NotFound(f"no fapiao {fapiao_id} in community {community_id}")
+    return found
 
 
 def list_of_follower(session: Session, follower_id: int, *, limit: int = 10) -> list[Fapiao]:

@@ -6,7 +6,7 @@ What is missing or too much is posted, never hidden by changing what was taken.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -101,33 +101,38 @@ def open_shift(
     return shift
 
 
-def find_open_shift(session: Session, community_id: int, cashier_id: int) -> CashierShift | None:
-    """The open shift of a cashier, which nobody closes until the caller's transaction ends.
-
-    Lock order: shift, payment, unit, community.
-    """
-    return session.scalar(
-        select(CashierShift)
-        .where(
-            CashierShift.community_id == community_id,
-            CashierShift.cashier_id == cashier_id,
-            CashierShift.closed_at.is_(None),
-        )
-        .with_for_update(read=True)
-        .execution_options(populate_existing=True)
+def _open_of(community_id: int, cashier_id: int) -> Select[CashierShift]:
+    return select(CashierShift).where(
+        CashierShift.community_id == community_id,
+        CashierShift.cashier_id == cashier_id,
+        CashierShift.closed_at.is_(None),
     )
 
 
 def get_open_shift(session: Session, community_id: int, cashier: Staff) -> CashierShift:
-    """As `find_open_shift`.
+    """The open shift of a cashier.
 
     Raises:
-        Conflict: the cashier has none.
+        Conflict: there is none.
     """
-    shift = find_open_shift(session, community_id, cashier.id)
+    shift = session.scalar(_open_of(community_id, cashier.id))
     if shift is None:
         raise Conflict(f"{cashier.login} has no open shift; open one first")
     return shift
+
+
+def hold_drawer(session: Session, community_id: int, cashier_id: int) -> int | None:
+    """The open shift whose drawer a member of staff has before him, which nobody closes until the
+    caller's transaction ends; None when he has none.
+
+    Lock order: shift, payment, unit, community.
+    """
+    shift = session.scalar(
+        _open_of(community_id, cashier_id)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+    return None if shift is None else shift.id
 
 
 def hold_open(session: Session, community_id: int, shift_id: int) -> CashierShift:

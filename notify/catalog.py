@@ -17,6 +17,11 @@ class NoticeKind(LabelEnum):
     DUE_SOON = "due_soon", "到期提醒"
     OVERDUE = "overdue", "逾期提醒"
     PAYMENT_RECEIVED = "payment_received", "到账通知"
+    PAYMENT_REVERSED = "payment_reversed", "缴费撤销"
+    FAPIAO_REQUESTED = "fapiao_requested", "开票申请"
+    FAPIAO_ISSUED = "fapiao_issued", "发票开具"
+    FAPIAO_REJECTED = "fapiao_rejected", "开票未通过"
+    FAPIAO_REVERSED = "fapiao_reversed", "发票红冲"
     BINDING_ADDED = "binding_added", "绑定成功"
     BINDING_REFUSED = "binding_refused", "绑定未通过"
     BINDING_REQUESTED = "binding_requested", "绑定待审核"
@@ -51,6 +56,7 @@ class Matter(Enum):
 
     BILL = "bill"
     PAYMENT = "payment"
+    FAPIAO = "fapiao"
     BINDING = "binding"
     ALERT = "alert"
 
@@ -118,6 +124,56 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             fact=FactKind.RECEIPT_ISSUED,
             audience=Audience.HOME_AND_PAYER,
             transports=OWNER_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.PAYMENT_REVERSED: NoticeRule(
+            matter=Matter.PAYMENT,
+            fact=FactKind.PAYMENT_REVERSED,
+            audience=Audience.HOME_AND_PAYER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.FAPIAO_REQUESTED: NoticeRule(
+            matter=Matter.FAPIAO,
+            fact=FactKind.FAPIAO_REQUESTED,
+            audience=Audience.STAFF,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=True,
+            life=timedelta(days=2),
+            is_optional=False,
+        ),
+        NoticeKind.FAPIAO_ISSUED: NoticeRule(
+            matter=Matter.FAPIAO,
+            fact=FactKind.FAPIAO_ISSUED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.FAPIAO_REJECTED: NoticeRule(
+            matter=Matter.FAPIAO,
+            fact=FactKind.FAPIAO_REJECTED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.FAPIAO_REVERSED: NoticeRule(
+            matter=Matter.FAPIAO,
+            fact=FactKind.FAPIAO_REVERSED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),

@@ -7,11 +7,12 @@ from datetime import date, timedelta
 
 from billing.alerts import Alert
 from billing.bills import BillState
+from billing.fapiao_tables import Fapiao
 from billing.money import ZERO, Money
 from billing.privacy import mask_room
 from billing.property import Community
 from notify.catalog import NOTICES, Matter, NoticeKind
-from notify.links import BillRef, HomeRef, Links
+from notify.links import BillRef, FapiaoRef, HomeRef, Links
 from notify.matters import Matters, PaidPayment, bills_of, is_bound, spoken_date
 from notify.outbox import Notice
 
@@ -21,6 +22,8 @@ OPENING = frozenset(
         NoticeKind.DUE_SOON,
         NoticeKind.OVERDUE,
         NoticeKind.PAYMENT_RECEIVED,
+        NoticeKind.PAYMENT_REVERSED,
+        NoticeKind.FAPIAO_ISSUED,
         NoticeKind.BINDING_ADDED,
     }
 )
@@ -46,6 +49,7 @@ class Telling:
     total: Money
     span: tuple[date, date] | None
     payment: PaidPayment | None
+    fapiao: tuple[Fapiao, ...]
     alerts: tuple[Alert, ...]
     today: date
     url: str | None
@@ -72,6 +76,7 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         total=sum((bill.outstanding for bill in bills), ZERO),
         span=_span(bills),
         payment=_payment(first, matters),
+        fapiao=_fapiao(notices, matters),
         alerts=_alerts(notices, matters),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
@@ -90,14 +95,21 @@ def _rooms(notices: Sequence[Notice], matters: Matters) -> tuple[str, ...]:
 
 
 def _helps(notice: Notice, matters: Matters) -> bool:
-    """Whether this is the receipt of somebody who paid for a home that is not his."""
-    return notice.kind is NoticeKind.PAYMENT_RECEIVED and not is_bound(notice, matters)
+    """Whether this is about what somebody paid for a home that is not his."""
+    about_payment = NOTICES[notice.kind].matter is Matter.PAYMENT
+    return about_payment and not is_bound(notice, matters)
 
 
 def _payment(notice: Notice, matters: Matters) -> PaidPayment | None:
     if NOTICES[notice.kind].matter is not Matter.PAYMENT:
         return None
     return matters.payments[notice.community_id, notice.ref_id]
+
+
+def _fapiao(notices: Sequence[Notice], matters: Matters) -> tuple[Fapiao, ...]:
+    if NOTICES[notices[0].kind].matter is not Matter.FAPIAO:
+        return ()
+    return tuple(matters.fapiao[notice.community_id, notice.ref_id] for notice in notices)
 
 
 def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
@@ -122,9 +134,11 @@ def _url(
         return None
     if len(bills) == 1:
         return links.bill_url(BillRef(first.community_id, bills[0].id))
+    if first.kind is NoticeKind.FAPIAO_ISSUED:
+        return links.fapiao_url(FapiaoRef(first.community_id, first.ref_id))
     if len({notice.unit_id for notice in notices}) > 1:
         return f"{links.base_url}/o/"
     home = HomeRef(first.community_id, first.unit_id)
-    if first.kind is NoticeKind.PAYMENT_RECEIVED and not _helps(first, matters):
+    if NOTICES[first.kind].matter is Matter.PAYMENT and not _helps(first, matters):
         return links.history_url(home)
     return links.home_url(home)
