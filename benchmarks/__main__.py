@@ -3,12 +3,13 @@
 import json
 import sys
 
-from benchmarks import bill_run, imports, understand
+from benchmarks import bill_run, callbacks, imports, understand
 
 MEASURES = {
     "understand": understand.measure,
     "bill-run": bill_run.measure,
     "imports": imports.measure,
+    "callbacks": callbacks.measure,
 }
 
 for name, measure in MEASURES.items():

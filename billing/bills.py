@@ -7,6 +7,7 @@ chunk, so publishing rewrites no line. What is outstanding is a sum, never a sto
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -183,6 +184,7 @@ class LineState:
         return self.amount + self.discounted + self.adjusted - self.paid
 
 
+@cache  # putting it together takes longer than running it for one home
 def issued_bills() -> Select[Any]:
     """SELECT of issued bills that are not void, with what was adjusted and paid on them; narrow it
     with `.where(Bill…)`.
@@ -259,15 +261,20 @@ def list_unpaid(
     return [bill for bill in every if bill.outstanding > ZERO]
 
 
+def find_bills(session: Session, community_id: int, bill_ids: Collection[int]) -> list[BillState]:
+    """Those of these bills that are issued and not void, oldest due date first."""
+    return _bill_states(
+        session, issued_bills().where(Bill.community_id == community_id, Bill.id.in_(bill_ids))
+    )
+
+
 def get_bills(session: Session, community_id: int, bill_ids: Collection[int]) -> list[BillState]:
     """These issued bills, oldest due date first.
 
     Raises:
         NotFound: one of them does not exist or is not issued.
     """
-    found = _bill_states(
-        session, issued_bills().where(Bill.community_id == community_id, Bill.id.in_(bill_ids))
-    )
+    found = find_bills(session, community_id, bill_ids)
     if len(found) != len(set(bill_ids)):
         raise NotFound(f"no issued bill among {sorted(bill_ids)} of community {community_id}")
     return found
@@ -331,12 +338,9 @@ def discounted_on(line: type[BillLine]) -> ScalarSelect[Any]:
     )
 
 
-def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> list[LineState]:
-    """Lines of these bills, in the order they are printed and paid: bill, then line.
-
-    What is outstanding on them sums to what is outstanding on the bills.
-    """
-    query = (
+@cache
+def _lines() -> Any:
+    query: Any = (
         select(
             BillLine.id,
             BillLine.bill_id,
@@ -363,8 +367,16 @@ def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> 
             Subject,
             (Subject.community_id == BillLine.community_id) & (Subject.id == BillLine.subject_id),
         )
-        .where(BillLine.community_id == community_id, BillLine.bill_id.in_(bill_ids))
         .order_by(BillLine.bill_id, BillLine.id)
     )
+    return query
+
+
+def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> list[LineState]:
+    """Lines of these bills, in the order they are printed and paid: bill, then line.
+
+    What is outstanding on them sums to what is outstanding on the bills.
+    """
+    query = _lines().where(BillLine.community_id == community_id, BillLine.bill_id.in_(bill_ids))
     rows = session.execute(query).mappings()
     return [LineState(**row) for row in rows]

@@ -2,11 +2,11 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
-from billing.bills import LineKind, list_lines, list_unpaid
+from billing.bills import LineKind, find_bills, list_lines, list_unpaid
 from billing.business_day import business_date
 from billing.closing import first_open_day
 from billing.facts import FactKind, record
@@ -15,7 +15,6 @@ from billing.money import ZERO, Money
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import (
     Payment,
-    PaymentAllocation,
     ReceiptWaiting,
 )
 from billing.payments import list_in_flight, list_targets, lock_home
@@ -66,33 +65,46 @@ def book(session: Session, payment: Payment, now: datetime) -> Allocation:
     return allocation
 
 
+WRITE_ALLOCATION = text(
+    """
+    INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
+                                    effective_on)
+    SELECT :community_id, :payment_id, part.line_id, part.bill_id, part.amount, :effective_on
+    FROM unnest(CAST(:line_ids AS bigint[]), CAST(:bill_ids AS bigint[]),
+                CAST(:amounts AS bigint[])) AS part (line_id, bill_id, amount)
+    """
+)
+
+
 def _write_allocation(
     session: Session, payment: Payment, allocation: Allocation, paid_on: date
 ) -> None:
     if not allocation.parts:
         return
     session.execute(
-        insert(PaymentAllocation),
-        [
-            {
-                "community_id": payment.community_id,
-                "payment_id": payment.id,
-                "bill_line_id": part.line_id,
-                "bill_id": part.bill_id,
-                "amount": part.amount,
-                "effective_on": paid_on,
-            }
-            for part in allocation.parts
-        ],
+        WRITE_ALLOCATION,
+        {
+            "community_id": payment.community_id,
+            "payment_id": payment.id,
+            "line_ids": [part.line_id for part in allocation.parts],
+            "bill_ids": [part.bill_id for part in allocation.parts],
+            "amounts": [part.amount.fen for part in allocation.parts],
+            "effective_on": paid_on,
+        },
     )
 
 
 def _allocate_to_open_lines(session: Session, payment: Payment) -> Allocation:
     designated = _still_designated(session, payment) if payment.is_designated else None
-    bills = list_unpaid(session, payment.community_id, [payment.unit_id])
+    if designated is None:
+        bills = list_unpaid(session, payment.community_id, [payment.unit_id])
+    else:
+        bills = find_bills(session, payment.community_id, designated)
     lines = list_lines(session, payment.community_id, [bill.id for bill in bills])
     rank = {bill.id: position for position, bill in enumerate(bills)}
-    late_fee_rank = -1 if _late_fees_go_first(session, payment.community_id) else 1
+    late_fee_rank = 0
+    if any(line.kind is LineKind.LATE_FEE for line in lines):
+        late_fee_rank = -1 if _late_fees_go_first(session, payment.community_id) else 1
     lines.sort(
         key=lambda line: (
             late_fee_rank if line.kind is LineKind.LATE_FEE else 0,

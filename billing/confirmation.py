@@ -6,7 +6,7 @@ Whether the word came by callback, by query or by statement makes no difference.
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from billing.booking import book
@@ -16,6 +16,21 @@ from billing.merchants import MerchantAccount, ProviderOrder
 from billing.payment_tables import BOOKED_STATES, Payment, PaymentChannel, PaymentState
 from billing.people import Follower
 from billing.reconciliation import DiscrepancyKind, record_discrepancy
+
+FIND_ORDER = (
+    select(ProviderOrder, Payment)
+    .join(
+        Payment,
+        (Payment.community_id == ProviderOrder.community_id)
+        & (Payment.id == ProviderOrder.payment_id),
+    )
+    .where(
+        ProviderOrder.merchant_id == bindparam("merchant_id"),
+        ProviderOrder.out_trade_no == bindparam("out_trade_no"),
+    )
+    .with_for_update(of=Payment, key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 class Outcome(Enum):
@@ -39,14 +54,10 @@ def confirm(
     """
     if answer.state is not ProviderState.PAID:
         return Outcome.NOT_PAID
-    order = session.get(ProviderOrder, (merchant.id, answer.out_trade_no))
-    payment = None
-    if order is not None:
-        payment = session.scalar(
-            select(Payment)
-            .where(Payment.community_id == order.community_id, Payment.id == order.payment_id)
-            .with_for_update()
-        )
+    found = session.execute(
+        FIND_ORDER, {"merchant_id": merchant.id, "out_trade_no": answer.out_trade_no}
+    ).one_or_none()
+    order, payment = found or (None, None)
     objection = _objection(session, merchant, payment, answer)
     if objection is not None:
         record_discrepancy(

@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from psycopg.errors import NotNullViolation
 from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
     UniqueConstraint,
     func,
-    insert,
     select,
     text,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base, CommunityId, LocalId
@@ -180,17 +181,32 @@ def income_account(item_code: str) -> str:
     return f"{AccountRoot.INCOME}:{item_code}"
 
 
-POST_LEGS = text(
+POST = text(
     """
-    INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id, debit, credit)
-    SELECT :community_id, :entry_id, leg.no, leg.account_id, leg.unit_id, leg.bill_id,
-           leg.debit, leg.credit
-    FROM unnest(CAST(:account_ids AS bigint[]), CAST(:unit_ids AS bigint[]),
-                CAST(:bill_ids AS bigint[]), CAST(:debits AS bigint[]),
-                CAST(:credits AS bigint[]))
-         WITH ORDINALITY AS leg(account_id, unit_id, bill_id, debit, credit, no)
+    WITH entry AS (
+        INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,
+                                   posted_at, postings, total)
+        VALUES (:community_id, :kind, :key, :source_id, :effective_on, :now, :postings, :total)
+        RETURNING id
+    ),
+    sides AS (
+        INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id, debit,
+                             credit)
+        SELECT :community_id, entry.id, leg.no, account.id, leg.unit_id, leg.bill_id, leg.debit,
+               leg.credit
+        FROM entry
+        CROSS JOIN unnest(CAST(:accounts AS text[]), CAST(:unit_ids AS bigint[]),
+                          CAST(:bill_ids AS bigint[]), CAST(:debits AS bigint[]),
+                          CAST(:credits AS bigint[]))
+              WITH ORDINALITY AS leg (code, unit_id, bill_id, debit, credit, no)
+        LEFT JOIN account ON account.community_id = :community_id AND account.code = leg.code
+    )
+    SELECT id FROM entry
     """
 )
+"""One statement: an entry and all its postings. A code that is no account leaves NULL, which the
+table refuses.
+"""
 
 
 def post(
@@ -216,47 +232,29 @@ def post(
     debits, credits_ = sum_sides(legs)
     if len(legs) < 2 or debits != credits_ or debits <= ZERO:
         raise LedgerError(f"{key}: debits {debits.yuan} and credits {credits_.yuan} do not balance")
-    account_ids = _account_ids(session, community_id, legs)
-    entry_id = session.execute(
-        insert(JournalEntry)
-        .values(
-            community_id=community_id,
-            kind=kind,
-            idempotency_key=key,
-            source_id=source_id,
-            effective_on=effective_on,
-            posted_at=now,
-            postings=len(legs),
-            total=debits,
-        )
-        .returning(JournalEntry.id)
-    ).scalar_one()
-    session.execute(
-        POST_LEGS,
-        {
-            "community_id": community_id,
-            "entry_id": entry_id,
-            "account_ids": account_ids,
-            "unit_ids": [leg.unit_id for leg in legs],
-            "bill_ids": [leg.bill_id for leg in legs],
-            "debits": [leg.debit.fen for leg in legs],
-            "credits": [leg.credit.fen for leg in legs],
-        },
-    )
-    return entry_id
-
-
-def _account_ids(session: Session, community_id: int, legs: Sequence[Leg]) -> list[int]:
-    rows = session.execute(
-        select(Account.code, Account.id).where(
-            Account.community_id == community_id, Account.code.in_({leg.account for leg in legs})
-        )
-    )
-    ids = {row.code: row.id for row in rows}
-    missing = {leg.account for leg in legs} - set(ids)
-    if missing:
-        raise LedgerError(f"no account {', '.join(sorted(missing))} in community {community_id}")
-    return [ids[leg.account] for leg in legs]
+    session.flush()  # rows the entry refers to
+    parameters = {
+        "community_id": community_id,
+        "kind": kind.value,
+        "key": key,
+        "source_id": source_id,
+        "effective_on": effective_on,
+        "now": now,
+        "postings": len(legs),
+        "total": debits.fen,
+        "accounts": [str(leg.account) for leg in legs],
+        "unit_ids": [leg.unit_id for leg in legs],
+        "bill_ids": [leg.bill_id for leg in legs],
+        "debits": [leg.debit.fen for leg in legs],
+        "credits": [leg.credit.fen for leg in legs],
+    }
+    try:
+        return int(session.execute(POST, parameters).scalar_one())
+    except IntegrityError as error:
+        if isinstance(error.orig, NotNullViolation):
+            codes = ", ".join(sorted({str(leg.account) for leg in legs}))
+            raise LedgerError(f"not all accounts of community {community_id}: {codes}") from None
+        raise
 
 
 def sum_sides(legs: Sequence[Leg]) -> tuple[Money, Money]:

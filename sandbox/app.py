@@ -15,7 +15,9 @@ from sandbox.ids import MessageIds
 from sandbox.pay import PayBook, pay_routes
 from sandbox.phone.acts import Acts
 from sandbox.phone.control import control_routes, world_routes
+from sandbox.phone.h5_page import h5_routes
 from sandbox.phone.pages import page_routes
+from sandbox.phone.pay_control import pay_control_routes
 from sandbox.phone.payer import Payer
 from sandbox.phone.people import OPENID_PATTERN
 from sandbox.phone.webview import WebView
@@ -76,6 +78,8 @@ def make_app(sandbox: Sandbox) -> Flask:
         account_routes(sandbox.office, credentials, store, sandbox.faults),
         pay_routes(book),
         control_routes(sandbox.acts, payer, store),
+        pay_control_routes(book),
+        h5_routes(book),
         world_routes(config, sandbox.office, book, sandbox.faults),
         page_routes(config, store, sandbox.clock, sandbox.webview, book),
     ):

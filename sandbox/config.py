@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from sandbox.account.fields import field_type
 
 MODES = ("secure", "compatible", "plain")
+PUBLIC_KEY, CERTIFICATE = "public_key", "certificate"
 CLOCK_RATE = 60.0
 _PLACE = re.compile(r"\{\{([^{}]*)\.DATA\}\}")
 
@@ -55,7 +56,10 @@ class Template:
 
 @dataclass(frozen=True)
 class MerchantConfig:
-    """A WeChat Pay merchant and the public half of its API certificate."""
+    """A WeChat Pay merchant and the public half of its API certificate.
+
+    `signs_with` is the platform's key for this account: PUBLIC_KEY or CERTIFICATE.
+    """
 
     mchid: str
     name: str
@@ -63,14 +67,25 @@ class MerchantConfig:
     api_v3_key: str
     serial_no: str
     public_key_pem: str
+    signs_with: str = PUBLIC_KEY
+
+
+@dataclass(frozen=True)
+class CertificateConfig:
+    """WeChat Pay's own certificate, for accounts in certificate mode."""
+
+    serial: str
+    private_key_pem: str
+    pem: str
 
 
 @dataclass(frozen=True)
 class PlatformConfig:
-    """WeChat Pay's own key, in public-key mode."""
+    """WeChat Pay's own keys: the one of public-key mode, and perhaps a certificate's."""
 
     public_key_id: str
     private_key_pem: str
+    certificate: CertificateConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +133,7 @@ def read(values: object, folder: Path) -> SandboxConfig:
     top.finish()
     _refuse_repeats("templates", [each.template_id for each in config.templates])
     _refuse_repeats("merchants", [each.mchid for each in config.merchants])
+    _check_certificate_mode(config)
     return config
 
 
@@ -163,6 +179,7 @@ def _merchant(section: "_Section") -> MerchantConfig:
         api_v3_key=section.text("api_v3_key", r"[ -~]{32}", "32 characters"),
         serial_no=section.text("serial_no"),
         public_key_pem=section.text("public_key_pem"),
+        signs_with=section.choice("signs_with", (PUBLIC_KEY, CERTIFICATE)),
     )
     section.finish()
     return merchant
@@ -172,9 +189,31 @@ def _platform(section: "_Section") -> PlatformConfig:
     platform = PlatformConfig(
         public_key_id=section.text("public_key_id"),
         private_key_pem=section.text("private_key_pem"),
+        certificate=_certificate(section),
     )
     section.finish()
     return platform
+
+
+def _certificate(section: "_Section") -> CertificateConfig | None:
+    """Read the certificate's three keys, given all or not at all."""
+    if not section.has_any("certificate_serial", "certificate_private_key_pem", "certificate_pem"):
+        return None
+    return CertificateConfig(
+        serial=section.text("certificate_serial", r"[0-9A-Fa-f]{1,40}", "hexadecimal digits"),
+        private_key_pem=section.text("certificate_private_key_pem"),
+        pem=section.text("certificate_pem"),
+    )
+
+
+def _check_certificate_mode(config: SandboxConfig) -> None:
+    """Refuse an account in certificate mode where there is no certificate."""
+    for place, merchant in enumerate(config.merchants):
+        if merchant.signs_with == CERTIFICATE and config.platform.certificate is None:
+            raise ConfigError(
+                f"merchants[{place}].signs_with is certificate, but there is no "
+                "platform.certificate_pem."
+            )
 
 
 def _refuse_repeats(name: str, keys: list[str]) -> None:
@@ -205,6 +244,15 @@ class _Section:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise ConfigError(f"{self._path(key)} must be {like}.")
         return value
+
+    def has_any(self, *keys: str) -> bool:
+        return any(key in self._left for key in keys)
+
+    def choice(self, key: str, values: tuple[str, ...]) -> str:
+        """Read one of these values; the first where the key is missing."""
+        if key not in self._left:
+            return values[0]
+        return self.text(key, "|".join(values), f"one of {', '.join(values)}")
 
     def origin(self, key: str) -> str:
         value = self.text(key)

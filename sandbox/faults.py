@@ -8,7 +8,11 @@ MODES = {
     "template_send": ("drop", "delay", "errcode"),
     "token": ("drop", "delay", "errcode"),
     "api": ("drop", "delay", "errcode"),
+    "pay_api": ("drop", "delay", "errcode", "lost"),
+    "refund": ("abnormal", "closed", "not_enough", "stuck"),
 }
+FOR_ONE_CALL = ("stuck",)
+"""Modes that befall a single call, whatever their count: it counts something else there."""
 SYSTEM_BUSY = -1
 SECONDS = 5.0
 COUNT_MAX = 100_000
@@ -23,7 +27,8 @@ class FaultError(ValueError):
 class Fault:
     """What befalls the next `count` calls of `target`.
 
-    `errcode` matters to mode errcode, `seconds` (real ones) to delay and reorder.
+    `errcode` matters to mode errcode, `seconds` (real ones) to delay, reorder and stuck. A stuck
+    refund is one, and `count` the queries after which it goes on.
     """
 
     target: str
@@ -72,7 +77,7 @@ class Faults:
             if place is None:
                 return None
             fault = self._planned.pop(place)
-            if fault.count > 1:
+            if fault.count > 1 and fault.mode not in FOR_ONE_CALL:
                 self._planned.insert(place, replace(fault, count=fault.count - 1))
             return fault
 

@@ -21,15 +21,20 @@ def suffer(faults: Faults, target: str) -> None:
     if fault.mode == "delay":
         time.sleep(fault.seconds)
     elif fault.mode == "drop":
-        _cut_connection()
+        cut_connection()
     else:
         raise ApiError(fault.errcode)
 
 
-def _cut_connection() -> NoReturn:
+def cut_connection() -> NoReturn:
     """Close the socket under the server; the caller gets no answer, not even this 502."""
+    shut_connection()
+    abort(502)
+
+
+def shut_connection() -> None:
+    """Close the socket under the server; what is answered now reaches nobody."""
     environ = request.environ
     connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if isinstance(connection, socket.socket):
         connection.shutdown(socket.SHUT_RDWR)
-    abort(502)

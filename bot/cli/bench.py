@@ -3,6 +3,7 @@
 import click
 
 from benchmarks import bill_run as bill_run_bench
+from benchmarks import callbacks as callbacks_bench
 from benchmarks import imports as imports_bench
 from benchmarks import understand as understand_bench
 from bot.cli.installation import print_json
@@ -33,3 +34,12 @@ def bill_run(households: int, items: int, history: int) -> None:
 def imports(rows: int) -> None:
     """Take a community's lists from Excel, from the file to the committed books."""
     print_json(imports_bench.measure(rows))
+
+
+@bench.command()
+@click.option("--seconds", type=click.IntRange(1, 600), default=5)
+@click.option("--rate", type=click.IntRange(1, 1000), default=100, help="Callbacks per second.")
+@click.option("--payments", type=click.IntRange(1000, 5_000_000), default=20_000)
+def callbacks(seconds: int, rate: int, payments: int) -> None:
+    """WeChat Pay's callbacks at a steady rate, from due to booked and answered."""
+    print_json(callbacks_bench.measure(seconds, rate, payments))

@@ -1,4 +1,4 @@
-"""Where a person pays: the cashier WeChat opens over the merchant's page."""
+"""Where a person pays: over the merchant's page, after scanning a code, or outside WeChat."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from sqlite3 import Connection
 from uuid import uuid4
 
 from sandbox.clock import Clock
-from sandbox.pay import crypto
+from sandbox.pay import crypto, notices
 from sandbox.pay import store as table
+from sandbox.pay.kinds import H5, JSAPI, NATIVE, read_code_url, read_h5_url
 from sandbox.pay.merchants import Merchant
+from sandbox.pay.notices import Notice
 from sandbox.pay.notifier import Notifier
 from sandbox.pay.refusals import PayRefused
 from sandbox.pay.store import Order, Prepay, Store
@@ -26,6 +28,7 @@ class Checkout:
     mch_name: str
     description: str
     amount_fen: int
+    out_trade_no: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Cashier:
         prepay_id = _prepay_id(params)
         with self._store.transaction() as db:
             prepay, order = self._get_prepaid(db, prepay_id)
+        if order.trade_type != JSAPI:
+            raise PayRefused(say("cashier.parameters"))
         merchant = self._merchants[order.mchid]
         message = crypto.bridge_message(
             params["appId"], params["timeStamp"], params["nonceStr"], params["package"]
@@ -66,7 +71,18 @@ class Cashier:
         if params["appId"] != order.app_id:
             raise PayRefused(say("cashier.parameters"))
         self._check_payable(prepay, order, openid)
-        return Checkout(prepay_id, merchant.name, order.description, order.total_fen)
+        return _checkout(prepay_id, merchant, order)
+
+    def scan(self, code_url: str) -> Checkout:
+        """Open the cashier with the code of a Native order, for whoever scans it.
+
+        Raises PayRefused: it is no payment's code, is over, or the order is paid or closed.
+        """
+        return self._show(NATIVE, read_code_url(code_url))
+
+    def visit(self, h5_url: str) -> Checkout:
+        """Open the cashier at the address of an H5 order; raises PayRefused as `scan` does."""
+        return self._show(H5, read_h5_url(h5_url))
 
     def confirm(self, prepay_id: str, openid: str) -> Paid:
         """Pay: book the order and start its callback in the background.
@@ -74,12 +90,14 @@ class Cashier:
         Raises PayRefused as `checkout` does; of two at once one pays and the other is refused.
         """
         now = self._clock.now()
-        transaction_id, notice_id = new_transaction_id(now), str(uuid4())
+        transaction_id = new_transaction_id(now)
         with self._store.transaction() as db:
             prepay, order = self._get_prepaid(db, prepay_id)
             self._check_payable(prepay, order, openid)
-            table.pay_order(db, order, transaction_id, notice_id, now.timestamp())
-        self._notifier.announce(notice_id)
+            notice = _new_notice(order, now.timestamp())
+            table.pay_order(db, order, openid, transaction_id, now.timestamp())
+            notices.insert_notice(db, notice)
+        self._notifier.announce(notice.notice_id, notice.next_at)
         return Paid(order.out_trade_no, transaction_id, order.total_fen)
 
     def _instant(self) -> float:
@@ -91,15 +109,34 @@ class Cashier:
             raise PayRefused(say("cashier.no_order"))
         return prepay, table.get_order(db, prepay.mchid, prepay.out_trade_no, self._instant())
 
+    def _show(self, trade_type: str, prepay_id: str) -> Checkout:
+        with self._store.transaction() as db:
+            prepay, order = self._get_prepaid(db, prepay_id)
+        if order.trade_type != trade_type:
+            raise PayRefused(say("cashier.no_order"))
+        self._check_payable(prepay, order, openid=order.openid)
+        return _checkout(prepay_id, self._merchants[order.mchid], order)
+
     def _check_payable(self, prepay: Prepay, order: Order, openid: str) -> None:
-        if openid != order.openid:
+        if order.trade_type == JSAPI and openid != order.openid:
             raise PayRefused(say("cashier.other_payer"))
-        if order.state == "SUCCESS":
+        if order.is_paid:
             raise PayRefused(say("cashier.paid"))
         if order.state == "CLOSED":
             raise PayRefused(say("cashier.closed"))
         if prepay.expires_at <= self._instant():
             raise PayRefused(say("cashier.expired"))
+
+
+def _checkout(prepay_id: str, merchant: Merchant, order: Order) -> Checkout:
+    return Checkout(
+        prepay_id, merchant.name, order.description, order.total_fen, order.out_trade_no
+    )
+
+
+def _new_notice(order: Order, now: float) -> Notice:
+    """Make the callback of a payment, due now."""
+    return Notice(str(uuid4()), order.mchid, order.out_trade_no, "", 0, now, "pending", None)
 
 
 def _prepay_id(params: Mapping[str, str]) -> str:

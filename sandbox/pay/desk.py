@@ -6,14 +6,14 @@ from sqlite3 import Connection
 
 from sandbox.clock import Clock
 from sandbox.pay import store as table
+from sandbox.pay.kinds import LIFE_S, new_prepay_id
 from sandbox.pay.merchants import TIMESTAMP_WINDOW_S, Call, Merchant, authenticate
 from sandbox.pay.order_form import OrderForm
 from sandbox.pay.refusals import ApiRefused, wrong_parameter, wrong_signature
 from sandbox.pay.store import Order, Prepay, Store
 from sandbox.pay.texts import say
-from sandbox.pay.transaction import describe, new_prepay_id
+from sandbox.pay.transaction import describe
 
-PREPAY_LIFE_S = 2 * 3600
 ORDER_LIFE_S = 7 * 86400
 _EARLIEST_EXPIRY = timedelta(minutes=1)
 _LATEST_EXPIRY = timedelta(days=90)
@@ -45,10 +45,11 @@ class OrderDesk:
             raise ApiRefused(403, "NO_AUTH", say("api.other_merchant"))
 
     def order(self, caller: Merchant, form: OrderForm) -> str:
-        """Place an order and give its prepay id.
+        """Place an order of any kind and give its prepay id.
 
         The same number with identical parameters gives the same prepay id while that is valid,
-        then a new one; a changed, closed or paid one is refused. Raises ApiRefused.
+        then a new one; one that is changed, of another kind, closed or paid is refused. Raises
+        ApiRefused.
         """
         self.check_mchid(caller, form.mchid)
         if form.app_id not in caller.app_ids:
@@ -79,7 +80,7 @@ class OrderDesk:
         """Close an unpaid order; closing a closed one again is fine, a paid one is refused."""
         with self._store.transaction() as db:
             order = _existing(table.find_order(db, caller.mchid, out_trade_no, self._instant()))
-            if order.state == "SUCCESS":
+            if order.is_paid:
                 raise ApiRefused(400, "ORDER_PAID", say("api.order_paid"))
             table.close_order(db, order)
 
@@ -108,14 +109,16 @@ class OrderDesk:
             state="NOTPAY",
             transaction_id=None,
             paid_at=None,
+            trade_type=form.trade_type,
         )
 
     def _prepay(self, db: Connection, order: Order, now: datetime) -> Prepay:
         """Give the order's valid prepay id, or a new one."""
         prepay = table.find_valid_prepay(db, order, now.timestamp())
         if prepay is None:
-            ends = now.timestamp() + self._clock.real_seconds(PREPAY_LIFE_S)
-            prepay = Prepay(new_prepay_id(now), order.mchid, order.out_trade_no, ends)
+            ends = now.timestamp() + self._clock.real_seconds(LIFE_S[order.trade_type])
+            prepay_id = new_prepay_id(order.trade_type, now)
+            prepay = Prepay(prepay_id, order.mchid, order.out_trade_no, ends)
             table.insert_prepay(db, prepay)
         return prepay
 
@@ -128,12 +131,12 @@ def _existing(order: Order | None) -> Order:
 
 def _check_repeated(order: Order, form: OrderForm) -> None:
     """Refuse a second order call unless it repeats an order that can still be paid."""
-    same = form.parameters == order.parameters
+    same = (form.trade_type, form.parameters) == (order.trade_type, order.parameters)
     if order.state == "CLOSED":
         raise ApiRefused(400, "ORDER_CLOSED", say("api.order_closed"))
-    if order.state == "SUCCESS" and same:
+    if order.is_paid and same:
         raise ApiRefused(400, "ORDER_PAID", say("api.order_paid"))
-    if order.state == "SUCCESS":
+    if order.is_paid:
         raise ApiRefused(403, "OUT_TRADE_NO_USED", say("api.number_used"))
     if not same:
         raise ApiRefused(400, "INVALID_REQUEST", say("api.reentry"))

@@ -54,6 +54,16 @@ class DueQueue:
             heapq.heapify(self._attempts)
             self._changed.notify_all()
 
+    def hasten(self, notice_id: str) -> None:
+        """Make the attempts at one callback due now; one already taken is left alone."""
+        with self._changed:
+            now = self._now()
+            for attempt in self._attempts:
+                if attempt.notice_id == notice_id:
+                    attempt.due = min(attempt.due, now)
+            heapq.heapify(self._attempts)
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """Let every waiting thread go; attempts left stay in the store, not here."""
         with self._changed:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from sandbox.config import PUBLIC_KEY
 from sandbox.pay import crypto
 from sandbox.pay.refusals import ApiRefused, wrong_signature
 from sandbox.pay.texts import say
@@ -22,7 +23,10 @@ _PARTS = {"mchid", "nonce_str", "timestamp", "serial_no", "signature"}
 
 @dataclass(frozen=True)
 class Merchant:
-    """A merchant account: its bound apps, its APIv3 key, and its API certificate's key."""
+    """A merchant account: its bound apps, its APIv3 key, and its API certificate's key.
+
+    `signs_with` is which of its own keys WeChat Pay uses for this account.
+    """
 
     mchid: str
     name: str
@@ -30,6 +34,7 @@ class Merchant:
     api_v3_key: str
     serial_no: str
     public_key: RSAPublicKey
+    signs_with: str = PUBLIC_KEY
 
 
 @dataclass(frozen=True)

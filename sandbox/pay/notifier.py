@@ -1,7 +1,8 @@
-"""When a payment callback is delivered: at once, again until accepted, also after a restart.
+"""When a callback is delivered: once it is due, again until accepted, also after a restart.
 
-Rule: pay.weixin.qq.com, "payment notice": an answer 200 or 204 within five seconds is acceptance;
-else 15 more tries over 24 h 4 min. The pauses follow the sandbox's clock, the five seconds do not.
+Rule: pay.weixin.qq.com, "payment notice" and "refund notice": an answer 200 or 204 within five
+seconds is acceptance; else 15 more tries over 24 h 4 min. The pauses follow the sandbox's clock,
+the five seconds do not.
 """
 
 import logging
@@ -11,10 +12,12 @@ from dataclasses import replace
 
 from sandbox.clock import Clock
 from sandbox.faults import Fault, Faults
-from sandbox.pay import store as table
+from sandbox.pay import notices
 from sandbox.pay.courier import ACCEPTED, ANSWER_WITHIN_S, Courier
 from sandbox.pay.due_queue import Attempt, DueQueue
-from sandbox.pay.store import Notice, Order, Store
+from sandbox.pay.news import News, read_news
+from sandbox.pay.notices import Notice
+from sandbox.pay.store import Store
 
 RETRY_AFTER_S = (
     *(15, 15, 30, 3 * 60, 10 * 60, 20 * 60, 30 * 60, 30 * 60, 30 * 60, 60 * 60),
@@ -44,7 +47,7 @@ class Notifier:
     def start(self) -> None:
         """Take up what an earlier process left pending, and begin to deliver; call it once."""
         with self._store.transaction() as db:
-            pending = table.list_pending_notices(db)
+            pending = notices.list_pending_notices(db)
         for notice in pending:
             if self._courier.serves(notice.mchid):
                 self._queue.put(Attempt(notice.next_at, notice.notice_id))
@@ -57,9 +60,13 @@ class Notifier:
         for thread in self._threads:
             thread.join(ANSWER_WITHIN_S + 1)
 
-    def announce(self, notice_id: str) -> None:
-        """Deliver a callback the store already holds, at once and in the background."""
-        self._queue.put(Attempt(self._now(), notice_id))
+    def announce(self, notice_id: str, due_at: float) -> None:
+        """Deliver a callback the store already holds once it is due, in the background."""
+        self._queue.put(Attempt(due_at, notice_id))
+
+    def hasten(self, notice_id: str) -> None:
+        """Deliver a callback that was announced for later now."""
+        self._queue.hasten(notice_id)
 
     def status(self, out_trade_no: str) -> str:
         """Give "pending", "accepted" or "failed:<http>" (0 = no answer); retries may still go on.
@@ -86,7 +93,7 @@ class Notifier:
 
     def _get_notice(self, out_trade_no: str) -> Notice:
         with self._store.transaction() as db:
-            notice = table.find_notice(db, out_trade_no)
+            notice = notices.find_notice(db, out_trade_no)
         if notice is None:
             raise LookupError(f"order {out_trade_no} is not paid")
         return notice
@@ -105,12 +112,12 @@ class Notifier:
             self._hold(attempt, fault)
             return
         with self._store.transaction() as db:
-            notice = table.get_notice(db, attempt.notice_id)
-            order = table.get_order(db, notice.mchid, notice.out_trade_no, self._now())
+            notice = notices.get_notice(db, attempt.notice_id)
+            news = read_news(db, notice, self._now())
         if fault and fault.mode == "drop":
             self._record(notice, notice.last_http)
             return
-        self._record(notice, self._deliver(order, notice.notice_id, fault))
+        self._record(notice, self._deliver(news, notice.notice_id, fault))
         self._queue.release_waiting()
 
     def _hold(self, attempt: Attempt, fault: Fault) -> None:
@@ -118,12 +125,12 @@ class Notifier:
         waits = fault.mode == "reorder"
         self._queue.put(Attempt(due, attempt.notice_id, held=True, awaits_another=waits))
 
-    def _deliver(self, order: Order, notice_id: str, fault: Fault | None) -> int:
+    def _deliver(self, news: News, notice_id: str, fault: Fault | None) -> int:
         if fault and fault.mode == "duplicate":
-            return self._courier.deliver_twice(order, notice_id)
+            return self._courier.deliver_twice(news, notice_id)
         if fault and fault.mode == "forge":
-            self._courier.deliver_forged(order)
-        return self._courier.deliver(order, notice_id)
+            self._courier.deliver_forged(news)
+        return self._courier.deliver(news, notice_id)
 
     def _record(self, notice: Notice, http: int | None) -> None:
         """Keep the outcome of an attempt, and plan the next one while there is one."""
@@ -136,7 +143,7 @@ class Notifier:
             pause_s = self._clock.real_seconds(RETRY_AFTER_S[told.attempts - 1])
             told = replace(told, next_at=self._now() + pause_s)
         with self._store.transaction() as db:
-            table.update_notice(db, told)
+            notices.update_notice(db, told)
         with self._recorded:
             self._recorded.notify_all()
         if told.outcome == "pending":

@@ -1,4 +1,4 @@
-"""The platform's own signature, on every answer and every callback."""
+"""One of the platform's keys, and its signature on answers and callbacks."""
 
 import secrets
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from sandbox.pay import crypto
 
 @dataclass(frozen=True)
 class Platform:
-    """Signs as WeChat Pay in public-key mode (serial `PUB_KEY_ID_…`)."""
+    """Signs as WeChat Pay; `serial` names the key: a certificate's number, or `PUB_KEY_ID_…`."""
 
-    public_key_id: str
+    serial: str
     private_key: RSAPrivateKey
 
     def signed_headers(self, body: bytes, now: datetime) -> dict[str, str]:
@@ -25,7 +25,7 @@ class Platform:
             "Wechatpay-Timestamp": timestamp,
             "Wechatpay-Nonce": nonce,
             "Wechatpay-Signature": crypto.sign(self.private_key, message),
-            "Wechatpay-Serial": self.public_key_id,
+            "Wechatpay-Serial": self.serial,
             "Wechatpay-Signature-Type": crypto.SIGNATURE_TYPE,
             "Request-ID": secrets.token_hex(20).upper(),
         }

@@ -1,16 +1,19 @@
-"""The /v3 endpoints: WeChat Pay's wire, every answer signed."""
+"""The /v3 endpoints: WeChat Pay's wire, every answer signed but a bill's."""
 
 import time
 from urllib.parse import quote
 
 from flask import Blueprint, Response, g, request
 
+from sandbox.faults import Fault
 from sandbox.pay.book import PayBook
-from sandbox.pay.merchants import Call, Merchant
-from sandbox.pay.order_form import read_object, read_order_form
-from sandbox.pay.refusals import ApiRefused, wrong_parameter
+from sandbox.pay.endpoints import add_bills, add_certificates, add_orders, add_refunds, answer_json
+from sandbox.pay.merchants import Call
+from sandbox.pay.refusals import ApiRefused
 from sandbox.pay.texts import say
-from sandbox.pay.transaction import to_json
+from sandbox.wire_faults import shut_connection
+
+OWN_TARGET, ANY_TARGET = "pay_api", "api"
 
 
 def pay_routes(book: PayBook) -> Blueprint:
@@ -19,67 +22,29 @@ def pay_routes(book: PayBook) -> Blueprint:
 
     @blueprint.before_request
     def admit() -> None:
-        _suffer(book)
+        g.fault = book.faults.take(OWN_TARGET) or book.faults.take(ANY_TARGET)
+        _suffer(g.fault)
         g.merchant = book.desk.authenticate(_call())
 
     @blueprint.after_request
-    def sign(answer: Response) -> Response:
-        answer.headers.update(book.platform.signed_headers(answer.get_data(), book.clock.now()))
+    def finish(answer: Response) -> Response:
+        if g.get("fault") and g.fault.mode == "lost":
+            shut_connection()
+        if not g.get("is_unsigned"):
+            asked_serial = request.headers.get("Wechatpay-Serial", "")
+            key = book.keys.for_answer(g.get("merchant"), asked_serial)
+            answer.headers.update(key.signed_headers(answer.get_data(), book.clock.now()))
         return answer
 
     @blueprint.errorhandler(ApiRefused)
     def refuse(refusal: ApiRefused) -> Response:
-        return _answer(refusal.body(), refusal.http)
+        return answer_json(refusal.body(), refusal.http)
 
-    _add_transactions(blueprint, book)
-
-    @blueprint.get("/certificates")
-    def certificates() -> Response:
-        """Answer as an account in public-key mode: there is no platform certificate."""
-        raise ApiRefused(404, "RESOURCE_NOT_EXISTS", say("api.no_certificate"))
-
+    add_orders(blueprint, book)
+    add_refunds(blueprint, book)
+    add_bills(blueprint, book)
+    add_certificates(blueprint, book)
     return blueprint
-
-
-def _add_transactions(blueprint: Blueprint, book: PayBook) -> None:
-    """Add the order calls of a direct merchant."""
-
-    @blueprint.post("/pay/transactions/jsapi")
-    def order() -> Response:
-        prepay_id = book.desk.order(_caller(), read_order_form(request.get_data()))
-        return _answer({"prepay_id": prepay_id})
-
-    @blueprint.get("/pay/transactions/id/<transaction_id>")
-    def query_transaction(transaction_id: str) -> Response:
-        _check_query_mchid(book)
-        return _answer(book.desk.query_transaction(_caller(), transaction_id))
-
-    @blueprint.get("/pay/transactions/out-trade-no/<out_trade_no>")
-    def query_number(out_trade_no: str) -> Response:
-        _check_query_mchid(book)
-        return _answer(book.desk.query_number(_caller(), out_trade_no))
-
-    @blueprint.post("/pay/transactions/out-trade-no/<out_trade_no>/close")
-    def close(out_trade_no: str) -> Response:
-        book.desk.check_mchid(_caller(), read_object(request.get_data()).text("mchid", most=32))
-        book.desk.close(_caller(), out_trade_no)
-        return Response(status=204, mimetype="application/json")
-
-
-def _caller() -> Merchant:
-    merchant: Merchant = g.merchant
-    return merchant
-
-
-def _check_query_mchid(book: PayBook) -> None:
-    mchid = request.args.get("mchid")
-    if not mchid:
-        raise wrong_parameter("/query/mchid", "required")
-    book.desk.check_mchid(_caller(), mchid)
-
-
-def _answer(values: dict[str, object], http: int = 200) -> Response:
-    return Response(to_json(values), http, content_type="application/json; charset=utf-8")
 
 
 def _call() -> Call:
@@ -94,10 +59,9 @@ def _call() -> Call:
     )
 
 
-def _suffer(book: PayBook) -> None:
-    """Let a planned fault of `api` befall this call."""
-    fault = book.faults.take("api")
-    if fault is None:
+def _suffer(fault: Fault | None) -> None:
+    """Let a planned fault befall this call before anything is done; `lost` comes afterwards."""
+    if fault is None or fault.mode == "lost":
         return
     if fault.mode == "delay":
         time.sleep(fault.seconds)

@@ -1,41 +1,32 @@
-"""Orders, prepay ids, callbacks and used nonces, durable in SQLite (tables `pay_…`).
+"""Orders, prepay ids and used nonces, durable in SQLite (tables `pay_…`).
 
 Every call opens its own connection, so threads share nothing but the file. Instants are seconds
 since the epoch; the clock's rate is already applied, so a restart with another rate moves nothing.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS pay_order (
-    mchid TEXT NOT NULL, out_trade_no TEXT NOT NULL,
-    app_id TEXT NOT NULL, openid TEXT NOT NULL, description TEXT NOT NULL, attach TEXT,
-    notify_url TEXT NOT NULL, total_fen INTEGER NOT NULL, parameters TEXT NOT NULL,
-    expires_at REAL NOT NULL, state TEXT NOT NULL, transaction_id TEXT UNIQUE, paid_at REAL,
-    PRIMARY KEY (mchid, out_trade_no));
-CREATE TABLE IF NOT EXISTS pay_prepay (
-    prepay_id TEXT PRIMARY KEY, mchid TEXT NOT NULL, out_trade_no TEXT NOT NULL,
-    expires_at REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS pay_prepay_order ON pay_prepay (mchid, out_trade_no);
-CREATE TABLE IF NOT EXISTS pay_notice (
-    notice_id TEXT PRIMARY KEY, mchid TEXT NOT NULL, out_trade_no TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0, next_at REAL NOT NULL,
-    outcome TEXT NOT NULL DEFAULT 'pending', last_http INTEGER,
-    UNIQUE (mchid, out_trade_no));
-CREATE TABLE IF NOT EXISTS pay_nonce (
-    mchid TEXT NOT NULL, nonce TEXT NOT NULL, used_at REAL NOT NULL,
-    PRIMARY KEY (mchid, nonce));
-CREATE INDEX IF NOT EXISTS pay_nonce_age ON pay_nonce (used_at);
+from sandbox.pay.tables import prepare
+
+_READ_ORDER = """
+SELECT o.*, (SELECT coalesce(sum(r.refund_fen), 0) FROM pay_refund r
+             WHERE r.mchid = o.mchid AND r.out_trade_no = o.out_trade_no
+             AND r.fate = 'SUCCESS' AND r.due_at <= :now) AS refunded_fen
+FROM pay_order o
 """
 
 
 @dataclass(frozen=True)
 class Order:
-    """An order as it stands at the moment it was read; `state` is NOTPAY, SUCCESS or CLOSED."""
+    """An order as it stood when it was read; `state` is NOTPAY, SUCCESS, REFUND or CLOSED.
+
+    REFUND: paid, and at least one refund has succeeded; `refunded_fen` is the sum of those. Until
+    somebody pays, `openid` is empty where the order did not name its payer.
+    """
 
     mchid: str
     out_trade_no: str
@@ -50,6 +41,13 @@ class Order:
     state: str
     transaction_id: str | None
     paid_at: float | None
+    trade_type: str
+    refunded_fen: int = 0
+
+    @property
+    def is_paid(self) -> bool:
+        """Tell whether the money came in, also where it went back since."""
+        return self.paid_at is not None
 
 
 @dataclass(frozen=True)
@@ -62,27 +60,13 @@ class Prepay:
     expires_at: float
 
 
-@dataclass(frozen=True)
-class Notice:
-    """A payment to be told: `outcome` pending, accepted or given_up; `last_http` 0 = no answer."""
-
-    notice_id: str
-    mchid: str
-    out_trade_no: str
-    attempts: int
-    next_at: float
-    outcome: str
-    last_http: int | None
-
-
 class Store:
     """The file; `transaction()` is the only way in."""
 
     def __init__(self, state_file: str | Path):
         self._path = str(state_file)
         with self.transaction() as db:
-            for statement in filter(str.strip, _TABLES.split(";")):
-                db.execute(statement)
+            prepare(db)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -100,7 +84,8 @@ class Store:
 def find_order(db: sqlite3.Connection, mchid: str, out_trade_no: str, now: float) -> Order | None:
     """Read an order as it stands `now`; an unpaid one past its end is CLOSED."""
     row = db.execute(
-        "SELECT * FROM pay_order WHERE mchid = ? AND out_trade_no = ?", (mchid, out_trade_no)
+        f"{_READ_ORDER} WHERE o.mchid = :mchid AND o.out_trade_no = :number",
+        {"mchid": mchid, "number": out_trade_no, "now": now},
     ).fetchone()
     return _order(row, now) if row else None
 
@@ -118,14 +103,15 @@ def find_transaction(
 ) -> Order | None:
     """Read a paid order by the provider's own number."""
     row = db.execute(
-        "SELECT * FROM pay_order WHERE mchid = ? AND transaction_id = ?", (mchid, transaction_id)
+        f"{_READ_ORDER} WHERE o.mchid = :mchid AND o.transaction_id = :number",
+        {"mchid": mchid, "number": transaction_id, "now": now},
     ).fetchone()
     return _order(row, now) if row else None
 
 
 def list_orders(db: sqlite3.Connection, now: float) -> list[Order]:
     """Read every order, oldest first."""
-    rows = db.execute("SELECT * FROM pay_order ORDER BY rowid").fetchall()
+    rows = db.execute(f"{_READ_ORDER} ORDER BY o.rowid", {"now": now}).fetchall()
     return [_order(row, now) for row in rows]
 
 
@@ -133,14 +119,24 @@ def _order(row: sqlite3.Row, now: float) -> Order:
     values = dict(row)
     if values["state"] == "NOTPAY" and values["expires_at"] <= now:
         values["state"] = "CLOSED"
+    if values["refunded_fen"]:
+        values["state"] = "REFUND"
     return Order(**values)
 
 
 def insert_order(db: sqlite3.Connection, order: Order) -> None:
     """Keep a new order."""
-    values = vars(order)
-    places = ", ".join(f":{name}" for name in values)
-    db.execute(f"INSERT INTO pay_order ({', '.join(values)}) VALUES ({places})", values)  # noqa: S608 - our own field names
+    insert_orders(db, [order])
+
+
+def insert_orders(db: sqlite3.Connection, orders: Iterable[Order]) -> None:
+    """Keep new orders; raises sqlite3.IntegrityError for a number that is taken."""
+    names = [field.name for field in fields(Order) if field.name != "refunded_fen"]
+    places = ", ".join("?" for _ in names)
+    db.executemany(
+        f"INSERT INTO pay_order ({', '.join(names)}) VALUES ({places})",  # noqa: S608 - our own field names
+        ([getattr(order, name) for name in names] for order in orders),
+    )
 
 
 def close_order(db: sqlite3.Connection, order: Order) -> None:
@@ -153,17 +149,13 @@ def close_order(db: sqlite3.Connection, order: Order) -> None:
 
 
 def pay_order(
-    db: sqlite3.Connection, order: Order, transaction_id: str, notice_id: str, now: float
+    db: sqlite3.Connection, order: Order, openid: str, transaction_id: str, now: float
 ) -> None:
-    """Turn an unpaid order into a paid one with its callback due now, both or neither."""
+    """Turn an unpaid order into one paid by this person."""
     db.execute(
-        "UPDATE pay_order SET state = 'SUCCESS', transaction_id = ?, paid_at = ?"
+        "UPDATE pay_order SET state = 'SUCCESS', openid = ?, transaction_id = ?, paid_at = ?"
         " WHERE mchid = ? AND out_trade_no = ? AND state = 'NOTPAY'",
-        (transaction_id, now, order.mchid, order.out_trade_no),
-    )
-    db.execute(
-        "INSERT INTO pay_notice (notice_id, mchid, out_trade_no, next_at) VALUES (?, ?, ?, ?)",
-        (notice_id, order.mchid, order.out_trade_no, now),
+        (openid, transaction_id, now, order.mchid, order.out_trade_no),
     )
 
 
@@ -187,35 +179,6 @@ def insert_prepay(db: sqlite3.Connection, prepay: Prepay) -> None:
     db.execute(
         "INSERT INTO pay_prepay VALUES (:prepay_id, :mchid, :out_trade_no, :expires_at)",
         vars(prepay),
-    )
-
-
-def get_notice(db: sqlite3.Connection, notice_id: str) -> Notice:
-    """Read a callback that must exist."""
-    row = db.execute("SELECT * FROM pay_notice WHERE notice_id = ?", (notice_id,)).fetchone()
-    return Notice(**row)
-
-
-def find_notice(db: sqlite3.Connection, out_trade_no: str) -> Notice | None:
-    """Read the callback of a paid order, the latest where merchants share the number."""
-    row = db.execute(
-        "SELECT * FROM pay_notice WHERE out_trade_no = ? ORDER BY rowid DESC", (out_trade_no,)
-    ).fetchone()
-    return Notice(**row) if row else None
-
-
-def list_pending_notices(db: sqlite3.Connection) -> list[Notice]:
-    """Read every callback that is still to be delivered."""
-    rows = db.execute("SELECT * FROM pay_notice WHERE outcome = 'pending' ORDER BY rowid")
-    return [Notice(**row) for row in rows]
-
-
-def update_notice(db: sqlite3.Connection, notice: Notice) -> None:
-    """Keep what became of an attempt."""
-    db.execute(
-        "UPDATE pay_notice SET attempts = :attempts, next_at = :next_at, outcome = :outcome,"
-        " last_http = :last_http WHERE notice_id = :notice_id",
-        vars(notice),
     )
 
 

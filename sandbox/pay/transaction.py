@@ -1,4 +1,4 @@
-"""What WeChat Pay tells about an order: in query answers, and sealed in callbacks.
+"""What WeChat Pay tells about an order, and how it seals what it tells in callbacks.
 
 Rule: pay.weixin.qq.com, "query an order" and "payment notice"; the two documents share one shape.
 """
@@ -13,7 +13,7 @@ from sandbox.pay.merchants import Merchant
 from sandbox.pay.store import Order
 from sandbox.pay.texts import say
 
-_ASSOCIATED_DATA = "transaction"
+PAID = "TRANSACTION.SUCCESS"
 
 
 def rfc3339(instant: float) -> str:
@@ -29,11 +29,6 @@ def to_json(values: dict[str, object]) -> bytes:
 def new_transaction_id(now: datetime) -> str:
     """Make up WeChat Pay's own number of a payment: 28 digits, the day among them."""
     return f"4200{secrets.randbelow(10**6):06}{now:%Y%m%d}{secrets.randbelow(10**10):010}"
-
-
-def new_prepay_id(now: datetime) -> str:
-    """Make up a prepay id, as wx20141027200939 and 20 hexadecimal digits."""
-    return f"wx{now:%Y%m%d%H%M%S}{secrets.token_hex(10)}"
 
 
 def describe(order: Order) -> dict[str, object]:
@@ -54,7 +49,7 @@ def describe(order: Order) -> dict[str, object]:
         amount |= {"payer_total": order.total_fen, "payer_currency": "CNY"}
         described |= {
             "transaction_id": order.transaction_id,
-            "trade_type": "JSAPI",
+            "trade_type": order.trade_type,
             "bank_type": "OTHERS",
             "success_time": rfc3339(order.paid_at),
             "payer": {"openid": order.openid},
@@ -67,18 +62,19 @@ def callback_body(
     notice_id: str,
     created_at: float,
     nonce: str,
-    transaction: dict[str, object],
+    told: dict[str, object],
+    event: str = PAID,
 ) -> bytes:
-    """Build a TRANSACTION.SUCCESS callback, the transaction sealed for its merchant.
+    """Build a callback of an event, what it tells sealed for its merchant.
 
     `nonce` has 12 characters and must never be used twice with one merchant's key.
     """
-    sealed = crypto.seal(merchant.api_v3_key, to_json(transaction), nonce, _ASSOCIATED_DATA)
+    original_type = event.partition(".")[0].lower()
     resource = {
-        "original_type": "transaction",
+        "original_type": original_type,
         "algorithm": "AEAD_AES_256_GCM",
-        "ciphertext": sealed,
-        "associated_data": _ASSOCIATED_DATA,
+        "ciphertext": crypto.seal(merchant.api_v3_key, to_json(told), nonce, original_type),
+        "associated_data": original_type,
         "nonce": nonce,
     }
     return to_json(
@@ -86,8 +82,8 @@ def callback_body(
             "id": notice_id,
             "create_time": rfc3339(created_at),
             "resource_type": "encrypt-resource",
-            "event_type": "TRANSACTION.SUCCESS",
-            "summary": say("notice.summary"),
+            "event_type": event,
+            "summary": say(f"notice.{event}"),
             "resource": resource,
         }
     )

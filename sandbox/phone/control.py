@@ -60,7 +60,7 @@ def control_routes(acts: Acts, payer: Payer, store: Store) -> Blueprint:
 def _add_acts(blueprint: Blueprint, acts: Acts) -> None:
     @blueprint.post("/phone/<openid:openid>/follow")
     def follow(openid: str) -> Response:
-        scene = _scene(_body()) if _body().get("scene") is not None else ""
+        scene = _scene(read_body()) if read_body().get("scene") is not None else ""
         return _pushed(acts.follow(openid, scene))
 
     @blueprint.post("/phone/<openid:openid>/unfollow")
@@ -69,31 +69,28 @@ def _add_acts(blueprint: Blueprint, acts: Acts) -> None:
 
     @blueprint.post("/phone/<openid:openid>/scan")
     def scan(openid: str) -> Response:
-        return _pushed(acts.scan(openid, _scene(_body())))
+        return _pushed(acts.scan(openid, _scene(read_body())))
 
     @blueprint.post("/phone/<openid:openid>/tap")
     def tap(openid: str) -> Response:
-        return _pushed(acts.tap(openid, _text(_body(), "key")))
+        return _pushed(acts.tap(openid, read_text(read_body(), "key")))
 
     @blueprint.post("/phone/<openid:openid>/say")
     def say(openid: str) -> Response:
-        body = _body()
-        chosen = _text(body, "choice") if "choice" in body else None
-        return _pushed(acts.say(openid, _text(body, "text"), chosen))
+        body = read_body()
+        chosen = read_text(body, "choice") if "choice" in body else None
+        return _pushed(acts.say(openid, read_text(body, "text"), chosen))
 
     @blueprint.post("/phone/<openid:openid>/voice")
     def voice(openid: str) -> Response:
-        return _pushed(acts.speak(openid, _text(_body(), "recognition")))
+        return _pushed(acts.speak(openid, read_text(read_body(), "recognition")))
 
 
 def _add_payment(blueprint: Blueprint, payer: Payer) -> None:
     @blueprint.post("/phone/<openid:openid>/pay")
     def pay(openid: str) -> Response:
-        body = _body()
-        amount = body.get("amount_fen")
-        if amount is not None and (type(amount) is not int or amount < 0):
-            raise BadRequestError("amount_fen must be a whole number, 0 or more")
-        return jsonify(asdict(payer.pay(openid, _text(body, "url"), amount)))
+        body = read_body()
+        return jsonify(asdict(payer.pay(openid, read_text(body, "url"), read_amount(body))))
 
 
 def _add_state(blueprint: Blueprint, store: Store) -> None:
@@ -107,7 +104,7 @@ def _add_state(blueprint: Blueprint, store: Store) -> None:
     @blueprint.post("/phone/<openid:openid>/snapshot")
     def snapshot(openid: str) -> Response:
         """Open pages in snapshot mode from now on (`{"on": true}`), or no longer."""
-        on = _body().get("on")
+        on = read_body().get("on")
         if not isinstance(on, bool):
             raise BadRequestError("on must be true or false")
         with store.transaction() as db:
@@ -128,7 +125,7 @@ def world_routes(config: SandboxConfig, office: Office, book: PayBook, faults: F
 
     @blueprint.post("/faults")
     def plan() -> Response:
-        body = _body()
+        body = read_body()
         unknown = body.keys() - {"target", "mode", "errcode", "count", "seconds"}
         if unknown:
             raise BadRequestError(f"{min(unknown)} is not a part of a fault")
@@ -156,6 +153,16 @@ def world_routes(config: SandboxConfig, office: Office, book: PayBook, faults: F
     return blueprint
 
 
+def read_amount(body: dict[str, Any]) -> int | None:
+    """Read the optional `amount_fen` of a call; raises BadRequestError."""
+    amount: object = body.get("amount_fen")
+    if amount is None:
+        return None
+    if type(amount) is not int or amount < 0:
+        raise BadRequestError("amount_fen must be a whole number, 0 or more")
+    return amount
+
+
 def read_since() -> int:
     """Read the `since` of a request's query; raises BadRequestError."""
     value = request.args.get("since", "0")
@@ -164,7 +171,8 @@ def read_since() -> int:
     return int(value)
 
 
-def _body() -> dict[str, Any]:
+def read_body() -> dict[str, Any]:
+    """Read the JSON object of a call, empty where there is none; raises BadRequestError."""
     if not request.get_data():
         return {}
     body = request.get_json(force=True, silent=True)
@@ -173,7 +181,8 @@ def _body() -> dict[str, Any]:
     return body
 
 
-def _text(body: dict[str, Any], name: str) -> str:
+def read_text(body: dict[str, Any], name: str) -> str:
+    """Read a part of the body that must be some text; raises BadRequestError."""
     value = body.get(name)
     if not isinstance(value, str) or not value.strip():
         raise BadRequestError(f"{name} must be some text")

@@ -185,6 +185,20 @@ def _add_cashier(blueprint: Blueprint, book: PayBook) -> None:
             return jsonify({"error": str(refusal)}), 409
         return jsonify(vars(checkout)), 200
 
+    @blueprint.post("/phone/<openid:openid>/cashier/scan")
+    def open_scanned(openid: str) -> tuple[Response, int]:
+        """Show what is to be paid, for the scanned code of a Native order."""
+        del openid
+        body: Any = request.get_json(silent=True)
+        code_url = body.get("code_url") if isinstance(body, dict) else None
+        if not isinstance(code_url, str):
+            raise BadRequestError("code_url must be some text")
+        try:
+            checkout = book.scan(code_url)
+        except PayRefused as refusal:
+            return jsonify({"error": str(refusal)}), 409
+        return jsonify(vars(checkout)), 200
+
     @blueprint.post("/phone/<openid:openid>/cashier/confirm")
     def confirm(openid: str) -> tuple[Response, int]:
         """Pay what the cashier shows."""

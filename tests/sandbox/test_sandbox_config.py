@@ -51,6 +51,7 @@ def test_relative_paths_are_seen_from_the_file_and_the_rate_has_a_default(tmp_pa
         ("templates[1].template_id", "bill-template"),
         ("merchants", [{}]),
         ("platform.public_key_id", 7),
+        ("platform.certificate_serial", "no digits"),
         ("colour", "red"),
     ],
 )
@@ -66,6 +67,48 @@ def test_a_bad_value_is_named(path: str, value: Any, tmp_path: Path) -> None:
     sentence = str(refusal.value)
     assert sentence.startswith(path.partition("[")[0])
     assert sentence.endswith(".")
+
+
+MERCHANT = {
+    "mchid": "1900000001",
+    "name": "花园物业",
+    "app_ids": ["wx0123456789abcdef"],
+    "api_v3_key": "k" * 32,
+    "serial_no": "5F",
+    "public_key_pem": "-",
+}
+CERTIFIED = {
+    "certificate_serial": "0A1B",
+    "certificate_private_key_pem": "-",
+    "certificate_pem": "-",
+}
+
+
+def test_a_certificate_is_given_whole_or_not_at_all(tmp_path: Path) -> None:
+    config = good(tmp_path)
+    assert load(write(tmp_path, config)).platform.certificate is None
+    config["platform"] |= CERTIFIED
+    certificate = load(write(tmp_path, config)).platform.certificate
+    assert certificate is not None
+    assert certificate.serial == "0A1B"
+    for key in CERTIFIED:
+        config["platform"] = {k: v for k, v in config["platform"].items() if k != key}
+        with pytest.raises(ConfigError, match=f"platform.{key} is missing"):
+            load(write(tmp_path, config))
+        config["platform"] |= CERTIFIED
+
+
+def test_a_merchant_in_certificate_mode_needs_a_certificate(tmp_path: Path) -> None:
+    config = good(tmp_path) | {"merchants": [MERCHANT]}
+    assert load(write(tmp_path, config)).merchants[0].signs_with == "public_key"
+    config["merchants"] = [MERCHANT | {"signs_with": "certificate"}]
+    with pytest.raises(ConfigError, match=r"merchants\[0\].signs_with is certificate"):
+        load(write(tmp_path, config))
+    config["platform"] |= CERTIFIED
+    assert load(write(tmp_path, config)).merchants[0].signs_with == "certificate"
+    config["merchants"] = [MERCHANT | {"signs_with": "both"}]
+    with pytest.raises(ConfigError, match="one of public_key, certificate"):
+        load(write(tmp_path, config))
 
 
 @pytest.mark.parametrize("key", ["service_url", "state_file", "account", "platform"])

@@ -97,3 +97,30 @@ def test_a_person_follows_asks_pays_and_leaves(open_shop: tuple[World, Shop], pa
     page.get_by_role("button", name="关注公众号").wait_for()
     assert [push.get("Event") for push in service.pushes][-1] == "unsubscribe"
     assert troubles == []
+
+
+@pytest.mark.browser
+def test_a_person_pays_a_scanned_code_and_an_address_outside(
+    open_shop: tuple[World, Shop], page: Page
+) -> None:
+    here, shop = open_shop
+    here.service.answer = lambda push: reply_text(push, "您好")
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    code_url = shop.order_by_code()
+    page.goto(f"{here.api.url}/phone/#as={ANN}")
+    for answer in ("支付成功", "订单已支付，请勿重复支付"):
+        page.get_by_role("button", name="扫一扫").click()
+        page.get_by_label("二维码内容").fill(code_url)
+        page.get_by_role("button", name="扫码").click()
+        if answer == "支付成功":
+            page.get_by_text("花园物业服务有限公司").wait_for()
+            page.get_by_role("button", name="立即支付 ¥275.80").click()
+        page.get_by_role("alert").get_by_text(answer).wait_for()
+
+    page.set_viewport_size({"width": 375, "height": 667})
+    page.goto(f"{shop.order_outside()}&redirect_url={here.service.url}/paid")
+    page.get_by_text("¥275.80").wait_for()
+    page.get_by_role("button", name="立即支付").click()
+    page.get_by_role("heading", name="已缴费").wait_for()
+    assert troubles == []

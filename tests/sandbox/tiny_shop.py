@@ -139,6 +139,36 @@ class Shop:
             "正在支付",
         )
 
+    def order_by_code(self) -> str:
+        """Give the code of a new Native order."""
+        return self._order(WeChatPayType.NATIVE)["code_url"]
+
+    def order_outside(self) -> str:
+        """Give the address of a new H5 order."""
+        browser = {"payer_client_ip": "203.0.113.9", "h5_info": {"type": "Wap"}}
+        return self._order(WeChatPayType.H5, scene_info=browser)["h5_url"]
+
+    def _order(self, kind: WeChatPayType, **more: Any) -> dict[str, str]:
+        _, text = self._client.pay(
+            description="花园小区 3-2-501 物业费",
+            out_trade_no=f"T{secrets.token_hex(12)}",
+            amount={"total": 27580, "currency": "CNY"},
+            pay_type=kind,
+            **more,
+        )
+        return dict(json.loads(text))
+
+    def refund(self, out_trade_no: str, fen: int) -> int:
+        """Ask for a part of such an order back; gives the HTTP status."""
+        amount = {"refund": fen, "total": 27580, "currency": "CNY"}
+        http, _ = self._client.refund(f"R{out_trade_no}", out_trade_no=out_trade_no, amount=amount)
+        return int(http)
+
+    def apply_for_bill(self, day: str) -> tuple[int, dict[str, str]]:
+        """Apply for a day's trade bill."""
+        http, text = self._client.trade_bill(day)
+        return int(http), dict(json.loads(text))
+
     def callback(self) -> AnyResponse:
         result = self._client.callback(dict(request.headers), request.get_data())
         self.callbacks.append(result["resource"])

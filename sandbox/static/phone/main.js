@@ -10,6 +10,7 @@ import { banner, Browser, offer, scanner, toast } from "./sheets.js";
 
 const POLL_MS = 1000;
 const TYPING = "对方正在输入…";
+const PAYMENT_CODE = "weixin://wxpay/";
 const account = document.body.dataset.account;
 
 class Phone {
@@ -119,7 +120,35 @@ class Phone {
 
   async scan(scene = "") {
     const codes = await recentCodes().catch(() => []);
-    scanner({ codes, homes: this.homes, scene, scan: (value) => this.act("scan", { scene: value }) });
+    scanner({ codes, homes: this.homes, scene, scan: (value) => this.scanned(value) });
+  }
+
+  // What a code holds decides what scanning it does: pay, open a page, or meet the account.
+  scanned(value) {
+    if (value.startsWith(PAYMENT_CODE)) this.payCode(value);
+    else if (/^https?:/.test(value)) this.open(value);
+    else this.act("scan", { scene: value });
+  }
+
+  async payCode(value) {
+    try {
+      const checkout = await act(this.person.openid, "cashier/scan", { code_url: value });
+      const fen = checkout.amount_fen;
+      const amount = `${Math.floor(fen / 100)}.${String(fen % 100).padStart(2, "0")}`;
+      const pay = { label: `立即支付 ¥${amount}`, run: () => this.confirmCode(checkout) };
+      offer([pay], `${checkout.mch_name}：${checkout.description}`);
+    } catch (error) {
+      toast(error.message);
+    }
+  }
+
+  async confirmCode({ prepay_id }) {
+    try {
+      await act(this.person.openid, "cashier/confirm", { prepay_id });
+      toast("支付成功");
+    } catch (error) {
+      toast(error.message);
+    }
   }
 
   more() {

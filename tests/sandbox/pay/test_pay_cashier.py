@@ -17,7 +17,7 @@ def prepay_id(client: Client) -> str:
 
 def test_the_cashier_shows_who_asks_for_what(book: PayBook, client: Client, prepay_id: str) -> None:
     shown = book.checkout(client.call_up(prepay_id), OWNER)
-    assert shown == Checkout(prepay_id, "花园物业", "3-2-501 物业费", 32050)
+    assert shown == Checkout(prepay_id, "花园物业", "3-2-501 物业费", 32050, "HY20261123A01")
     assert client.query()[1]["trade_state"] == "NOTPAY"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.pay.kinds import H5, JSAPI, NATIVE
 from sandbox.pay.order_form import read_order_form
 from sandbox.pay.refusals import ApiRefused
 
@@ -27,20 +28,20 @@ def spelled(order: object) -> bytes:
 def test_a_missing_field_is_refused_by_name(name: str) -> None:
     order = {other: value for other, value in GOOD.items() if other != name}
     with pytest.raises(ApiRefused, match="此字段为必填项") as refused:
-        read_order_form(spelled(order))
+        read_order_form(JSAPI, spelled(order))
     assert refused.value.detail == {"location": "body", "field": f"/{name}", "value": None}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"order"', b"\xff"])
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(ApiRefused, match="PARAM_ERROR"):
-        read_order_form(body)
+        read_order_form(JSAPI, body)
 
 
 def test_the_spelling_of_the_body_does_not_change_the_parameters() -> None:
     backwards = dict(reversed(GOOD.items()))
     loose = json.dumps(backwards, indent=2, ensure_ascii=False).encode()
-    assert read_order_form(loose) == read_order_form(spelled(GOOD))
+    assert read_order_form(JSAPI, loose) == read_order_form(JSAPI, spelled(GOOD))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_the_spelling_of_the_body_does_not_change_the_parameters() -> None:
 )
 def test_a_wrong_field_is_refused_by_name(field: str, changes: dict[str, Any]) -> None:
     with pytest.raises(ApiRefused) as refused:
-        read_order_form(spelled(GOOD | changes))
+        read_order_form(JSAPI, spelled(GOOD | changes))
     assert (refused.value.http, refused.value.code) == (400, "PARAM_ERROR")
     assert refused.value.detail is not None
     assert (refused.value.detail["location"], refused.value.detail["field"]) == ("body", field)
@@ -96,4 +97,30 @@ def test_a_wrong_field_is_refused_by_name(field: str, changes: dict[str, Any]) -
     ],
 )
 def test_values_at_the_limit_are_taken(changes: dict[str, Any]) -> None:
-    assert read_order_form(spelled(GOOD | changes)).app_id == "wxsandbox"
+    assert read_order_form(JSAPI, spelled(GOOD | changes)).app_id == "wxsandbox"
+
+
+BROWSER = {"payer_client_ip": "203.0.113.9", "h5_info": {"type": "Wap"}}
+
+
+def test_only_an_order_in_wechat_names_its_payer() -> None:
+    order = {name: value for name, value in GOOD.items() if name != "payer"}
+    assert read_order_form(NATIVE, spelled(order)).openid == ""
+    assert read_order_form(NATIVE, spelled(GOOD)).openid == ""
+    assert read_order_form(H5, spelled(order | {"scene_info": BROWSER})).openid == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "scene"),
+    [
+        ("/scene_info", None),
+        ("/scene_info/payer_client_ip", {"h5_info": {"type": "Wap"}}),
+        ("/scene_info/h5_info", {"payer_client_ip": "203.0.113.9"}),
+        ("/scene_info/h5_info/type", {"payer_client_ip": "203.0.113.9", "h5_info": {}}),
+    ],
+)
+def test_an_order_outside_wechat_tells_where_the_payer_is(field: str, scene: Any) -> None:
+    with pytest.raises(ApiRefused) as refused:
+        read_order_form(H5, spelled(GOOD | {"scene_info": scene}))
+    assert refused.value.detail is not None
+    assert refused.value.detail["field"] == field

@@ -1,11 +1,14 @@
 """The people of the pay tests: a merchant on `wechatpayv3`, its callback address, its keys."""
 
 import copy
+import gzip
+import hashlib
 import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -106,6 +109,41 @@ class Client:
             "payer": {"openid": OWNER},
         }
         return parsed(self.pay.pay(out_trade_no=out_trade_no, **values | changes))
+
+    def order_by_code(self, out_trade_no: str = "HY20261123A01", **changes: Any) -> tuple[int, Any]:
+        return self.order(out_trade_no, payer=None, pay_type=WeChatPayType.NATIVE, **changes)
+
+    def order_outside(self, out_trade_no: str = "HY20261123A01", **changes: Any) -> tuple[int, Any]:
+        scene = {"payer_client_ip": "203.0.113.9", "h5_info": {"type": "Wap"}}
+        values = {"payer": None, "pay_type": WeChatPayType.H5, "scene_info": scene}
+        return self.order(out_trade_no, **values | changes)
+
+    def refund(self, out_refund_no: str = "R001", fen: int = 32050, **changes: Any) -> Any:
+        values: dict[str, Any] = {
+            "out_trade_no": "HY20261123A01",
+            "amount": {"refund": fen, "total": 32050, "currency": "CNY"},
+            "reason": "重复缴费",
+            "notify_url": self.pay._notify_url,
+        }
+        return parsed(self.pay.refund(out_refund_no, **values | changes))
+
+    def query_refund(self, out_refund_no: str = "R001") -> tuple[int, Any]:
+        return parsed(self.pay.query_refund(out_refund_no))
+
+    def trade_bill(self, day: date, bill_type: str = "ALL") -> tuple[int, Any]:
+        return parsed(self.pay.trade_bill(day.isoformat(), bill_type))
+
+    def fund_bill(self, day: date, account_type: str = "BASIC") -> tuple[int, Any]:
+        return parsed(self.pay.fundflow_bill(day.isoformat(), account_type))
+
+    def download(self, offer: Any) -> bytes:
+        """Download and unpack a bill; its hash is that of the unpacked bytes."""
+        http, packed = self.pay.download_bill(offer["download_url"])
+        assert http == 200, packed
+        content = gzip.decompress(packed)
+        assert offer["hash_type"] == "SHA1"
+        assert hashlib.sha1(content).hexdigest() == offer["hash_value"]
+        return content
 
     def query(self, out_trade_no: str = "HY20261123A01", **by: Any) -> tuple[int, Any]:
         by = by or {"out_trade_no": out_trade_no}
