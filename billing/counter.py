@@ -95,13 +95,7 @@ def take_payment(
     if known is not None:
         _refuse_another(session, known, unit_id, amount, channel, designated)
         return known
-    if designated is None:
-        owed = [bill.id for bill in list_unpaid(session, community_id, [unit_id])]
-    else:
-        owed = list(designated)
-        prepaid = amount - sum(designated.values(), ZERO)
-        check_designation(session, community_id, unit_id, designated, prepaid)
-    refuse_in_flight(session, community_id, unit_id, owed)
+    _check_wishes(session, community_id, unit_id, amount, designated)
     # Another home may be using the number at this moment; its row decides.
     payment: Payment | None = session.scalar(
         upsert(Payment)
@@ -123,18 +117,34 @@ def take_payment(
     if payment is None:
         raise _used(key)
     write_targets(session, community_id, payment.id, designated or {})
-    session.execute(
-        insert(CounterPayment).values(
-            community_id=community_id,
-            payment_id=payment.id,
-            shift_id=shift.id,
-            number=number,
-            bank=bank,
-            payer_name_sealed=payer_name_sealed,
-        )
+    beside = CounterPayment(
+        community_id=community_id,
+        payment_id=payment.id,
+        shift_id=shift.id,
+        number=number,
+        bank=bank,
+        payer_name_sealed=payer_name_sealed,
     )
+    session.add(beside)
     book(session, payment, now)
     return payment
+
+
+def _check_wishes(
+    session: Session,
+    community_id: int,
+    unit_id: int,
+    amount: Money,
+    designated: Mapping[int, Money] | None,
+) -> None:
+    """Refuse what cannot be paid as wished, or is being paid already."""
+    if designated is None:
+        owed = [bill.id for bill in list_unpaid(session, community_id, [unit_id])]
+    else:
+        owed = list(designated)
+        prepaid = amount - sum(designated.values(), ZERO)
+        check_designation(session, community_id, unit_id, designated, prepaid)
+    refuse_in_flight(session, community_id, unit_id, owed)
 
 
 def _used(key: str) -> Conflict:
@@ -197,6 +207,23 @@ def _paid_at(channel: PaymentChannel, paid_on: date | None, now: datetime) -> da
 def find_counter_payment(session: Session, payment: Payment) -> CounterPayment | None:
     """What the cashier wrote down beside a payment; None for money that came otherwise."""
     return session.get(CounterPayment, (payment.community_id, payment.id), populate_existing=True)
+
+
+def find_cashier(session: Session, payment: Payment) -> Staff | None:
+    """Who took a payment at the counter; None for money that came otherwise."""
+    return session.scalar(
+        select(Staff)
+        .join(CashierShift, CashierShift.cashier_id == Staff.id)
+        .join(
+            CounterPayment,
+            (CounterPayment.community_id == CashierShift.community_id)
+            & (CounterPayment.shift_id == CashierShift.id),
+        )
+        .where(
+            CounterPayment.community_id == payment.community_id,
+            CounterPayment.payment_id == payment.id,
+        )
+    )
 
 
 def get_taken(session: Session, community_id: int, number: str) -> Payment:
@@ -347,6 +374,6 @@ def _take_back_allocations(session: Session, payment: Payment) -> None:
             .group_by(
                 applied.community_id, applied.payment_id, applied.bill_line_id, applied.bill_id
             )
-            .having(func.sum(applied.amount) != 0),
+            .having(func.sum(applied.amount) != ZERO),
         )
     )

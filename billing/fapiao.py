@@ -9,9 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Select, func, insert, select, type_coerce
 from sqlalchemy.orm import Session
 
+from billing.db import MoneyColumn
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
 from billing.fapiao_papers import FapiaoTitle, read_number, sniff
@@ -45,7 +46,7 @@ class Uninvoiced:
 
 def _uninvoiced(community_id: int, unit_id: int) -> Select[Payment, Money]:
     applied = (
-        select(func.coalesce(func.sum(PaymentAllocation.amount), ZERO))
+        select(func.coalesce(func.sum(PaymentAllocation.amount), 0))
         .where(
             PaymentAllocation.community_id == Payment.community_id,
             PaymentAllocation.payment_id == Payment.id,
@@ -54,7 +55,7 @@ def _uninvoiced(community_id: int, unit_id: int) -> Select[Payment, Money]:
         .scalar_subquery()
     )
     invoiced = (
-        select(func.coalesce(func.sum(FapiaoPayment.amount), ZERO))
+        select(func.coalesce(func.sum(FapiaoPayment.amount), 0))
         .join(
             Fapiao,
             (Fapiao.community_id == FapiaoPayment.community_id)
@@ -68,7 +69,7 @@ def _uninvoiced(community_id: int, unit_id: int) -> Select[Payment, Money]:
         .correlate(Payment)
         .scalar_subquery()
     )
-    open_part = applied - invoiced
+    open_part = type_coerce(applied - invoiced, MoneyColumn())
     return (
         select(Payment, open_part.label("amount"))
         .where(

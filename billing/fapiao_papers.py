@@ -13,7 +13,7 @@ from billing.tax_numbers import read_tax_number
 TITLE_CHARACTERS_MAX = 100
 FILE_BYTES_MAX = 1024 * 1024
 NUMBER = re.compile(r"[0-9]{8}|[0-9]{20}")
-"""发票号码: 20 digits of a fully digital one, 8 of one before."""
+"""Numbers of fapiao: 20 digits of a fully digital one, 8 of one before."""
 
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s.]{2,24}")
 EMAIL_CHARACTERS_MAX = 120

@@ -1,6 +1,6 @@
 """The one table of the chat: what somebody wants → who may → which handler answers.
 
-A name is a topic of `Topic`, `event.<name>`, `message.<what>`, or `yes.`, `no.` or `answer.` and the
+A name is a topic of `Topic`, `event.<name>`, `message.<what>`, or `yes.`, `no.`, `answer.` and the
 kind of the question that was open. Events that are not listed are acknowledged and change nothing.
 """
 

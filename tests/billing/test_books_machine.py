@@ -435,7 +435,7 @@ class Books(RuleBasedStateMachine):
                 number=self.deposits[-1],
                 purpose="装修押金",
                 amount=Money(fen),
-                by=self.staff(session, "chen").id,
+                by=self.staff(session, "zhou").id,
                 on=self.today,
                 now=self.now,
             )
@@ -452,7 +452,7 @@ class Books(RuleBasedStateMachine):
                 self.deposits[which % len(self.deposits)],
                 Money(fen),
                 reason="验收合格",
-                by=self.staff(session, "chen").id,
+                by=self.staff(session, "zhou").id,
                 on=self.today,
                 now=self.now,
             )

@@ -11,9 +11,34 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+GUARDS = [
+    # Booked money is history; the one thing that may become of it is that it is taken back, once.
+    """
+    CREATE OR REPLACE FUNCTION refuse_confirmed_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF (NEW.amount, NEW.unit_id, NEW.channel, NEW.out_trade_no, NEW.transaction_id, NEW.paid_at)
+           IS DISTINCT FROM (OLD.amount, OLD.unit_id, OLD.channel, OLD.out_trade_no,
+                             OLD.transaction_id, OLD.paid_at)
+           OR NEW.state <> OLD.state AND (OLD.state, NEW.state) <> ('confirmed', 'reversed') THEN
+            RAISE EXCEPTION 'payment % is confirmed and cannot be changed', OLD.out_trade_no
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        RETURN NEW;
+    END $$
+    """,
+    "DROP TRIGGER confirmed_is_final ON payment",
+    """
+    CREATE TRIGGER confirmed_is_final BEFORE UPDATE ON payment
+    FOR EACH ROW WHEN (OLD.state IN ('confirmed', 'reversed'))
+    EXECUTE FUNCTION refuse_confirmed_change()
+    """,
+]
+
 
 def upgrade() -> None:
-    """Add the tables."""
+    """Add the tables, and let a confirmed payment become a reversed one."""
+    for statement in GUARDS:
+        op.execute(statement)
     op.create_table(
         "cashier_shift",
         sa.Column("community_id", sa.BigInteger(), autoincrement=False, nullable=False),
