@@ -5,6 +5,7 @@ open, by reversal only.
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import exists, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -89,42 +90,26 @@ def take_payment(
     if session.get(Unit, (community_id, unit_id)) is None:
         raise NotFound(f"no home {unit_id} in community {community_id}")
     lock_home(session, community_id, unit_id)
-    known = session.scalar(
-        select(Payment).where(Payment.community_id == community_id, Payment.out_trade_no == key)
-    )
+    known = _find(session, community_id, key)
     if known is not None:
         _refuse_another(session, known, unit_id, amount, channel, designated)
         return known
     _check_wishes(session, community_id, unit_id, amount, designated)
-    # Another home may be using the number at this moment; its row decides.
-    payment: Payment | None = session.scalar(
-        upsert(Payment)
-        .values(
-            community_id=community_id,
-            out_trade_no=key,
-            unit_id=unit_id,
-            channel=channel,
-            state=PaymentState.CONFIRMED,
-            amount=amount,
-            is_designated=designated is not None,
-            prepared_at=now,
-            confirmed_at=now,
-            paid_at=paid_at,
-        )
-        .on_conflict_do_nothing(index_elements=["community_id", "out_trade_no"])
-        .returning(Payment)
-    )
-    if payment is None:
-        raise _used(key)
-    write_targets(session, community_id, payment.id, designated or {})
-    beside = CounterPayment(
+    payment = _insert(
+        session,
         community_id=community_id,
-        payment_id=payment.id,
-        shift_id=shift.id,
-        number=number,
-        bank=bank,
-        payer_name_sealed=payer_name_sealed,
+        out_trade_no=key,
+        unit_id=unit_id,
+        channel=channel,
+        amount=amount,
+        is_designated=designated is not None,
+        confirmed_at=now,
+        paid_at=paid_at,
     )
+    write_targets(session, community_id, payment.id, designated or {})
+    beside = CounterPayment(community_id=community_id, payment_id=payment.id, shift_id=shift.id)
+    beside.number, beside.bank = number, bank
+    beside.payer_name_sealed = payer_name_sealed
     session.add(beside)
     book(session, payment, now)
     return payment
@@ -145,6 +130,25 @@ def _check_wishes(
         prepaid = amount - sum(designated.values(), ZERO)
         check_designation(session, community_id, unit_id, designated, prepaid)
     refuse_in_flight(session, community_id, unit_id, owed)
+
+
+def _find(session: Session, community_id: int, key: str) -> Payment | None:
+    return session.scalar(
+        select(Payment).where(Payment.community_id == community_id, Payment.out_trade_no == key)
+    )
+
+
+def _insert(session: Session, **values: Any) -> Payment:
+    """Another home may be using the number at this moment; its row decides."""
+    payment: Payment | None = session.scalar(
+        upsert(Payment)
+        .values(state=PaymentState.CONFIRMED, prepared_at=values["confirmed_at"], **values)
+        .on_conflict_do_nothing(index_elements=["community_id", "out_trade_no"])
+        .returning(Payment)
+    )
+    if payment is None:
+        raise _used(values["out_trade_no"])
+    return payment
 
 
 def _used(key: str) -> Conflict:

@@ -123,7 +123,9 @@ def test_a_prepayment_is_invoiced_when_it_pays_a_bill(world: World, vault: Vault
     unit = world.unit(BEHIND)
     with world.database.transaction() as session:
         came = take(session, world, BEHIND, "100.00", designated={})
-        before = [offer.payment.id for offer in list_uninvoiced(session, unit.community_id, unit.id)]
+        before = [
+            offer.payment.id for offer in list_uninvoiced(session, unit.community_id, unit.id)
+        ]
     assert came.id not in before
     with pytest.raises(Conflict, match="nothing to invoice"):
         ask(world, vault, came)
