@@ -33,6 +33,8 @@ from billing.payments import (
 from billing.people import Staff
 from billing.prepayments import PREPAID_PREFIX, balance
 from billing.property import Unit
+from billing.refund_tables import COUNTED_STAGES
+from billing.refunds import refunded_of
 from billing.shifts import hold_open, refuse_strangers
 
 AMOUNT_MAX = Money(10**11)
@@ -270,7 +272,8 @@ def cancel_payment(
     Raises:
         InvalidInput: no reason, or `by` is neither the shift's cashier nor a manager.
         Conflict: it was not taken at the counter, its shift is closed, it was cancelled already, a
-            fapiao was asked for or issued for it, or its prepayment was used meanwhile.
+            fapiao was asked for or issued for it, it is refunded or asked back, or its prepayment
+            was used meanwhile.
     """
     if not 0 < len(reason.strip()) <= REASON_CHARACTERS_MAX:
         raise InvalidInput("reason", f"say why, in at most {REASON_CHARACTERS_MAX} characters")
@@ -322,6 +325,11 @@ def _refuse_settled(session: Session, payment: Payment) -> None:
     if invoiced is not None:
         raise Conflict(
             f"fapiao {invoiced} covers payment {payment.out_trade_no}: reject or reverse it first"
+        )
+    refunded = refunded_of(session, payment, COUNTED_STAGES)
+    if refunded > ZERO:
+        raise Conflict(
+            f"{refunded.yuan} of payment {payment.out_trade_no} is refunded, or asked back"
         )
     applied = session.scalar(
         select(func.sum(PaymentAllocation.amount)).where(

@@ -121,7 +121,7 @@ OPEN_DISCREPANCIES = text(
     """
     SELECT count(*) FROM discrepancy
     WHERE community_id = :community_id AND closed_at IS NULL
-      AND CAST(found_at AT TIME ZONE 'Asia/Shanghai' AS date) <= :day
+      AND coalesce(statement_on, CAST(found_at AT TIME ZONE 'Asia/Shanghai' AS date)) <= :day
     """
 )
 """Of the day: the one place that says which."""

@@ -36,6 +36,9 @@ CASH_OF_SHIFT = text(
         SELECT CASE move WHEN 'taken' THEN amount ELSE -amount END
         FROM deposit_movement
         WHERE community_id = :community_id AND shift_id = :shift_id
+        UNION ALL
+        SELECT -amount FROM refund
+        WHERE community_id = :community_id AND shift_id = :shift_id AND state = 'done'
     ) moved
     """
 )

@@ -19,6 +19,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     counter_tables,
     day_close,
     deposits,
+    discrepancies,
     facts,
     fapiao_tables,
     late_fee_tables,
@@ -30,6 +31,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     prepayments,
     property,
     reconciliation,
+    refund_tables,
     shared_costs,
     tariffs,
 )

@@ -1,34 +1,22 @@
-"""A code to pay by at the counter (扫码): prepare → call → record, then shown to who stands there.
+"""A code to pay by at the counter (扫码), shown to who stands there.
 
 Its money comes as every order's: by callback, or because we ask. No shift's cash is touched.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from billing.channels.base import Channel, ChannelRefused, ChannelUnreachable, OrderRequest
 from billing.errors import Conflict
-from billing.merchants import MerchantAccount, Provider, find_merchant
+from billing.merchants import Provider, find_merchant
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel
-from billing.payments import (
-    ORDER_LIFE,
-    InFlight,
-    new_out_trade_no,
-    prepare,
-    record_call,
-    record_closed,
-    record_unknown,
-)
+from billing.payments import new_out_trade_no, prepare
 from billing.privacy import mask_room
 from billing.property import Community, Unit
+from handlers.ordering import Superseded, alone, order
 from handlers.services import Services
-from handlers.settlement import make_way
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +25,6 @@ class CounterOrder:
 
     payment: Payment
     code_url: str
-
-
-def alone(services: Services, act: Callable[[Session], Result]) -> Result:
-    """Run `act` in a transaction; payments in flight for its bills are ended first, once.
-
-    Raises:
-        InFlight: one of them cannot be ended now.
-        whatever `act` refuses.
-    """
-    try:
-        with services.database.transaction() as session:
-            return act(session)
-    except InFlight as busy:
-        if not make_way(services, busy.payments):
-            raise
-    with services.database.transaction() as session:
-        return act(session)
 
 
 def order_at_counter(
@@ -91,40 +62,11 @@ def order_at_counter(
         )
 
     payment = alone(services, begin)
-    text = services.text.get_template("pages/order_description.txt").render(
+    words = services.text.get_template("pages/order_description.txt").render(
         community=community.name, room=mask_room(unit.room)
     )
-    return _call(services, channel, merchant, payment, text.strip())
-
-
-def _call(
-    services: Services,
-    channel: Channel,
-    merchant: MerchantAccount,
-    payment: Payment,
-    description: str,
-) -> CounterOrder:
-    wish = OrderRequest(
-        out_trade_no=payment.out_trade_no,
-        channel=payment.channel,
-        description=description,
-        amount=payment.amount,
-        notify_url=services.callback_url(merchant),
-        expires_at=payment.prepared_at + ORDER_LIFE,
-    )
     try:
-        call = channel.order(wish, services.clock())
-    except ChannelUnreachable:
-        with services.database.transaction() as session:
-            record_unknown(session, payment)
-        raise
-    except ChannelRefused:
-        with services.database.transaction() as session:
-            record_closed(session, payment, services.clock())
-        raise
-    with services.database.transaction() as session:
-        may_be_offered = record_call(session, payment, call)
-    if not may_be_offered:
-        make_way(services, [payment])
-        raise Conflict(f"order {payment.out_trade_no} was overtaken by another payment")
+        call = order(services, payment, merchant, description=words.strip())
+    except Superseded:
+        raise Conflict(f"order {out_trade_no} was overtaken by another payment") from None
     return CounterOrder(payment, str(call["code_url"]))

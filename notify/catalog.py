@@ -22,6 +22,8 @@ class NoticeKind(LabelEnum):
     FAPIAO_ISSUED = "fapiao_issued", "发票开具"
     FAPIAO_REJECTED = "fapiao_rejected", "开票未通过"
     FAPIAO_REVERSED = "fapiao_reversed", "发票红冲"
+    REFUND_DONE = "refund_done", "退款通知"
+    REFUND_FAILED = "refund_failed", "退款未成功"
     BINDING_ADDED = "binding_added", "绑定成功"
     BINDING_REFUSED = "binding_refused", "绑定未通过"
     BINDING_REQUESTED = "binding_requested", "绑定待审核"
@@ -57,6 +59,7 @@ class Matter(Enum):
     BILL = "bill"
     PAYMENT = "payment"
     FAPIAO = "fapiao"
+    REFUND = "refund"
     BINDING = "binding"
     ALERT = "alert"
 
@@ -139,6 +142,16 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             life=timedelta(days=3),
             is_optional=False,
         ),
+        NoticeKind.REFUND_DONE: NoticeRule(
+            matter=Matter.REFUND,
+            fact=FactKind.REFUND_DONE,
+            audience=Audience.HOME_AND_PAYER,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
         NoticeKind.FAPIAO_REQUESTED: NoticeRule(
             matter=Matter.FAPIAO,
             fact=FactKind.FAPIAO_REQUESTED,
@@ -174,6 +187,16 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             fact=FactKind.FAPIAO_REVERSED,
             audience=Audience.FOLLOWER,
             transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.REFUND_FAILED: NoticeRule(
+            matter=Matter.REFUND,
+            fact=FactKind.REFUND_FAILED,
+            audience=Audience.HOME_AND_PAYER,
+            transports=OWNER_TRANSPORTS,
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),

@@ -13,7 +13,7 @@ from billing.privacy import mask_room
 from billing.property import Community
 from notify.catalog import NOTICES, Matter, NoticeKind
 from notify.links import BillRef, FapiaoRef, HomeRef, Links
-from notify.matters import Matters, PaidPayment, bills_of, is_bound, spoken_date
+from notify.matters import EndedRefund, Matters, PaidPayment, bills_of, is_bound, spoken_date
 from notify.outbox import Notice
 
 OPENING = frozenset(
@@ -24,10 +24,23 @@ OPENING = frozenset(
         NoticeKind.PAYMENT_RECEIVED,
         NoticeKind.PAYMENT_REVERSED,
         NoticeKind.FAPIAO_ISSUED,
+        NoticeKind.REFUND_DONE,
+        NoticeKind.REFUND_FAILED,
         NoticeKind.BINDING_ADDED,
     }
 )
 """Kinds whose message leads to a page."""
+
+
+OF_MONEY = frozenset(
+    {
+        NoticeKind.PAYMENT_RECEIVED,
+        NoticeKind.PAYMENT_REVERSED,
+        NoticeKind.REFUND_DONE,
+        NoticeKind.REFUND_FAILED,
+    }
+)
+"""Kinds that also go to whoever paid, for his own home or for somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,7 @@ class Telling:
     span: tuple[date, date] | None
     payment: PaidPayment | None
     fapiao: tuple[Fapiao, ...]
+    refund: EndedRefund | None
     alerts: tuple[Alert, ...]
     today: date
     url: str | None
@@ -77,6 +91,7 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         span=_span(bills),
         payment=_payment(first, matters),
         fapiao=_fapiao(notices, matters),
+        refund=_refund(first, matters),
         alerts=_alerts(notices, matters),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
@@ -95,9 +110,8 @@ def _rooms(notices: Sequence[Notice], matters: Matters) -> tuple[str, ...]:
 
 
 def _helps(notice: Notice, matters: Matters) -> bool:
-    """Whether this is about what somebody paid for a home that is not his."""
-    about_payment = NOTICES[notice.kind].matter is Matter.PAYMENT
-    return about_payment and not is_bound(notice, matters)
+    """Whether this tells somebody of his money for a home that is not his."""
+    return notice.kind in OF_MONEY and not is_bound(notice, matters)
 
 
 def _payment(notice: Notice, matters: Matters) -> PaidPayment | None:
@@ -110,6 +124,12 @@ def _fapiao(notices: Sequence[Notice], matters: Matters) -> tuple[Fapiao, ...]:
     if NOTICES[notices[0].kind].matter is not Matter.FAPIAO:
         return ()
     return tuple(matters.fapiao[notice.community_id, notice.ref_id] for notice in notices)
+
+
+def _refund(notice: Notice, matters: Matters) -> EndedRefund | None:
+    if NOTICES[notice.kind].matter is not Matter.REFUND:
+        return None
+    return matters.refunds[notice.community_id, notice.ref_id]
 
 
 def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
@@ -139,6 +159,6 @@ def _url(
     if len({notice.unit_id for notice in notices}) > 1:
         return f"{links.base_url}/o/"
     home = HomeRef(first.community_id, first.unit_id)
-    if NOTICES[first.kind].matter is Matter.PAYMENT and not _helps(first, matters):
+    if first.kind in OF_MONEY and not _helps(first, matters):
         return links.history_url(home)
     return links.home_url(home)

@@ -15,6 +15,7 @@ from billing.checks.counter import COUNTER_CHECKS
 from billing.checks.journal import JOURNAL_CHECKS
 from billing.checks.money import MONEY_CHECKS
 from billing.checks.pricing import PRICING_CHECKS
+from billing.checks.refunds import REFUND_CHECKS
 from billing.checks.rule import VIOLATIONS_SHOWN_MAX, Check, CheckResult
 
 __all__ = ["ALL_CHECKS", "VIOLATIONS_SHOWN_MAX", "Check", "CheckResult", "run_checks"]
@@ -24,6 +25,7 @@ ALL_CHECKS: list[Check] = [
     *BILL_CHECKS,
     *MONEY_CHECKS,
     *COUNTER_CHECKS,
+    *REFUND_CHECKS,
     *PRICING_CHECKS,
 ]
 

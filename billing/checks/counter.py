@@ -12,6 +12,9 @@ CASH_OF_SHIFTS = """
         UNION ALL
         SELECT community_id, shift_id, CASE move WHEN 'taken' THEN amount ELSE -amount END
         FROM deposit_movement WHERE shift_id IS NOT NULL
+        UNION ALL
+        SELECT community_id, shift_id, -amount FROM refund
+        WHERE shift_id IS NOT NULL AND state = 'done'
     ) moved GROUP BY 1, 2
 """
 """What `shifts.CASH_OF_SHIFT` says, of all shifts."""

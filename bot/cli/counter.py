@@ -33,7 +33,8 @@ from bot.cli.options import (
     community_option,
     home_options,
 )
-from handlers.counter_orders import alone, order_at_counter
+from handlers.counter_orders import order_at_counter
+from handlers.ordering import alone
 
 RECEIPTS_AT_ONCE = 500
 

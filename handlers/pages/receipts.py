@@ -10,6 +10,8 @@ from billing.payment_tables import PaymentState
 from billing.privacy import mask_room
 from billing.property import Community, Unit
 from billing.receipts import number_waiting
+from billing.refund_tables import RefundStage
+from billing.refunds import refunded_of
 from handlers.pages.qr import qr_image
 from handlers.pages.queries import get_payment, list_paid_lines, sum_paid
 from handlers.pages.refusals import Refusal, Refused
@@ -34,6 +36,7 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
             raise Refused(Refusal.BROKEN_LINK)
         lines = list_paid_lines(session, record.payment)
         cashier = find_cashier(session, record.payment)
+        refunded = refunded_of(session, record.payment, (RefundStage.DONE,))
     proof = url_for("pages.verify", token=receipt_token(record.payment))
     return render_template(
         "pages/receipt.html",
@@ -42,6 +45,7 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
         receipt=record.receipt,
         cashier=cashier.name if cashier else None,
         is_void=record.payment.state is PaymentState.REVERSED,
+        refunded=refunded,
         lines=lines if visit.bound else [],
         prepaid=record.payment.amount - sum_paid(lines),
         code=qr_image(f"{services.base_url}{proof}"),
@@ -61,6 +65,7 @@ def verify(services: Services, token: str) -> ResponseReturnValue:
         payment = record.payment
         community = session.get_one(Community, payment.community_id)
         unit = session.get_one(Unit, (payment.community_id, payment.unit_id))
+        refunded = refunded_of(session, payment, (RefundStage.DONE,))
     if record.receipt is None:
         raise Refused(Refusal.NOT_OUR_RECEIPT)
     return render_template(
@@ -68,6 +73,7 @@ def verify(services: Services, token: str) -> ResponseReturnValue:
         receipt=record.receipt,
         payment=payment,
         is_void=payment.state is PaymentState.REVERSED,
+        refunded=refunded,
         community=community,
         room=mask_room(unit.room),
     )

@@ -22,6 +22,9 @@ from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, P
 from billing.payments import InFlight
 from billing.people import get_staff
 from billing.receipts import number_waiting
+from billing.refund_outcomes import pay_out_refund
+from billing.refund_tables import Refund
+from billing.refunds import approve_refund, new_out_refund_no, request_refund
 from billing.shifts import close_shift, open_shift, report_shift
 from billing.voids import void_bill
 from tests.billing.corrections import BEHIND, bill_of, owed, prepaid, prepared, violations
@@ -351,6 +354,46 @@ def test_money_that_came_otherwise_is_not_cancelled_at_the_counter(world: World)
     payment = prepared(world, ROOM)
     with pytest.raises(Conflict, match="refund"), world.database.transaction() as session:
         cancel(session, payment)
+
+
+def ask_back(world: World, payment: Payment, fen: int) -> Refund:
+    """A refund of it, approved."""
+    with world.database.transaction() as session:
+        asked = request_refund(
+            session, payment.community_id, payment.id, Money(fen), reason="多缴",
+            release_bills=True, by=get_staff(session, "liu"), now=NOW,
+            out_refund_no=new_out_refund_no(),
+        )  # fmt: skip
+        return approve_refund(
+            session, asked.community_id, asked.id, by=get_staff(session, "zhao"), today=TODAY,
+            now=NOW,
+        )  # fmt: skip
+
+
+def test_a_payment_that_is_given_back_is_not_cancelled(world: World) -> None:
+    with world.database.transaction() as session:
+        payment = take(session, world, ROOM, "100.00")
+    ask_back(world, payment, 500)
+    with (
+        pytest.raises(Conflict, match="is refunded"),
+        world.database.transaction() as session,
+    ):
+        cancel(session, session.get_one(Payment, (payment.community_id, payment.id)))
+
+
+def test_cash_that_is_given_back_leaves_the_drawer(world: World) -> None:
+    with world.database.transaction() as session:
+        payment = take(session, world, ROOM, "100.00")
+        shift = shift_of(session, world)
+    refund = ask_back(world, payment, 3000)
+    with world.database.transaction() as session:
+        cashier = get_staff(session, "zhou")
+        pay_out_refund(
+            session, refund.community_id, refund.id, by=cashier, reference="TK-1", now=NOW
+        )
+        assert report_shift(session, shift).expected == FLOAT + Money(7000)
+    assert close(world, FLOAT + Money(7000)) == ZERO
+    assert violations(world) == []
 
 
 @many_rounds

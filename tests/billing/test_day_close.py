@@ -10,12 +10,12 @@ from sqlalchemy import Engine, update
 
 from billing.day_close import DayClose, close_day, list_day_closes
 from billing.db import Database
+from billing.discrepancies import Discrepancy, DiscrepancyKind, record_discrepancy
 from billing.errors import Conflict, InvalidInput
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentChannel
 from billing.people import get_staff
 from billing.receipts import number_waiting
-from billing.reconciliation import Discrepancy, DiscrepancyKind, record_discrepancy
 from billing.shifts import close_shift
 from tests.billing.corrections import violations
 from tests.billing.drawer import cancel, shift_of, take
