@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.bills import Bill, BillLine, list_bills
@@ -15,7 +15,6 @@ from billing.payment_tables import (
     Payment,
     PaymentAllocation,
     PaymentChannel,
-    PaymentState,
     Receipt,
 )
 from billing.payments import ORDER_LIFE
@@ -178,12 +177,9 @@ def get_payment(session: Session, ref: PaymentRef | None) -> PaymentRecord:
 
 
 def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
-    """What a booked payment paid, line by line, in the order of the bills. Of a cancelled one: what
-    it paid before; what a void released since is no line of it any more.
+    """What a booked payment paid, line by line, in the order of the bills. What was released since,
+    because a bill was voided or money went back, stays: the paper that was handed out says so too.
     """
-    applied: ColumnElement[Money] = func.sum(PaymentAllocation.amount)
-    if payment.state is PaymentState.REVERSED:
-        applied = func.sum(PaymentAllocation.amount).filter(PaymentAllocation.amount > ZERO)
     rows = session.execute(
         select(
             Bill.period,
@@ -192,7 +188,7 @@ def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
             Subject.code.label("subject_code"),
             BillLine.period_from,
             BillLine.period_to,
-            applied.label("amount"),
+            PaymentAllocation.amount,
         )
         .join_from(
             PaymentAllocation,
@@ -213,18 +209,8 @@ def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
         .where(
             PaymentAllocation.community_id == payment.community_id,
             PaymentAllocation.payment_id == payment.id,
+            PaymentAllocation.amount > ZERO,
         )
-        .group_by(
-            Bill.community_id,
-            Bill.id,
-            BillLine.community_id,
-            BillLine.id,
-            ChargeItem.community_id,
-            ChargeItem.id,
-            Subject.community_id,
-            Subject.id,
-        )
-        .having(applied != ZERO)
         .order_by(Bill.period, Bill.id, BillLine.id)
     ).mappings()
     return [PaidLine(**row) for row in rows]

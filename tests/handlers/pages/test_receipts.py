@@ -7,12 +7,16 @@ from billing.counter import cancel_payment
 from billing.fapiao import issue_fapiao, request_fapiao
 from billing.fapiao_papers import FapiaoTitle
 from billing.fapiao_tables import Fapiao, TitleKind
+from billing.money import Money
 from billing.payment_tables import Payment
 from billing.people import get_staff
 from billing.receipts import number_waiting
+from billing.refund_outcomes import pay_out_refund
+from billing.refunds import approve_refund, new_out_refund_no, request_refund
 from handlers.pages.tokens import payment_token, receipt_token
 from notify.links import FapiaoRef
 from tests.billing.drawer import take
+from tests.conftest import TODAY
 from tests.handlers.pages.conftest import Browser, House
 
 PDF = b"%PDF-1.7\n..."
@@ -142,3 +146,25 @@ def test_a_stranger_sees_neither_fapiao_nor_file(
         assert page.status == 403
         assert page.hides("花园商贸", "¥")
     assert stranger.get("/o/fapiao/x").status == 404
+
+
+def test_what_was_given_back_is_said_on_the_receipt_and_by_its_code(
+    house: House, owner: Browser, cash: Payment
+) -> None:
+    with house.world.database.transaction() as session:
+        asked = request_refund(
+            session, cash.community_id, cash.id, Money(1000), reason="多缴", release_bills=True,
+            by=get_staff(session, "liu"), now=house.clock(), out_refund_no=new_out_refund_no(),
+        )  # fmt: skip
+        approve_refund(
+            session, asked.community_id, asked.id, by=get_staff(session, "zhao"), today=TODAY,
+            now=house.clock(),
+        )  # fmt: skip
+    assert owner.get(receipt_path(house, cash)).hides("已退款")
+    with house.world.database.transaction() as session:
+        zhou = get_staff(session, "zhou")
+        pay_out_refund(
+            session, asked.community_id, asked.id, by=zhou, reference="TK-1", now=house.clock()
+        )
+    assert owner.get(receipt_path(house, cash)).shows("其中已退款", "¥10.00")
+    assert house.computer().get(verify_path(house, cash)).shows("是真的", "已退款", "¥10.00")
