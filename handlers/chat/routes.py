@@ -1,14 +1,25 @@
 """The one table of the chat: what somebody wants → who may → which handler answers.
 
-A route's name is a topic of `Topic`, `event.<name>`, `message.<what>`, or `yes.`/`no.` and the kind
-of the question that was open. Events that are not listed are acknowledged and change nothing.
+A name is a topic of `Topic`, `event.<name>`, `message.<what>`, or `yes.`, `no.`, `answer.` and the
+kind of the question that was open. Events that are not listed are acknowledged and change nothing.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from handlers.chat import bills, bind, delivered, help, pay, payments, sign_in, tariff, welcome
+from handlers.chat import (
+    bills,
+    bind,
+    delivered,
+    fapiao,
+    help,
+    pay,
+    payments,
+    sign_in,
+    tariff,
+    welcome,
+)
 from handlers.chat.context import Chat, QuestionKind, Reply
 from handlers.chat.topics import Topic
 
@@ -42,6 +53,11 @@ def no_to(kind: QuestionKind) -> str:
     return f"no.{kind.value}"
 
 
+def answer_to(kind: QuestionKind) -> str:
+    """Name of the route that takes any other answer to this question, which is a form."""
+    return f"answer.{kind.value}"
+
+
 NOT_TEXT = "message.not_text"
 NOT_UNDERSTOOD = "message.not_understood"
 UNSURE = "message.unsure"
@@ -57,11 +73,15 @@ TABLE = (
     Route(no_to(QuestionKind.SIGN_IN), ANYONE, sign_in.refused),
     Route(yes_to(QuestionKind.UNBIND), ANYONE, bind.unbind_confirmed),
     Route(no_to(QuestionKind.UNBIND), ANYONE, bind.unbind_refused),
+    Route(yes_to(QuestionKind.FAPIAO), BOUND, fapiao.confirmed),
+    Route(no_to(QuestionKind.FAPIAO), ANYONE, fapiao.left),
+    Route(answer_to(QuestionKind.FAPIAO), BOUND, fapiao.answer),
     Route(Topic.DUE, BOUND, bills.due),
     Route(Topic.DETAIL, BOUND, bills.detail),
     Route(Topic.HISTORY, BOUND, bills.history),
     Route(Topic.PAY, BOUND, pay.pay),
     Route(Topic.PAYMENTS, BOUND, payments.history),
+    Route(Topic.INVOICE, BOUND, fapiao.ask),
     Route(Topic.TARIFF, BOUND, tariff.tariff),
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, bind.unbind),

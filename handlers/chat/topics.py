@@ -15,6 +15,7 @@ class Topic(LabelEnum):
     HISTORY = "bills.history", "历史账单"
     PAY = "pay", "缴费"
     PAYMENTS = "payments.history", "缴费记录"
+    INVOICE = "invoice", "开发票"
     TARIFF = "tariff", "收费标准"
     BIND = "bind", "绑定"
     UNBIND = "unbind", "解绑"

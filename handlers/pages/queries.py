@@ -177,7 +177,9 @@ def get_payment(session: Session, ref: PaymentRef | None) -> PaymentRecord:
 
 
 def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
-    """What a confirmed payment paid, line by line, in the order of the bills."""
+    """What a booked payment paid, line by line, in the order of the bills. What was released since,
+    because a bill was voided or money went back, stays: the paper that was handed out says so too.
+    """
     rows = session.execute(
         select(
             Bill.period,
@@ -207,6 +209,7 @@ def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
         .where(
             PaymentAllocation.community_id == payment.community_id,
             PaymentAllocation.payment_id == payment.id,
+            PaymentAllocation.amount > ZERO,
         )
         .order_by(Bill.period, Bill.id, BillLine.id)
     ).mappings()
