@@ -144,7 +144,7 @@ def test_the_bill_of_a_day_has_its_payments_and_refunds(provider: Provider) -> N
 
 
 def test_a_long_bill_is_read_row_by_row(provider: Provider) -> None:
-    count = 100_000 if SOAK else 5_000
+    count = 100_000 if SOAK else 2_000
     day = today() - timedelta(days=30)
     seed = provider.book.seed(MCHID, day.isoformat(), count, "MZ-long-000000000000")
     rows = provider.channel().fetch_statement(day)
