@@ -142,6 +142,7 @@ def _move(
         return RefundOutcome.DONE
     if answer.state is RefundState.CLOSED:
         give_up(session, payment, refund, "closed by the provider", now)
+        _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
         return RefundOutcome.FAILED
     if refund.state is RefundStage.ABNORMAL:
         return RefundOutcome.ALREADY_KNOWN
@@ -199,7 +200,6 @@ def give_up(
         now=now,
     )
     tell(session, FactKind.REFUND_FAILED, payment, refund, now)
-    _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
 
 
 def _alert(
@@ -320,6 +320,7 @@ def record_refused(
     if refund.state is not RefundStage.UNKNOWN:
         return RefundOutcome.ALREADY_KNOWN  # a callback was faster
     give_up(session, payment, refund, failure, now)
+    _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
     return RefundOutcome.FAILED
 
 
@@ -327,6 +328,16 @@ def record_asked(session: Session, community_id: int, refund_id: int, now: datet
     """The provider was asked and nothing new was learned."""
     _, refund = lock_refund(session, community_id, refund_id)
     refund.asked_at = now
+
+
+def record_lost(session: Session, community_id: int, refund_id: int, now: datetime) -> None:
+    """The provider had taken a refund and does not know it any more: it may be sent again, by the
+    same number.
+    """
+    _, refund = lock_refund(session, community_id, refund_id)
+    refund.asked_at = now
+    if refund.state is RefundStage.PROCESSING:
+        refund.state = RefundStage.UNKNOWN
 
 
 def list_unsettled(
