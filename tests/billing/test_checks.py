@@ -127,7 +127,7 @@ FAULTS: dict[str, list[str]] = {
         """
         UPDATE bill_line SET period_from = period_from - 1
         WHERE id = (SELECT id FROM bill_line WHERE bill_id NOT IN (SELECT bill_id FROM bill_void)
-                     AND kind = 'charge' AND period_from = '2026-11-01' LIMIT 1)
+                     AND kind = 'charge' AND period_from = '2026-11-01' ORDER BY id LIMIT 1)
         """,
     ],
     "a late fee stands on a bill that stands": [
