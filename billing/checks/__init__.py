@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.checks.bank import BANK_CHECKS
 from billing.checks.bills import BILL_CHECKS
 from billing.checks.journal import JOURNAL_CHECKS
 from billing.checks.money import MONEY_CHECKS
@@ -23,6 +24,7 @@ ALL_CHECKS: list[Check] = [
     *JOURNAL_CHECKS,
     *BILL_CHECKS,
     *MONEY_CHECKS,
+    *BANK_CHECKS,
     *REFUND_CHECKS,
     *PRICING_CHECKS,
 ]

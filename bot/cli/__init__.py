@@ -11,6 +11,8 @@ import structlog
 
 COMMANDS = {
     "alerts": "bot.cli.operations:alerts",
+    "bank-account": "bot.cli.bank:bank_account",
+    "bank-statement": "bot.cli.bank:bank_statement",
     "bench": "bot.cli.bench:bench",
     "bill": "bot.cli.corrections:bill",
     "bill-preview": "bot.cli.books:bill_preview",
@@ -21,6 +23,7 @@ COMMANDS = {
     "cron": "bot.cli.processes:cron",
     "demo": "bot.cli.demo:demo",
     "deposit": "bot.cli.counter:deposit",
+    "direct-debit": "bot.cli.direct_debit:direct_debit",
     "discount": "bot.cli.discount:discount",
     "discrepancy": "bot.cli.reconciliation:discrepancy",
     "home": "bot.cli.home:home",
