@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import zip_longest
 from typing import Any
 
 from billing.errors import InvalidInput
@@ -131,20 +132,19 @@ def find_table(
 
 
 def _candidates(grid: Grid) -> list[tuple[int, list[str], int]]:
-    """Rows that may be headings: index, headings, how many rows they take. A row alone comes before
-    the same row with the one below it, under a merged cell.
+    """Rows that may be headings: index, headings, how many rows they take. Where the row below
+    holds headings too, the two stand under merged cells and are read as one.
     """
     found = []
     for at, row in enumerate(grid[:ROWS_ABOVE_MAX]):
-        headings = [heading_of(cell) for cell in row]
-        if sum(map(bool, headings)) < 2:
+        upper = [heading_of(cell) for cell in row]
+        if sum(map(bool, upper)) < 2:
             continue
-        found.append((at, headings, 1))
-        if at + 1 < len(grid):
-            below = [heading_of(cell) for cell in grid[at + 1]]
-            width = max(len(headings), len(below))
-            upper, lower = (part + [""] * (width - len(part)) for part in (headings, below))
-            found.append((at, [low or up for up, low in zip(upper, lower, strict=True)], 2))
+        lower = [heading_of(cell) for cell in grid[at + 1]] if at + 1 < len(grid) else []
+        if _recognised(upper) and _recognised(lower) >= 2:
+            pairs = zip_longest(lower, upper, fillvalue="")
+            found.append((at, [low or up for low, up in pairs], 2))
+        found.append((at, upper, 1))
     return found
 
 

@@ -86,8 +86,9 @@ def _parse_old_office(content: bytes) -> list[Grid]:
 def _decoded(content: bytes) -> str:
     """UTF-8 or UTF-16 when the file says so, UTF-8 when it is, GB18030 otherwise."""
     marked = next((name for mark, name in _ENCODINGS if content.startswith(mark)), None)
-    if marked is None and content[:2000].count(b"\0") > len(content[:2000]) // 4:
-        marked = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
+    if marked is None and b"\0" in content:  # no other text has one; ASCII has its zero behind it
+        ends_low = content[1::2].count(b"\0") > content[::2].count(b"\0")
+        marked = "utf-16-le" if ends_low else "utf-16-be"
     for encoding in (marked,) if marked else ("utf-8", "gb18030"):
         try:
             text = content.decode(encoding)

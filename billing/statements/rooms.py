@@ -46,10 +46,9 @@ def find_rooms(text: str) -> frozenset[Room]:
     """
     plain = unicodedata.normalize("NFKC", text).translate(_DASHES).upper()
     tight = re.sub(r"(?<![0-9A-Z])\s+|\s+(?![0-9A-Z])", "", plain)
+    found = [*_WORDED.finditer(tight), *_DASHED.finditer(_WORDED.sub(";", tight))]
     return frozenset(
-        tuple(part.lstrip("0") or "0" for part in match.groups() if part)
-        for pattern in (_WORDED, _DASHED)
-        for match in pattern.finditer(tight)
+        tuple(part.lstrip("0") or "0" for part in match.groups() if part) for match in found
     )
 
 
