@@ -3,10 +3,11 @@
 import json
 import sys
 
-from benchmarks import bill_run, callbacks, imports, understand
+from benchmarks import bank_matching, bill_run, callbacks, imports, understand
 
 MEASURES = {
     "understand": understand.measure,
+    "bank-matching": bank_matching.measure,
     "bill-run": bill_run.measure,
     "imports": imports.measure,
     "callbacks": callbacks.measure,

@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.bulk_booking import book_many
+from billing.business_day import business_date
+from billing.db import Database
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
 from billing.payments import lock_homes
 from billing.privacy import Vault
-from billing.statements.directory import read_owed
+from billing.statements.directory import load_directory, read_owed
 from billing.statements.matching import (
     CANDIDATES_KEPT_MAX,
     Candidate,
@@ -30,6 +32,7 @@ from billing.statements.slips import Slip, find_slip, list_slips, numbers_in
 from billing.statements.tables import BankRow, RowState
 
 NUMBER_PREFIX = "BANK-"
+ROWS_PER_TRANSACTION = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,32 @@ class _Look:
     row: BankRow
     found: list[Candidate]
     numbers: frozenset[str]
+
+
+def match_all(
+    database: Database,
+    vault: Vault,
+    community_id: int,
+    *,
+    now: datetime,
+    rows_per_transaction: int = ROWS_PER_TRANSACTION,
+) -> Counter[RowState]:
+    """Decide about everything of a community that waits; returns how many rows became what.
+
+    Opens a transaction for each part, so that whoever pays meanwhile waits for moments. Killed on
+    the way it leaves whole parts; called again it goes on.
+    """
+    with database.transaction() as session:
+        directory = load_directory(session, vault, community_id, today=business_date(now))
+    counts: Counter[RowState] = Counter()
+    while True:
+        with database.transaction() as session:
+            part = match_waiting(
+                session, vault, community_id, directory, limit=rows_per_transaction, now=now
+            )
+        if not part:
+            return counts
+        counts += part
 
 
 def match_waiting(

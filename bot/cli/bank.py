@@ -1,26 +1,20 @@
 """`mingzhang bank-account`, `mingzhang bank-statement`: transfers, until the console does it."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 
 from billing.bank_accounts import add_account, end_account, get_account, list_accounts
-from billing.business_day import business_date
 from billing.people import get_staff
 from billing.property import get_community
-from billing.statements.deciding import match_waiting
-from billing.statements.directory import load_directory
+from billing.statements.deciding import match_all
 from billing.statements.grid import read_grids
 from billing.statements.importing import import_statement
 from billing.statements.rows import RowView, assign, ignore, list_rows
 from billing.statements.tables import BankAccount, RowState
 from bot.cli.installation import open_books, open_program, print_json
 from bot.cli.options import by_option, community_option, room_option
-from bot.program import Program
-
-ROWS_PER_TRANSACTION = 500
 
 account_option = click.option("--account", "account_code", required=True, help="Code, e.g. icbc.")
 reason_option = click.option("--reason", required=True, help="Why; kept with the row.")
@@ -124,7 +118,9 @@ def take(file: Path, code: str, account_code: str, columns: tuple[str, ...], log
                 by=get_staff(session, login),
                 now=services.clock(),
             )
-        counts = _match(program, account.community_id)
+        counts = match_all(
+            services.database, services.vault, account.community_id, now=services.clock()
+        )
     states = {state.value: counts[state] for state in RowState if state in counts}
     print_json(imported.as_json() | {"states": states})
 
@@ -138,28 +134,6 @@ def _columns(given: tuple[str, ...]) -> dict[str, Any]:
         several = key == "remarks" and heading
         told[key] = [*told.get(key, []), heading] if several else heading
     return told
-
-
-def _match(program: Program, community_id: int) -> Counter[RowState]:
-    """Match everything that waits, some rows per transaction, so that payers wait for moments."""
-    services = program.services
-    counts: Counter[RowState] = Counter()
-    with services.database.transaction() as session:
-        today = business_date(services.clock())
-        directory = load_directory(session, services.vault, community_id, today=today)
-    while True:
-        with services.database.transaction() as session:
-            part = match_waiting(
-                session,
-                services.vault,
-                community_id,
-                directory,
-                limit=ROWS_PER_TRANSACTION,
-                now=services.clock(),
-            )
-        if not part:
-            return counts
-        counts += part
 
 
 @bank_statement.command("rows")

@@ -4,13 +4,12 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from billing.bank_accounts import add_account, find_account
 from billing.people import get_staff
-from billing.statements.deciding import match_waiting
-from billing.statements.directory import load_directory
+from billing.statements.deciding import match_all
 from billing.statements.grid import parse_grids
 from billing.statements.importing import Imported, import_statement
 from billing.statements.rows import RowView, list_rows
@@ -56,7 +55,6 @@ class Bank:
     """The world's account, and its statements."""
 
     world: World
-    counts: Counter[RowState] = field(default_factory=Counter)
 
     def account(self, code: str = "icbc", number: str = ACCOUNT) -> BankAccount:
         with self.world.database.transaction() as session:
@@ -94,17 +92,13 @@ class Bank:
 
     def match(self, limit: int = 500) -> Counter[RowState]:
         """Match what waits."""
-        community_id, counts = self.world.community.id, Counter[RowState]()
-        with self.world.database.transaction() as session:
-            known = load_directory(session, make_vault(), community_id, today=self.world.today)
-        while True:
-            with self.world.database.transaction() as session:
-                part = match_waiting(
-                    session, make_vault(), community_id, known, limit=limit, now=self.world.now
-                )
-            if not part:
-                return counts
-            counts += part
+        return match_all(
+            self.world.database,
+            make_vault(),
+            self.world.community.id,
+            now=self.world.now,
+            rows_per_transaction=limit,
+        )
 
     def rows(self, *states: RowState) -> list[RowView]:
         with self.world.database.transaction() as session:
