@@ -2,17 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from billing.bulk import copy_rows, draw_ids
 from billing.bulk_booking import book_many
 from billing.business_day import business_date
 from billing.db import Database
+from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
 from billing.payments import lock_homes
 from billing.privacy import Vault
@@ -22,6 +23,7 @@ from billing.statements.matching import (
     Candidate,
     Clue,
     Directory,
+    Owed,
     after,
     candidates,
     choose,
@@ -33,6 +35,22 @@ from billing.statements.tables import BankRow, RowState
 
 NUMBER_PREFIX = "BANK-"
 ROWS_PER_TRANSACTION = 500
+PAYMENT_COLUMNS = (
+    *("community_id", "id", "out_trade_no", "unit_id", "channel", "state", "amount"),
+    *("transaction_id", "prepared_at", "confirmed_at", "paid_at"),
+)
+
+WRITE_DECISIONS = text(
+    """
+    UPDATE bank_row
+    SET state = decided.state, unit_id = decided.unit_id, payment_id = decided.payment_id,
+        evidence = decided.evidence, decided_at = :now
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:unit_ids AS bigint[]),
+                CAST(:payment_ids AS bigint[]), CAST(:evidence AS jsonb[]))
+         AS decided (id, state, unit_id, payment_id, evidence)
+    WHERE bank_row.community_id = :community_id AND bank_row.id = decided.id
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +62,45 @@ class Details:
     remark: str
 
 
-def open_details(vault: Vault, row: BankRow) -> Details:
+def open_details(vault: Vault, sealed: str) -> Details:
     """Who paid and what he wrote."""
-    return Details(**json.loads(vault.open(row.details_sealed)))
+    return Details(**json.loads(vault.open(sealed)))
 
 
 @dataclass(frozen=True, slots=True)
-class Assigned:
-    """A row, the home it is booked to and how it stands to what is owed; `number` of the payment
-    where the usual one is taken.
-    """
+class Movement:
+    """What of a row is needed to book it."""
 
-    row: BankRow
-    unit_id: int
-    state: RowState
-    number: str = ""
+    id: int
+    amount: Money
+    value_at: datetime
+    value_on: date
+    serial: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
     """A row with who may have paid it."""
 
-    row: BankRow
+    row: Movement
     found: list[Candidate]
     numbers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What becomes of a row: booked to a home, a slip's, or nothing yet."""
+
+    look: _Look
+    ranked: Sequence[Candidate]
+    state: RowState
+    unit_id: int | None = None
+    slip: Slip | None = None
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether it becomes a payment of its own."""
+        return self.unit_id is not None and self.slip is None
 
 
 def match_all(
@@ -112,72 +145,152 @@ def match_waiting(
     prepayment. In which order a file had its rows makes no difference. Safe to call twice and from
     two places at once. Locks the rows, then the homes (before payment, unit, community).
     """
-    rows = session.scalars(
-        select(BankRow)
+    looks = _next_rows(session, vault, community_id, directory, limit)
+    if not looks:
+        return Counter()
+    homes = {home.unit_id for look in looks for home in look.found}
+    numbers = {number for look in looks for number in look.numbers}
+    owed = read_owed(session, community_id, homes)
+    slips = list_slips(session, community_id, homes, numbers)
+    # Of the many homes in question a few are booked. Those alone are kept from paying meanwhile,
+    # and what they owe and which slips are there is read again under their locks.
+    payers = {one.unit_id for one in _decide(looks, owed, slips) if one.unit_id is not None}
+    lock_homes(session, community_id, payers)
+    owed |= read_owed(session, community_id, payers)
+    slips = list_slips(session, community_id, homes, numbers)
+    decisions = [
+        one if one.unit_id is None or one.unit_id in payers else _left_to_people(one)
+        for one in _decide(looks, owed, slips)
+    ]
+    _write(session, community_id, decisions, now)
+    return Counter(one.state for one in decisions)
+
+
+def _next_rows(
+    session: Session, vault: Vault, community_id: int, directory: Directory, limit: int
+) -> list[_Look]:
+    rows = session.execute(
+        select(
+            BankRow.id,
+            BankRow.amount,
+            BankRow.value_at,
+            BankRow.value_on,
+            BankRow.serial,
+            BankRow.details_sealed,
+        )
         .where(BankRow.community_id == community_id, BankRow.state == RowState.WAITING)
         .order_by(BankRow.value_at, BankRow.key)
         .limit(limit)
         .with_for_update(key_share=True)
-    ).all()
-    looks = [_look(vault, row, directory) for row in rows]
-    homes = sorted({home.unit_id for look in looks for home in look.found})
-    # What they owe, and which slips a cashier books, must not change before this is booked.
-    lock_homes(session, community_id, homes)
-    owed = read_owed(session, community_id, homes)
-    numbers = {number for look in looks for number in look.numbers}
-    slips = list_slips(session, community_id, homes, numbers)
-    booked: list[Assigned] = []
+    )
+    looks = []
+    for found_row in rows:
+        row = Movement(
+            found_row.id,
+            found_row.amount,
+            found_row.value_at,
+            found_row.value_on,
+            found_row.serial,
+        )
+        details = open_details(vault, found_row.details_sealed)
+        found = candidates(Clue(row.amount, details.payer, details.remark), directory)
+        looks.append(_Look(row, found, numbers_in(row.serial, details.remark)))
+    return looks
+
+
+def _decide(
+    looks: Sequence[_Look], owed: Mapping[int, Owed], slips: Sequence[Slip]
+) -> list[_Decision]:
+    """What becomes of each row, one after the other: what an earlier one pays is not owed when the
+    next is looked at, and a slip stands for one row.
+    """
+    still, left = dict(owed), list(slips)
+    decisions = []
     for look in looks:
-        row = look.row
-        ranked = with_amounts(look.found, row.amount, owed)
-        row.evidence = evidence_json(ranked)
+        amount = look.row.amount
+        ranked = with_amounts(look.found, amount, still)
         chosen = choose(ranked)
-        slip = _slip_of(look, [chosen] if chosen else ranked, slips)
-        row.decided_at = now
+        slip = find_slip(
+            left,
+            amount=amount,
+            value_on=look.row.value_on,
+            unit_ids={home.unit_id for home in ([chosen] if chosen else ranked)},
+            numbers=look.numbers,
+        )
         if slip is not None:
-            slips.remove(slip)
-            row.state, row.unit_id, row.payment_id = (
-                RowState.RECORDED,
-                slip.unit_id,
-                slip.payment_id,
-            )
+            left.remove(slip)
+            made = _Decision(look, ranked, RowState.RECORDED, slip.unit_id, slip)
         elif chosen is not None:
-            booked.append(Assigned(row, chosen.unit_id, outcome(row.amount, owed[chosen.unit_id])))
-            owed[chosen.unit_id] = after(owed[chosen.unit_id], row.amount)
+            debt = still[chosen.unit_id]
+            still[chosen.unit_id] = after(debt, amount)
+            made = _Decision(look, ranked, outcome(amount, debt), chosen.unit_id)
         else:
-            row.state = RowState.AMBIGUOUS if ranked else RowState.UNKNOWN
-    book_rows(session, community_id, booked, now)
-    return Counter(look.row.state for look in looks)
+            state = RowState.AMBIGUOUS if ranked else RowState.UNKNOWN
+            made = _Decision(look, ranked, state)
+        decisions.append(made)
+    return decisions
 
 
-def _look(vault: Vault, row: BankRow, directory: Directory) -> _Look:
-    details = open_details(vault, row)
-    clue = Clue(row.amount, details.payer, details.remark)
-    return _Look(row, candidates(clue, directory), numbers_in(row.serial, details.remark))
+def _left_to_people(decision: _Decision) -> _Decision:
+    """Of a row whose home became another while the homes were being locked."""
+    return _Decision(decision.look, decision.ranked, RowState.AMBIGUOUS)
 
 
-def _slip_of(look: _Look, homes: Sequence[Candidate], slips: Sequence[Slip]) -> Slip | None:
-    return find_slip(
-        slips,
-        amount=look.row.amount,
-        value_on=look.row.value_on,
-        unit_ids={home.unit_id for home in homes},
-        numbers=look.numbers,
+def _write(
+    session: Session, community_id: int, decisions: Sequence[_Decision], now: datetime
+) -> None:
+    booked = [one for one in decisions if one.is_booked]
+    payments = book_movements(
+        session,
+        community_id,
+        [Assigned(one.look.row, one.unit_id) for one in booked if one.unit_id is not None],
+        now,
+    )
+    of_row = {one.look.row.id: paid for one, paid in zip(booked, payments, strict=True)}
+    session.execute(
+        WRITE_DECISIONS,
+        {
+            "community_id": community_id,
+            "now": now,
+            "ids": [one.look.row.id for one in decisions],
+            "states": [one.state.value for one in decisions],
+            "unit_ids": [one.unit_id for one in decisions],
+            "payment_ids": [
+                one.slip.payment_id if one.slip else of_row.get(one.look.row.id)
+                for one in decisions
+            ],
+            "evidence": [_evidence_json(one.ranked) for one in decisions],
+        },
     )
 
 
-def evidence_json(ranked: Sequence[Candidate]) -> dict[str, Any]:
+def _evidence_json(ranked: Sequence[Candidate]) -> str:
     """The best candidates as they are kept with a row."""
-    return {"homes": [home.as_json() for home in ranked[:CANDIDATES_KEPT_MAX]]}
+    return json.dumps({"homes": [home.as_json() for home in ranked[:CANDIDATES_KEPT_MAX]]})
 
 
-def book_rows(
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A movement and the home it is booked to; `number` of the payment where the usual one is
+    taken.
+    """
+
+    row: Movement
+    unit_id: int
+    number: str = ""
+
+
+def book_movements(
     session: Session, community_id: int, assigned: Sequence[Assigned], now: datetime
-) -> None:
-    """Book rows to their homes, each as a payment of its own, in the order given."""
+) -> list[int]:
+    """Book movements to their homes, each as a payment of its own, in the order given; returns the
+    payments' ids in that order. The caller names them in the rows.
+    """
+    ids = draw_ids(session, "payment", len(assigned))
     payments = [
         Payment(
-            community_id=one.row.community_id,
+            community_id=community_id,
+            id=payment_id,
             out_trade_no=one.number or f"{NUMBER_PREFIX}{one.row.id}",
             unit_id=one.unit_id,
             channel=PaymentChannel.BANK_TRANSFER,
@@ -188,12 +301,14 @@ def book_rows(
             confirmed_at=now,
             paid_at=one.row.value_at,
         )
-        for one in assigned
+        for payment_id, one in zip(ids, assigned, strict=True)
     ]
-    session.add_all(payments)
-    session.flush()
-    for one, payment in zip(assigned, payments, strict=True):
-        one.row.state, one.row.unit_id = one.state, one.unit_id
-        one.row.payment_id = payment.id
-    session.flush()
+    copy_rows(session, "payment", PAYMENT_COLUMNS, map(_cells, payments))
     book_many(session, community_id, payments, now)
+    return ids
+
+
+def _cells(payment: Payment) -> list[object]:
+    values = {name: getattr(payment, name) for name in PAYMENT_COLUMNS}
+    values |= {"channel": payment.channel.value, "state": payment.state.value}
+    return list((values | {"amount": payment.amount.fen}).values())

@@ -1,14 +1,15 @@
 """What matching knows of a community: its rooms, its people, what its homes owe."""
 
-from collections import defaultdict
 from collections.abc import Collection
 from datetime import date
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import BigInteger, func, or_, select, text, type_coerce
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from billing.bills import list_unpaid
-from billing.money import Money
+from billing.bills import Bill, issued_bills
+from billing.db import id_array
+from billing.money import ZERO, Money
 from billing.people import Occupancy, Resident, ResidentRole
 from billing.privacy import Vault
 from billing.property import Unit
@@ -60,15 +61,24 @@ def load_directory(session: Session, vault: Vault, community_id: int, *, today: 
 
 
 def read_owed(session: Session, community_id: int, unit_ids: Collection[int]) -> dict[int, Owed]:
-    """What each of these homes owes and its latest regular bill."""
-    bills: dict[int, list[Money]] = defaultdict(list)
-    for bill in list_unpaid(session, community_id, unit_ids):
-        bills[bill.unit_id].append(bill.outstanding)
+    """What each of these homes owes and its latest regular bill; thousands at once."""
+    issued = (
+        issued_bills()
+        .where(Bill.community_id == community_id, Bill.unit_id.in_(id_array(unit_ids)))
+        .subquery()
+    )
+    left = type_coerce(issued.c.amount + issued.c.adjusted - issued.c.paid, BigInteger)
+    in_order = (issued.c.due_on, issued.c.period, issued.c.id)
     rows = session.execute(
+        select(issued.c.unit_id, func.array_agg(aggregate_order_by(left, *in_order)))
+        .where(left > 0)
+        .group_by(issued.c.unit_id)
+    )
+    bills = {unit_id: tuple(Money(int(fen)) for fen in owed) for unit_id, owed in rows}
+    months = session.execute(
         LATEST_MONTHS, {"community_id": community_id, "unit_ids": list(unit_ids)}
     )
-    monthly = {row.unit_id: Money(row.amount) for row in rows}
+    monthly = {row.unit_id: Money(row.amount) for row in months}
     return {
-        unit_id: Owed(tuple(bills.get(unit_id, ())), monthly.get(unit_id, Money(0)))
-        for unit_id in unit_ids
+        unit_id: Owed(bills.get(unit_id, ()), monthly.get(unit_id, ZERO)) for unit_id in unit_ids
     }

@@ -16,7 +16,13 @@ from billing.payments import lock_home
 from billing.people import BOOKKEEPERS, Staff, StaffRole, require_role
 from billing.privacy import Vault, mask_name
 from billing.property import Unit
-from billing.statements.deciding import NUMBER_PREFIX, Assigned, book_rows, open_details
+from billing.statements.deciding import (
+    NUMBER_PREFIX,
+    Assigned,
+    Movement,
+    book_movements,
+    open_details,
+)
 from billing.statements.directory import read_owed
 from billing.statements.matching import outcome
 from billing.statements.tables import BankRow, RowState
@@ -77,7 +83,7 @@ def list_rows(
         query = query.where(BankRow.id == row_id)
     found = []
     for row, room, number, payment_state in session.execute(query):
-        details = open_details(vault, row)
+        details = open_details(vault, row.details_sealed)
         found.append(
             RowView(
                 id=row.id,
@@ -135,8 +141,10 @@ def assign(
         raise Conflict(f"row {row_id} is {row.state.value}; it cannot be assigned")
     lock_home(session, community_id, unit_id)
     state = outcome(row.amount, read_owed(session, community_id, [unit_id])[unit_id])
-    number = _next_number(session, row)
-    book_rows(session, community_id, [Assigned(row, unit_id, state, number)], now)
+    movement = Movement(row.id, row.amount, row.value_at, row.value_on, row.serial)
+    assigned = Assigned(movement, unit_id, _next_number(session, row))
+    [payment_id] = book_movements(session, community_id, [assigned], now)
+    row.state, row.unit_id, row.payment_id = state, unit_id, payment_id
     _sign(row, by, reason, now)
     return row
 
