@@ -222,7 +222,7 @@ def _stamp(cell: Cell) -> datetime | None:
     if isinstance(cell, datetime):
         return None if cell.time() == time(0) else cell.replace(tzinfo=BEIJING)
     if isinstance(cell, float) and cell != int(cell):
-        moment = datetime.combine(_day(float(int(cell))), time(0), BEIJING)
+        moment = datetime.combine(_day(cell - cell % 1), time(0), BEIJING)
         seconds = round((Decimal(repr(cell)) % 1) * 86_400)
         return moment + timedelta(seconds=seconds)
     match = _STAMP.fullmatch(unicodedata.normalize("NFKC", cell)) if isinstance(cell, str) else None

@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
+from billing.counter_tables import CounterPayment
 from billing.db import id_array
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
@@ -45,15 +46,20 @@ def list_slips(
     taken = exists().where(
         BankRow.community_id == Payment.community_id, BankRow.payment_id == Payment.id
     )
-    rows = session.scalars(
-        select(Payment)
+    rows = session.execute(
+        select(Payment, CounterPayment.number)
+        .join(
+            CounterPayment,
+            (CounterPayment.community_id == Payment.community_id)
+            & (CounterPayment.payment_id == Payment.id),
+        )
         .where(
             Payment.community_id == community_id,
             Payment.channel == PaymentChannel.SLIP,
             Payment.state == PaymentState.CONFIRMED,
             or_(
                 Payment.unit_id.in_(id_array(unit_ids)),
-                Payment.out_trade_no.in_(numbers),
+                func.upper(CounterPayment.number).in_(numbers),
             ),
             ~taken,
         )
@@ -61,13 +67,13 @@ def list_slips(
     )
     return [
         Slip(
-            row.id,
-            row.unit_id,
-            row.amount,
-            business_date(row.paid_at or row.prepared_at),
-            row.out_trade_no.upper(),
+            payment.id,
+            payment.unit_id,
+            payment.amount,
+            business_date(payment.paid_at or payment.prepared_at),
+            number.upper(),
         )
-        for row in rows
+        for payment, number in rows
     ]
 
 

@@ -36,7 +36,6 @@ from billing.money import Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
 from billing.people import get_staff
 from billing.period import DateRange, Period
-from billing.prepayments import top_up
 from billing.pricing import ApportionBy, apportion, recompute
 from billing.property import SubjectKind
 from billing.receipts import number_waiting
@@ -432,16 +431,8 @@ def hear_the_banks(world: World) -> None:
     taken, wait, or were taken back before the bank had them.
     """
     with world.database.transaction() as session:
-        top_up(
-            session,
-            community_id=world.community.id,
-            unit_id=world.unit("2-1-104").id,
-            amount=Money(401_80),
-            channel=PaymentChannel.SLIP,
-            number="P-1",
-            paid_at=NOW,
-            now=NOW,
-        )
+        slip = PaymentChannel.SLIP
+        take(session, world, "2-1-104", "401.80", "P-1", channel=slip, bank="工商银行")
     Bank(world).decided(
         Transfer("218.80", remark=reference_of(world.unit("2-1-102").id), serial="S1"),
         Transfer("401.80", "高秀兰", "2-1-104", serial="S2"),

@@ -2,7 +2,7 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 from sqlalchemy import create_engine, select, text
@@ -14,12 +14,12 @@ from billing.errors import Conflict, InvalidInput, NotFound
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel
 from billing.people import get_staff
-from billing.prepayments import top_up
 from billing.receipts import number_waiting
 from billing.statements.rows import assign, ignore
 from billing.statements.tables import BankRow, RowState
 from billing.statements.totals import statement_totals
 from tests.billing.corrections import BEHIND, IN_TIME, owed, prepaid, violations
+from tests.billing.drawer import take
 from tests.billing.statements.banks import ACCOUNT, Bank, Transfer, table
 from tests.conftest import World, make_vault, many_rounds
 
@@ -40,15 +40,15 @@ def transfers(world: World) -> list[Payment]:
 def slip(world: World, room: str, amount: Money, number: str, day: int = 19) -> Payment:
     """A cashier books a transfer by its slip."""
     with world.database.transaction() as session:
-        return top_up(
+        return take(
             session,
-            community_id=world.community.id,
-            unit_id=world.unit(room).id,
-            amount=amount,
+            world,
+            room,
+            amount.yuan,
+            number,
             channel=PaymentChannel.SLIP,
-            number=number,
-            paid_at=datetime(2026, 11, day, 12, tzinfo=BEIJING),
-            now=world.now,
+            bank="工商银行",
+            paid_on=date(2026, 11, day),
         )
 
 
