@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from billing.channels.base import ChannelRefused, ChannelUnreachable, OrderRequest
 from billing.merchants import MerchantAccount
-from billing.payment_tables import Payment, PaymentState
+from billing.payment_tables import Payment, PaymentChannel, PaymentState
 from billing.payments import ORDER_LIFE, InFlight, record_call, record_closed, record_unknown
 from handlers.services import Services
 from handlers.settlement import make_way
 
+PAYER_IP = "payer_ip"
 log = structlog.get_logger(__name__)
 
 
@@ -67,7 +68,10 @@ def order(
         Superseded: another payment of the same bills took its place meanwhile.
     """
     if payment.call is not None:
-        return payment.call
+        if payment.channel is not PaymentChannel.WECHAT_H5:
+            return payment.call
+        # Its address lives five minutes: it is ordered again, in every word as before.
+        payer_ip = payment.call[PAYER_IP]
     request = OrderRequest(
         out_trade_no=payment.out_trade_no,
         channel=payment.channel,
@@ -93,6 +97,8 @@ def order(
             with services.database.transaction() as session:
                 record_closed(session, payment, services.clock())
         raise
+    if payment.channel is PaymentChannel.WECHAT_H5:
+        call = call | {PAYER_IP: payer_ip}
     with services.database.transaction() as session:
         may_be_offered = record_call(session, payment, call)
     if not may_be_offered:

@@ -5,7 +5,7 @@ lead over every other home: what is not certain is left to people, with the reas
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from billing.bank_reference import find_references
@@ -87,11 +87,11 @@ class Candidate:
     unit_id: int
     evidence: tuple[Evidence, ...]
     likeness: int = 0
+    points: int = field(init=False)
+    """The sum; kept, because homes are sorted by it."""
 
-    @property
-    def points(self) -> int:
-        """The sum."""
-        return sum(POINTS[kind] for kind in self.evidence)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", sum(POINTS[kind] for kind in self.evidence))
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept with the row; no personal data."""
@@ -130,17 +130,21 @@ def with_amounts(
 ) -> list[Candidate]:
     """The same with what the amount says, the most likely first; ties by number of the home."""
     done = []
-    for home in found:
-        debt = owed.get(home.unit_id, NOTHING_OWED)
-        fits = (
-            (Evidence.ALL_OWED, debt.total),
-            *((Evidence.ONE_BILL, bill) for bill in debt.bills),
-            (Evidence.MONTHLY, debt.monthly),
-        )
-        kind = next((kind for kind, fen in fits if fen == amount), None)
-        evidence = home.evidence if kind is None else (*home.evidence, kind)
-        done.append(Candidate(home.unit_id, evidence, home.likeness))
+    for one in found:
+        home = one
+        kind = _fit(amount, owed.get(home.unit_id, NOTHING_OWED))
+        if kind is not None:
+            home = Candidate(home.unit_id, (*home.evidence, kind), home.likeness)
+        done.append(home)
     return sorted(done, key=lambda home: (-home.points, home.unit_id))
+
+
+def _fit(amount: Money, debt: Owed) -> Evidence | None:
+    if amount == debt.total:
+        return Evidence.ALL_OWED
+    if amount in debt.bills:
+        return Evidence.ONE_BILL
+    return Evidence.MONTHLY if amount == debt.monthly else None
 
 
 def choose(ranked: Sequence[Candidate]) -> Candidate | None:
