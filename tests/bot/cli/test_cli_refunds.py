@@ -84,6 +84,7 @@ def test_a_day_without_providers_is_compared_and_empty(mingzhang: Mingzhang) -> 
         "healed": 0,
         "discrepancies": [],
         "merchants": [],
+        "banks": [],
     }
 
 
