@@ -20,6 +20,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     facts,
     late_fee_tables,
     ledger,
+    lookups,
     merchants,
     meters,
     payment_tables,

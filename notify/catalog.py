@@ -17,6 +17,7 @@ class NoticeKind(LabelEnum):
     DUE_SOON = "due_soon", "到期提醒"
     OVERDUE = "overdue", "逾期提醒"
     PAYMENT_RECEIVED = "payment_received", "到账通知"
+    HOME_LOOKED_UP = "home_looked_up", "他人代缴查询"
     BINDING_ADDED = "binding_added", "绑定成功"
     BINDING_REFUSED = "binding_refused", "绑定未通过"
     BINDING_REQUESTED = "binding_requested", "绑定待审核"
@@ -51,6 +52,7 @@ class Matter(Enum):
 
     BILL = "bill"
     PAYMENT = "payment"
+    LOOKUP = "lookup"
     BINDING = "binding"
     ALERT = "alert"
 
@@ -121,6 +123,16 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.HOME_LOOKED_UP: NoticeRule(
+            matter=Matter.LOOKUP,
+            fact=FactKind.HOME_LOOKED_UP,
+            audience=Audience.HOME,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=True,
+            merges=False,
+            life=timedelta(days=2),
             is_optional=False,
         ),
         NoticeKind.BINDING_ADDED: NoticeRule(

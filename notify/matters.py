@@ -183,6 +183,8 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
         return Reason.PAID if bill.outstanding <= ZERO else None
     if matter is Matter.PAYMENT:
         return None if key in matters.payments else Reason.GONE
+    if matter is Matter.LOOKUP:
+        return None
     if matter is Matter.BINDING:
         binding = matters.bindings.get(key)
         return Reason.GONE if binding is None else _binding_settled(notice.kind, binding)
