@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from billing.booking import book
 from billing.channels.base import ProviderAnswer, ProviderState
+from billing.discrepancies import DiscrepancyKind, record_discrepancy
 from billing.errors import NotFound
 from billing.merchants import MerchantAccount, ProviderOrder
 from billing.payment_tables import BOOKED_STATES, Payment, PaymentChannel, PaymentState
 from billing.people import Follower
-from billing.reconciliation import DiscrepancyKind, record_discrepancy
 
 FIND_ORDER = (
     select(ProviderOrder, Payment)

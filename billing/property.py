@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from billing.db import Base, CommunityId, GlobalId, LocalId
 from billing.errors import NotFound
 from billing.labels import LabelEnum
+from billing.money import Money
 
 
 class SubjectKind(LabelEnum):
@@ -55,6 +56,9 @@ class Community(Base):
     late_fee_first: Mapped[bool] = mapped_column(
         server_default="false",
         comment="money without a word what for pays late fees before what they are for",
+    )
+    refund_limit: Mapped[Money] = mapped_column(
+        server_default="100000", comment="refunds above it are approved by two people, fen"
     )
 
 

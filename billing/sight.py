@@ -50,6 +50,15 @@ def sees_payment(community_id: str, payment_id: str, sees_from: str, sees_to: st
     )"""  # noqa: S608  # names of columns and parameters
 
 
+def sees_refund(community_id: str, refund_id: str, sees_from: str, sees_to: str) -> str:
+    """Condition: the payment it is of is seen."""
+    return f"""EXISTS (
+        SELECT FROM refund given_back
+        WHERE given_back.community_id = {community_id} AND given_back.id = {refund_id}
+          AND {sees_payment("given_back.community_id", "given_back.payment_id", sees_from, sees_to)}
+    )"""
+
+
 def bill_within(seen: DayWindow) -> TextClause:
     """`sees_bill` of the `bill` in a SELECT."""
     return _bound(sees_bill("bill.community_id", "bill.id", *PARAMETERS), seen)

@@ -22,6 +22,7 @@ from billing.facts import FactKind, mark_recorded
 from billing.ledger import EntryKind, FixedAccount, reverse_entries
 from billing.payments import lock_homes
 from billing.people import BOOKKEEPERS, Staff, require_role
+from billing.releases import release_bills
 
 IN_FORCE = text(
     """
@@ -81,47 +82,6 @@ FACTS = text(
     ORDER BY bill.id
     """
 )
-
-RELEASE = [
-    text(statement)
-    for statement in (
-        """
-        INSERT INTO journal_entry (community_id, kind, idempotency_key, source_id, effective_on,
-                                   posted_at, postings, total)
-        SELECT community_id, :release, 'release:' || payment_id || ':' || bill_id, payment_id,
-               :effective_on, :now, 2, sum(amount)
-        FROM payment_allocation
-        WHERE community_id = :community_id AND bill_id = ANY(CAST(:bill_ids AS bigint[]))
-        GROUP BY community_id, payment_id, bill_id HAVING sum(amount) > 0
-        ORDER BY payment_id, bill_id
-        """,
-        """
-        INSERT INTO posting (community_id, entry_id, no, account_id, unit_id, bill_id,
-                             debit, credit)
-        SELECT applied.community_id, entry.id, side.no, account.id, bill.unit_id,
-               CASE WHEN side.no = 1 THEN bill.id END,
-               CASE WHEN side.no = 1 THEN entry.total ELSE 0 END,
-               CASE WHEN side.no = 2 THEN entry.total ELSE 0 END
-        FROM (SELECT DISTINCT community_id, payment_id, bill_id FROM payment_allocation
-              WHERE community_id = :community_id
-                AND bill_id = ANY(CAST(:bill_ids AS bigint[]))) applied
-        JOIN bill ON bill.community_id = applied.community_id AND bill.id = applied.bill_id
-        JOIN journal_entry entry ON entry.community_id = applied.community_id
-         AND entry.idempotency_key = 'release:' || applied.payment_id || ':' || applied.bill_id
-        CROSS JOIN (VALUES (1, :receivable), (2, :prepayments)) AS side(no, code)
-        JOIN account ON account.community_id = applied.community_id AND account.code = side.code
-        """,
-        """
-        INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
-                                        effective_on)
-        SELECT community_id, payment_id, bill_line_id, bill_id, -sum(amount), :effective_on
-        FROM payment_allocation
-        WHERE community_id = :community_id AND bill_id = ANY(CAST(:bill_ids AS bigint[]))
-        GROUP BY community_id, payment_id, bill_line_id, bill_id HAVING sum(amount) <> 0
-        ORDER BY payment_id, bill_line_id
-        """,
-    )
-]
 
 
 def void_bill(
@@ -361,13 +321,10 @@ def _take_back(session: Session, parameters: dict[str, Any]) -> None:
         effective_on=parameters["effective_on"],
         now=parameters["now"],
     )
-    for statement in RELEASE:
-        session.execute(
-            statement,
-            parameters
-            | {
-                "release": EntryKind.RELEASE.value,
-                "receivable": FixedAccount.RECEIVABLE.value,
-                "prepayments": FixedAccount.PREPAYMENTS.value,
-            },
-        )
+    release_bills(
+        session,
+        parameters["community_id"],
+        parameters["bill_ids"],
+        effective_on=parameters["effective_on"],
+        now=parameters["now"],
+    )

@@ -1,9 +1,11 @@
-"""Jobs that need more than the notifier: settling open payments. RQ calls them by name."""
+"""Jobs that need more than the notifier: billing, settling, reconciling. RQ calls them by name."""
 
 from typing import Any
 
 from billing.bill_schedule import run_due
 from bot.program import Program
+from handlers.reconciling import reconcile_morning
+from handlers.refunding import settle_refunds
 from handlers.settlement import settle_open_payments
 from notify import jobs as notify_jobs
 
@@ -27,3 +29,13 @@ def run_billing() -> dict[str, list[dict[str, Any]]]:
 def run_settlement() -> dict[str, int]:
     """Ask providers about open payments."""
     return settle_open_payments(_installed[0].services)
+
+
+def run_refunds() -> dict[str, int]:
+    """Send approved refunds to their providers, and ask about those sent."""
+    return settle_refunds(_installed[0].services)
+
+
+def run_reconciliation() -> dict[str, int]:
+    """Compare the last days that are not done with the providers' statements."""
+    return reconcile_morning(_installed[0].services)

@@ -15,6 +15,8 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from billing.channels.alipay import Alipay
+from billing.channels.base import Channel
 from billing.channels.wechat_pay import WeChatPayJsapi
 from billing.db import Database, connect
 from billing.privacy import Vault
@@ -76,10 +78,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Progra
         redis=redis,
         wechat=wechat,
         vault=Vault(settings.data_keys, settings.hash_key),
-        channels={
-            code: WeChatPayJsapi(keys, settings.wechat_pay_base)
-            for code, keys in settings.merchants.items()
-        },
+        channels=_channels(settings, clock),
         links=links,
         text=text,
         clock=clock,
@@ -96,6 +95,17 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Progra
     )
     queue = _queue(Redis.from_url(settings.redis_url))
     return Program(settings, services, notifier, queue, CollectorRegistry())
+
+
+def _channels(settings: Settings, clock: Callable[[], datetime]) -> dict[str, Channel]:
+    """Merchant code → the channel that has its keys."""
+    channels: dict[str, Channel] = {
+        code: WeChatPayJsapi(keys, settings.wechat_pay_base)
+        for code, keys in settings.merchants.items()
+    }
+    for code, alipay in settings.alipay_merchants.items():
+        channels[code] = Alipay(alipay, settings.alipay_gateway, clock)
+    return channels
 
 
 def _queue(redis: Redis) -> Queue:

@@ -17,6 +17,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     closing,
     concessions,
     deposits,
+    discrepancies,
     facts,
     late_fee_tables,
     ledger,
@@ -28,6 +29,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     prepayments,
     property,
     reconciliation,
+    refund_tables,
     shared_costs,
     tariffs,
 )

@@ -9,17 +9,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 
+from billing.channels.alipay_gateway import AlipayKeys
+from billing.channels.alipay_gateway import valid_gateway as valid_alipay_gateway
 from billing.channels.wechat_pay import WeChatPayKeys, valid_gateway
 from notify.catalog import NOTICES
 
 WEBHOOK_MODES = ("secure", "compatible", "plain")
 COUNT_MAX = 9
+ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
 POSTGRESQL = ("postgresql", "postgresql+psycopg")
+
+
+Keys = TypeVar("Keys", WeChatPayKeys, AlipayKeys)
 
 
 class SettingsError(Exception):
@@ -51,6 +57,8 @@ class Settings:
     wechat_pay_base: str
     wechat_templates: Mapping[str, Mapping[str, Any]]
     merchants: Mapping[str, WeChatPayKeys]
+    alipay_gateway: str
+    alipay_merchants: Mapping[str, AlipayKeys]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -81,7 +89,13 @@ class Settings:
             wechat_qr_base=env.base("WECHAT_QR_BASE", "https://mp.weixin.qq.com"),
             wechat_pay_base=env.base("WECHAT_PAY_BASE", "https://api.mch.weixin.qq.com"),
             wechat_templates=_templates(env.json("WECHAT_TEMPLATES", {})),
-            merchants=_merchants(env.json("WECHAT_PAY_MERCHANTS", {})),
+            merchants=_merchants(
+                "WECHAT_PAY_MERCHANTS", env.json("WECHAT_PAY_MERCHANTS", {}), WeChatPayKeys
+            ),
+            alipay_gateway=env.gateway("ALIPAY_GATEWAY", ALIPAY_GATEWAY),
+            alipay_merchants=_merchants(
+                "ALIPAY_MERCHANTS", env.json("ALIPAY_MERCHANTS", {}), AlipayKeys
+            ),
         )
         settings._check_consistency()
         return settings
@@ -100,6 +114,17 @@ class Settings:
                     f"WECHAT_PAY_MERCHANTS: {seen[keys.mchid]} and {code} have the same mchid"
                 )
             seen[keys.mchid] = code
+        sellers: dict[str, str] = {}
+        for code, alipay in self.alipay_merchants.items():
+            if code in self.merchants:
+                # A code is one merchant account, and leads from a callback to its keys.
+                raise SettingsError(f"ALIPAY_MERCHANTS: {code} is a code of WECHAT_PAY_MERCHANTS")
+            if alipay.seller_id in sellers:
+                raise SettingsError(
+                    f"ALIPAY_MERCHANTS: {sellers[alipay.seller_id]} and {code} have the same "
+                    "seller_id"
+                )
+            sellers[alipay.seller_id] = code
 
 
 def database_url(environ: Mapping[str, str]) -> str:
@@ -164,6 +189,12 @@ class _Environment:
             raise SettingsError(f"{name} must be http(s)://host[:port] without a path")
         return value.rstrip("/")
 
+    def gateway(self, name: str, default: str) -> str:
+        value = self.optional(name) or default
+        if not valid_alipay_gateway(value):
+            raise SettingsError(f"{name} must be http(s)://host[:port]/path without a query")
+        return value
+
     def port(self, name: str, default: int) -> int:
         value = self.optional(name) or str(default)
         if re.fullmatch(r"[0-9]{1,5}", value) is None or not 0 < int(value) < 65536:
@@ -213,17 +244,16 @@ def _data_keys(value: str) -> tuple[str, ...]:
     return keys
 
 
-def _merchants(value: Any) -> dict[str, WeChatPayKeys]:
-    """`{"<merchant code>": {mchid, app_id, serial_no, private_key, api_v3_key, …}}`."""
-    name = "WECHAT_PAY_MERCHANTS"
+def _merchants(name: str, value: Any, kind: type[Keys]) -> dict[str, Keys]:
+    """`{"<merchant code>": {<each field of the keys>}}`."""
     if not isinstance(value, dict):
         raise SettingsError(f"{name} must be a JSON object: merchant code → keys")
-    wanted = {field.name for field in fields(WeChatPayKeys)}
+    wanted = {field.name for field in fields(kind)}
     merchants = {}
     for code, keys in value.items():
         if not isinstance(keys, dict) or set(keys) != wanted:
             raise SettingsError(f"{name}: {code} must have exactly {', '.join(sorted(wanted))}")
-        merchants[code] = WeChatPayKeys(**keys)
+        merchants[code] = kind(**keys)
         fault = merchants[code].find_fault()
         if fault is not None:
             raise SettingsError(f"{name}: {code}.{fault}")

@@ -17,6 +17,8 @@ class NoticeKind(LabelEnum):
     DUE_SOON = "due_soon", "到期提醒"
     OVERDUE = "overdue", "逾期提醒"
     PAYMENT_RECEIVED = "payment_received", "到账通知"
+    REFUND_DONE = "refund_done", "退款通知"
+    REFUND_FAILED = "refund_failed", "退款未成功"
     HOME_LOOKED_UP = "home_looked_up", "他人代缴查询"
     BINDING_ADDED = "binding_added", "绑定成功"
     BINDING_REFUSED = "binding_refused", "绑定未通过"
@@ -52,6 +54,7 @@ class Matter(Enum):
 
     BILL = "bill"
     PAYMENT = "payment"
+    REFUND = "refund"
     LOOKUP = "lookup"
     BINDING = "binding"
     ALERT = "alert"
@@ -118,6 +121,26 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
         NoticeKind.PAYMENT_RECEIVED: NoticeRule(
             matter=Matter.PAYMENT,
             fact=FactKind.RECEIPT_ISSUED,
+            audience=Audience.HOME_AND_PAYER,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.REFUND_DONE: NoticeRule(
+            matter=Matter.REFUND,
+            fact=FactKind.REFUND_DONE,
+            audience=Audience.HOME_AND_PAYER,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.REFUND_FAILED: NoticeRule(
+            matter=Matter.REFUND,
+            fact=FactKind.REFUND_FAILED,
             audience=Audience.HOME_AND_PAYER,
             transports=OWNER_TRANSPORTS,
             is_quiet=False,

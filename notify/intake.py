@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing.sight import sees_bill, sees_payment
+from billing.sight import sees_bill, sees_payment, sees_refund
 from notify.catalog import NOTICES
 from notify.quiet_hours import next_allowed
 
@@ -48,6 +48,7 @@ TAKE_FACTS = text(
          AND CASE due.matter
              WHEN 'bill' THEN {sees_bill("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'payment' THEN {sees_payment("due.community_id", "due.ref_id", *PERSON)}
+             WHEN 'refund' THEN {sees_refund("due.community_id", "due.ref_id", *PERSON)}
              ELSE true END
         WHERE due.audience IN ('home', 'home_and_payer')
         UNION

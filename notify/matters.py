@@ -15,10 +15,11 @@ from billing.alerts import Alert
 from billing.bills import Bill, BillState, issued_bills
 from billing.business_day import business_date
 from billing.money import ZERO, Money
-from billing.payment_tables import Payment, PaymentState, Receipt
+from billing.payment_tables import Payment, PaymentChannel, PaymentState, Receipt
 from billing.people import Binding, BindingState, Follower, Staff
 from billing.property import Community, Unit
-from billing.sight import sees_bill, sees_payment
+from billing.refund_tables import Refund, RefundStage
+from billing.sight import sees_bill, sees_payment, sees_refund
 from notify.catalog import NOTICES, Audience, Matter, NoticeKind
 from notify.outbox import Notice, Reason
 
@@ -42,6 +43,10 @@ UNSEEN = text(
     payment_told AS (
         SELECT DISTINCT * FROM unnest(CAST(:payment_communities AS bigint[]),
                                       CAST(:payments AS bigint[])) AS told (community_id, id)
+    ),
+    refund_told AS (
+        SELECT DISTINCT * FROM unnest(CAST(:refund_communities AS bigint[]),
+                                      CAST(:refunds AS bigint[])) AS told (community_id, id)
     )
     SELECT limited.community_id, limited.follower_id, 'bill' AS matter, bill.id
     FROM limited
@@ -55,6 +60,14 @@ UNSEEN = text(
      AND payment.unit_id = limited.unit_id
     JOIN payment_told told ON told.community_id = payment.community_id AND told.id = payment.id
     WHERE NOT {sees_payment("payment.community_id", "payment.id", *_DAYS)}
+    UNION ALL
+    SELECT limited.community_id, limited.follower_id, 'refund', refund.id
+    FROM limited
+    JOIN payment ON payment.community_id = limited.community_id
+     AND payment.unit_id = limited.unit_id
+    JOIN refund ON refund.community_id = payment.community_id AND refund.payment_id = payment.id
+    JOIN refund_told told ON told.community_id = refund.community_id AND told.id = refund.id
+    WHERE NOT {sees_refund("refund.community_id", "refund.id", *_DAYS)}
     """  # noqa: S608  # constant text
 )
 
@@ -69,6 +82,17 @@ class PaidPayment:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedRefund:
+    """A refund that came to an end, and of which payment it is."""
+
+    amount: Money
+    ended_at: datetime
+    stage: RefundStage
+    by: PaymentChannel
+    released: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Matters:
     """Everything some notices are about, as it stands now."""
 
@@ -80,6 +104,7 @@ class Matters:
     rooms: dict[Key, str]
     bills: dict[Key, BillState]
     payments: dict[Key, PaidPayment]
+    refunds: dict[Key, EndedRefund]
     bindings: dict[Key, Binding]
     alerts: dict[int, Alert]
 
@@ -100,6 +125,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         rooms=_rooms(session, units),
         bills=_bills(session, refs[Matter.BILL]),
         payments=_payments(session, refs[Matter.PAYMENT]),
+        refunds=_refunds(session, refs[Matter.REFUND]),
         bindings=_bindings(session, refs[Matter.BINDING]),
         alerts=_alerts(session, [ref for _, ref in refs[Matter.ALERT]]),
     )
@@ -175,30 +201,36 @@ def _may_know(notice: Notice, matters: Matters) -> bool:
 def _settled(notice: Notice, matters: Matters) -> Reason | None:
     """Whether time has overtaken what the notice is about."""
     key = (notice.community_id, notice.ref_id)
-    matter = NOTICES[notice.kind].matter
-    if matter is Matter.BILL:
-        bill = matters.bills.get(key)
-        if bill is None:
-            return Reason.GONE
-        return Reason.PAID if bill.outstanding <= ZERO else None
-    if matter is Matter.PAYMENT:
-        return None if key in matters.payments else Reason.GONE
-    if matter is Matter.LOOKUP:
-        return None
-    if matter is Matter.BINDING:
-        binding = matters.bindings.get(key)
-        return Reason.GONE if binding is None else _binding_settled(notice.kind, binding)
-    alert = matters.alerts.get(notice.ref_id)
-    return Reason.GONE if alert is None or alert.closed_at is not None else None
+    match NOTICES[notice.kind].matter:
+        case Matter.BILL:
+            return _bill_settled(matters.bills.get(key))
+        case Matter.BINDING:
+            return _binding_settled(notice.kind, matters.bindings.get(key))
+        case Matter.PAYMENT:
+            is_gone = key not in matters.payments
+        case Matter.REFUND:
+            is_gone = key not in matters.refunds
+        case Matter.LOOKUP:
+            is_gone = False
+        case Matter.ALERT:
+            alert = matters.alerts.get(notice.ref_id)
+            is_gone = alert is None or alert.closed_at is not None
+    return Reason.GONE if is_gone else None
 
 
-def _binding_settled(kind: NoticeKind, binding: Binding) -> Reason | None:
+def _bill_settled(bill: BillState | None) -> Reason | None:
+    if bill is None:
+        return Reason.GONE
+    return Reason.PAID if bill.outstanding <= ZERO else None
+
+
+def _binding_settled(kind: NoticeKind, binding: Binding | None) -> Reason | None:
     wanted = {
         NoticeKind.BINDING_REQUESTED: BindingState.REQUESTED,
         NoticeKind.BINDING_ADDED: BindingState.ACTIVE,
         NoticeKind.BINDING_REFUSED: BindingState.REFUSED,
     }[kind]
-    if binding.state is not wanted:
+    if binding is None or binding.state is not wanted:
         return Reason.GONE
     # Bound by a code: the answer to the code has said so.
     by_code = kind is NoticeKind.BINDING_ADDED and binding.requested_at == binding.decided_at
@@ -227,7 +259,7 @@ def _bound(session: Session, followers: Collection[int]) -> set[tuple[int, int, 
 def _unseen(
     session: Session, followers: Collection[int], refs: Mapping[Matter, Sequence[Key]]
 ) -> set[tuple[int, int, Matter, int]]:
-    """(community, follower, matter, id) of bills and payments of days a follower does not see."""
+    """(community, follower, matter, id) of what is of days a follower does not see."""
     found = session.execute(
         UNSEEN,
         {
@@ -236,6 +268,8 @@ def _unseen(
             "bills": [bill for _, bill in refs[Matter.BILL]],
             "payment_communities": [community for community, _ in refs[Matter.PAYMENT]],
             "payments": [payment for _, payment in refs[Matter.PAYMENT]],
+            "refund_communities": [community for community, _ in refs[Matter.REFUND]],
+            "refunds": [refund for _, refund in refs[Matter.REFUND]],
         },
     )
     return {(row.community_id, row.follower_id, Matter(row.matter), row.id) for row in found}
@@ -282,6 +316,26 @@ def _payments(session: Session, keys: Collection[Key]) -> dict[Key, PaidPayment]
             payment.amount, receipt.issued_at, receipt.number
         )
         for payment, receipt in found
+    }
+
+
+def _refunds(session: Session, keys: Collection[Key]) -> dict[Key, EndedRefund]:
+    if not keys:
+        return {}
+    found = session.execute(
+        select(Refund, Payment.channel)
+        .join(
+            Payment,
+            (Payment.community_id == Refund.community_id) & (Payment.id == Refund.payment_id),
+        )
+        .where(tuple_(Refund.community_id, Refund.id).in_(set(keys)))
+    )
+    return {
+        (refund.community_id, refund.id): EndedRefund(
+            refund.amount, refund.ended_at, refund.state, channel, refund.released
+        )
+        for refund, channel in found
+        if refund.ended_at is not None
     }
 
 

@@ -12,7 +12,7 @@ from billing.privacy import mask_room
 from billing.property import Community
 from notify.catalog import NOTICES, Matter, NoticeKind
 from notify.links import BillRef, HomeRef, Links
-from notify.matters import Matters, PaidPayment, bills_of, is_bound, spoken_date
+from notify.matters import EndedRefund, Matters, PaidPayment, bills_of, is_bound, spoken_date
 from notify.outbox import Notice
 
 OPENING = frozenset(
@@ -21,10 +21,18 @@ OPENING = frozenset(
         NoticeKind.DUE_SOON,
         NoticeKind.OVERDUE,
         NoticeKind.PAYMENT_RECEIVED,
+        NoticeKind.REFUND_DONE,
+        NoticeKind.REFUND_FAILED,
         NoticeKind.BINDING_ADDED,
     }
 )
 """Kinds whose message leads to a page."""
+
+
+OF_MONEY = frozenset(
+    {NoticeKind.PAYMENT_RECEIVED, NoticeKind.REFUND_DONE, NoticeKind.REFUND_FAILED}
+)
+"""Kinds that also go to whoever paid, for his own home or for somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Telling:
     total: Money
     span: tuple[date, date] | None
     payment: PaidPayment | None
+    refund: EndedRefund | None
     alerts: tuple[Alert, ...]
     today: date
     url: str | None
@@ -72,6 +81,7 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         total=sum((bill.outstanding for bill in bills), ZERO),
         span=_span(bills),
         payment=_payment(first, matters),
+        refund=_refund(first, matters),
         alerts=_alerts(notices, matters),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
@@ -90,14 +100,20 @@ def _rooms(notices: Sequence[Notice], matters: Matters) -> tuple[str, ...]:
 
 
 def _helps(notice: Notice, matters: Matters) -> bool:
-    """Whether this is the receipt of somebody who paid for a home that is not his."""
-    return notice.kind is NoticeKind.PAYMENT_RECEIVED and not is_bound(notice, matters)
+    """Whether this tells somebody of his money for a home that is not his."""
+    return notice.kind in OF_MONEY and not is_bound(notice, matters)
 
 
 def _payment(notice: Notice, matters: Matters) -> PaidPayment | None:
     if NOTICES[notice.kind].matter is not Matter.PAYMENT:
         return None
     return matters.payments[notice.community_id, notice.ref_id]
+
+
+def _refund(notice: Notice, matters: Matters) -> EndedRefund | None:
+    if NOTICES[notice.kind].matter is not Matter.REFUND:
+        return None
+    return matters.refunds[notice.community_id, notice.ref_id]
 
 
 def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
@@ -125,6 +141,6 @@ def _url(
     if len({notice.unit_id for notice in notices}) > 1:
         return f"{links.base_url}/o/"
     home = HomeRef(first.community_id, first.unit_id)
-    if first.kind is NoticeKind.PAYMENT_RECEIVED and not _helps(first, matters):
+    if first.kind in OF_MONEY and not _helps(first, matters):
         return links.history_url(home)
     return links.home_url(home)

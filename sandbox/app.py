@@ -8,6 +8,7 @@ from sandbox.account.credentials import Credentials
 from sandbox.account.office import Office
 from sandbox.account.refusals import ApiError
 from sandbox.account.routes import account_routes
+from sandbox.alipay import AlipayBook, alipay_control_routes, alipay_routes
 from sandbox.clock import Clock
 from sandbox.config import SandboxConfig
 from sandbox.faults import Faults
@@ -25,6 +26,7 @@ from sandbox.push.courier import ANSWER_WITHIN_S, Courier
 from sandbox.push.line import Lines
 from sandbox.push.pusher import Pusher
 from sandbox.store import Store
+from sandbox.visitor import Visitors, visitor_routes
 
 BODY_BYTES_MAX = 10_000_000
 
@@ -45,6 +47,7 @@ class Sandbox:
         self.store = Store(config.state_file)
         self.lines = Lines()
         self.book = PayBook(config, self.clock, self.faults, config.state_file)
+        self.alipay = AlipayBook(config, self.clock, self.faults, self.store, self.book.calendar)
         ids = MessageIds(self.clock)
         courier = Courier(f"{config.service_url}/wechat", answer_within_s)
         pusher = Pusher(config.account, self.clock, courier)
@@ -56,6 +59,7 @@ class Sandbox:
         """Stop the threads and close the state file."""
         self.lines.stop()
         self.book.stop()
+        self.alipay.stop()
         self.store.close()
 
 
@@ -72,6 +76,7 @@ def make_app(sandbox: Sandbox) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.converters["openid"] = _OpenidConverter
     config, store, book = sandbox.config, sandbox.store, sandbox.book
+    alipay = sandbox.alipay
     credentials = Credentials(config.account, sandbox.clock)
     payer = Payer(sandbox.webview, book, config.service_url)
     for blueprint in (
@@ -80,7 +85,10 @@ def make_app(sandbox: Sandbox) -> Flask:
         control_routes(sandbox.acts, payer, store),
         pay_control_routes(book),
         h5_routes(book),
-        world_routes(config, sandbox.office, book, sandbox.faults),
+        alipay_routes(alipay),
+        alipay_control_routes(alipay),
+        visitor_routes(Visitors(config, (book, alipay))),
+        world_routes(config, sandbox.office, (book, alipay), sandbox.faults),
         page_routes(config, store, sandbox.clock, sandbox.webview, book),
     ):
         app.register_blueprint(blueprint)

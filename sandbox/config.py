@@ -89,6 +89,16 @@ class PlatformConfig:
 
 
 @dataclass(frozen=True)
+class AlipayConfig:
+    """An application at Alipay: the seller it collects for, and each side's key of it."""
+
+    app_id: str
+    seller_id: str
+    app_public_key_pem: str
+    alipay_private_key_pem: str
+
+
+@dataclass(frozen=True)
 class SandboxConfig:
     """Everything the sandbox must be told. Never printed: it holds secrets."""
 
@@ -99,6 +109,7 @@ class SandboxConfig:
     templates: tuple[Template, ...]
     merchants: tuple[MerchantConfig, ...]
     platform: PlatformConfig
+    alipay: tuple[AlipayConfig, ...] = ()
     clock_rate: float = CLOCK_RATE
     demo_file: Path | None = None
 
@@ -129,10 +140,12 @@ def read(values: object, folder: Path) -> SandboxConfig:
         templates=tuple(_template(each) for each in top.sections("templates")),
         merchants=tuple(_merchant(each) for each in top.sections("merchants")),
         platform=_platform(top.section("platform")),
+        alipay=tuple(_alipay(each) for each in top.sections("alipay", optional=True)),
     )
     top.finish()
     _refuse_repeats("templates", [each.template_id for each in config.templates])
     _refuse_repeats("merchants", [each.mchid for each in config.merchants])
+    _refuse_repeats("alipay", [each.app_id for each in config.alipay])
     _check_certificate_mode(config)
     return config
 
@@ -193,6 +206,17 @@ def _platform(section: "_Section") -> PlatformConfig:
     )
     section.finish()
     return platform
+
+
+def _alipay(section: "_Section") -> AlipayConfig:
+    app = AlipayConfig(
+        app_id=section.text("app_id", r"\d{16}", "16 digits"),
+        seller_id=section.text("seller_id", r"2088\d{12}", "16 digits that begin with 2088"),
+        app_public_key_pem=section.text("app_public_key_pem"),
+        alipay_private_key_pem=section.text("alipay_private_key_pem"),
+    )
+    section.finish()
+    return app
 
 
 def _certificate(section: "_Section") -> CertificateConfig | None:
@@ -282,8 +306,8 @@ class _Section:
     def section(self, key: str) -> "_Section":
         return _Section(self._take(key), self._path(key))
 
-    def sections(self, key: str) -> list["_Section"]:
-        values = self._take(key)
+    def sections(self, key: str, *, optional: bool = False) -> list["_Section"]:
+        values = self._left.pop(key, []) if optional else self._take(key)
         if not isinstance(values, list):
             raise ConfigError(f"{self._path(key)} must be a list.")
         return [_Section(v, f"{self._path(key)}[{place}]") for place, v in enumerate(values)]

@@ -236,6 +236,7 @@ def test_growing_tables_are_led_by_their_community() -> None:
         "follower",
         "merchant_account",
         "provider_order",
+        "reconciliation",
         "staff",
     }
     found = [

@@ -14,11 +14,18 @@ from billing.checks.bills import BILL_CHECKS
 from billing.checks.journal import JOURNAL_CHECKS
 from billing.checks.money import MONEY_CHECKS
 from billing.checks.pricing import PRICING_CHECKS
+from billing.checks.refunds import REFUND_CHECKS
 from billing.checks.rule import VIOLATIONS_SHOWN_MAX, Check, CheckResult
 
 __all__ = ["ALL_CHECKS", "VIOLATIONS_SHOWN_MAX", "Check", "CheckResult", "run_checks"]
 
-ALL_CHECKS: list[Check] = [*JOURNAL_CHECKS, *BILL_CHECKS, *MONEY_CHECKS, *PRICING_CHECKS]
+ALL_CHECKS: list[Check] = [
+    *JOURNAL_CHECKS,
+    *BILL_CHECKS,
+    *MONEY_CHECKS,
+    *REFUND_CHECKS,
+    *PRICING_CHECKS,
+]
 
 
 def run_checks(session: Session) -> Iterator[CheckResult]:

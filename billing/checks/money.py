@@ -1,5 +1,6 @@
 """Checks of money that came: payments, receipts, prepayments, deposits."""
 
+from billing.checks.refunds import HELD
 from billing.checks.rule import account_sums, sql_check
 
 RELEASED_TO_PREPAYMENT = """
@@ -68,7 +69,7 @@ MONEY_CHECKS = [
         """,  # noqa: S608  # constant text
     ),
     sql_check(
-        "a home's prepayment is what it brought along and paid beyond its bills, never negative",
+        "a home's prepayment is what it brought along and paid beyond its bills, less refunds",
         "SELECT count(DISTINCT unit_id) FROM payment WHERE state = 'confirmed'",
         f"""
         SELECT coalesce(m.community_id, j.community_id) AS community_id,
@@ -84,7 +85,12 @@ MONEY_CHECKS = [
                            ON a.community_id = p.community_id AND a.payment_id = p.id
                     WHERE p.state = 'confirmed'
                     UNION ALL
-                    SELECT community_id, unit_id, amount FROM fact WHERE kind = 'prepaid_opened')
+                    SELECT community_id, unit_id, amount FROM fact WHERE kind = 'prepaid_opened'
+                    UNION ALL
+                    SELECT p.community_id, p.unit_id, -r.amount
+                    FROM refund r
+                    JOIN payment p ON p.community_id = r.community_id AND p.id = r.payment_id
+                    WHERE r.state IN ({HELD}, 'done'))
                    moved
               GROUP BY 1, 2) m
         FULL JOIN ({account_sums("liabilities:prepayments", "p.community_id, p.unit_id")}) j

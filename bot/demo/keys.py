@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bot.demo.templates import PRODUCT_TEMPLATES, SANDBOX_TEMPLATES
 
 MERCHANT = "HYPM"
+ALIPAY_MERCHANT = "hy-alipay"
 ACCOUNT_FILE = "demo-account.json"
 
 
@@ -45,10 +46,16 @@ def _letters(length: int) -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
+def _digits(length: int) -> str:
+    return "".join(secrets.choice(string.digits) for _ in range(length))
+
+
 def make_account() -> dict[str, Any]:
     """Fresh secrets for both sides."""
     merchant_private, merchant_public = _key_pair()
     platform_private, platform_public = _key_pair()
+    alipay_app_private, alipay_app_public = _key_pair()
+    alipay_private, alipay_public = _key_pair()
     return {
         "app_id": "wx" + secrets.token_hex(8),
         "app_secret": secrets.token_hex(16),
@@ -57,23 +64,32 @@ def make_account() -> dict[str, Any]:
         "secret_key": secrets.token_urlsafe(48),
         "data_key": Fernet.generate_key().decode(),
         "hash_key": secrets.token_urlsafe(48),
-        "mchid": "19" + "".join(secrets.choice(string.digits) for _ in range(8)),
+        "mchid": "19" + _digits(8),
         "serial_no": secrets.token_hex(20).upper(),
         "api_v3_key": _letters(32),
         "merchant_private": merchant_private,
         "merchant_public": merchant_public,
-        "public_key_id": "PUB_KEY_ID_" + "".join(secrets.choice(string.digits) for _ in range(20)),
+        "public_key_id": "PUB_KEY_ID_" + _digits(20),
         "platform_private": platform_private,
         "platform_public": platform_public,
+        "alipay_app_id": "2021" + _digits(12),
+        "alipay_seller_id": "2088" + _digits(12),
+        "alipay_app_private": alipay_app_private,
+        "alipay_app_public": alipay_app_public,
+        "alipay_private": alipay_private,
+        "alipay_public": alipay_public,
     }
 
 
 def kept_account(var: Path) -> dict[str, Any]:
-    """The demo's secrets, made on the first start and kept."""
+    """The demo's secrets, made on the first start and kept; a later version adds what it needs."""
     path = var / ACCOUNT_FILE
-    if not path.exists():
-        write_private(path, json.dumps(make_account()))
-    account: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    fresh = make_account()
+    if fresh.keys() <= kept.keys():
+        return kept
+    account = fresh | kept
+    write_private(path, json.dumps(account))
     return account
 
 
@@ -97,6 +113,12 @@ def product_environment(account: dict[str, Any], addresses: Addresses, var: Path
         "public_key_id": account["public_key_id"],
         "public_key": account["platform_public"],
     }
+    alipay = {
+        "app_id": account["alipay_app_id"],
+        "seller_id": account["alipay_seller_id"],
+        "app_private_key": account["alipay_app_private"],
+        "alipay_public_key": account["alipay_public"],
+    }
     return {
         "MINGZHANG_BASE_URL": addresses.service,
         "MINGZHANG_PORT": addresses.service.rsplit(":", 1)[1],
@@ -114,6 +136,8 @@ def product_environment(account: dict[str, Any], addresses: Addresses, var: Path
         "WECHAT_PAY_BASE": addresses.sandbox,
         "WECHAT_TEMPLATES": json.dumps(PRODUCT_TEMPLATES),
         "WECHAT_PAY_MERCHANTS": json.dumps({MERCHANT: merchant}),
+        "ALIPAY_MERCHANTS": json.dumps({ALIPAY_MERCHANT: alipay}),
+        "ALIPAY_GATEWAY": f"{addresses.sandbox}/alipay/gateway.do",
     }
 
 
@@ -150,4 +174,12 @@ def sandbox_config(
             "public_key_id": account["public_key_id"],
             "private_key_pem": account["platform_private"],
         },
+        "alipay": [
+            {
+                "app_id": account["alipay_app_id"],
+                "seller_id": account["alipay_seller_id"],
+                "app_public_key_pem": account["alipay_app_public"],
+                "alipay_private_key_pem": account["alipay_private"],
+            }
+        ],
     }

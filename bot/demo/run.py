@@ -26,6 +26,7 @@ from billing.property import Unit, get_community
 from bot.cli.installation import DEMO_ENVIRONMENT
 from bot.demo.cast import CAST
 from bot.demo.keys import (
+    ALIPAY_MERCHANT,
     MERCHANT,
     Addresses,
     kept_account,
@@ -105,6 +106,7 @@ def _run(options: DemoOptions) -> None:
             program.services.vault,
             options.plan,
             (MERCHANT, account["mchid"]),
+            (ALIPAY_MERCHANT, account["alipay_seller_id"]),
         )
         log.info("demo_data", seeded=seeded, seconds=round(time.monotonic() - started, 1))
         demo_file = options.var / "demo.json"

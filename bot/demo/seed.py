@@ -22,7 +22,7 @@ from billing.db import Database
 from billing.late_fee_policy import set_policy
 from billing.late_fee_tables import LateFeeCap
 from billing.ledger import ensure_accounts
-from billing.merchants import CommunityMerchant, MerchantAccount, Provider
+from billing.merchants import CommunityMerchant, MerchantAccount, Provider, find_merchant
 from billing.people import Staff, StaffRole
 from billing.period import Period, add_months
 from billing.privacy import Vault
@@ -54,18 +54,26 @@ def first_day_at_nine(period: Period) -> datetime:
     return datetime.combine(period.start, time(9), BEIJING)
 
 
-def seed_demo(database: Database, vault: Vault, plan: Plan, merchant: tuple[str, str]) -> bool:
+def seed_demo(
+    database: Database,
+    vault: Vault,
+    plan: Plan,
+    merchant: tuple[str, str],
+    alipay: tuple[str, str] | None = None,
+) -> bool:
     """Fill an empty installation, or issue the bills of the months since the last start.
 
     Safe to repeat. Returns True when the installation was filled, or filling it was finished.
 
     Args:
-        merchant: code and mchid of the merchant account that collects.
+        merchant: code and mchid of the WeChat Pay account that collects.
+        alipay: code and seller id of the Alipay account that collects too.
     """
     with database.transaction() as session:
         community = session.scalar(select(Community).where(Community.code == COMMUNITY))
         if community is None:
-            community = _community(session, merchant)
+            community = _community(session)
+            _collect(session, community, Provider.WECHAT_PAY, merchant)
             _items(session, community, plan)
             add_homes(session, vault, community.id, plan.households, _chance(plan, "homes"))
             manager = _add_staff(session, community, STAFF[:1])[0]
@@ -75,6 +83,8 @@ def seed_demo(database: Database, vault: Vault, plan: Plan, merchant: tuple[str,
                 add_utilities(
                     session, community.id, first, manager, chance, first_day_at_nine(first)
                 )
+        if alipay and find_merchant(session, community.id, Provider.ALIPAY) is None:
+            _collect(session, community, Provider.ALIPAY, alipay)
     for period in _periods_to_bill(database, community, plan):
         issued_at = first_day_at_nine(period)
         with database.transaction() as session:
@@ -148,12 +158,7 @@ def past_periods(plan: Plan) -> list[Period]:
     return Period.of(add_months(current.start, 1 - plan.months)).through(current)
 
 
-def _community(session: Session, merchant: tuple[str, str]) -> Community:
-    code, mchid = merchant
-    account = MerchantAccount(
-        code=code, provider=Provider.WECHAT_PAY, mchid=mchid, name=COMPANY_NAME
-    )
-    session.add(account)
+def _community(session: Session) -> Community:
     community = Community(
         code=COMMUNITY,
         name=COMMUNITY_NAME,
@@ -165,12 +170,20 @@ def _community(session: Session, merchant: tuple[str, str]) -> Community:
     )
     session.add(community)
     session.flush()  # everything else refers to it
-    session.add(
-        CommunityMerchant(
-            community_id=community.id, provider=account.provider, merchant_id=account.id
-        )
-    )
     return community
+
+
+def _collect(
+    session: Session, community: Community, provider: Provider, merchant: tuple[str, str]
+) -> None:
+    """Let a merchant account (code, number at the provider) collect for the community."""
+    code, mchid = merchant
+    account = MerchantAccount(code=code, provider=provider, mchid=mchid, name=COMPANY_NAME)
+    session.add(account)
+    session.flush()
+    session.add(
+        CommunityMerchant(community_id=community.id, provider=provider, merchant_id=account.id)
+    )
 
 
 def _items(session: Session, community: Community, plan: Plan) -> None:

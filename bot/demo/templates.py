@@ -43,6 +43,26 @@ _TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("收据编号", "character_string4", "receipt"),
         ],
     ),
+    "refund_done": (
+        "TMRefundDone000000000000000000000000000005",
+        "退款到账通知",
+        [
+            ("房号", "thing1", "room"),
+            ("退款金额", "amount2", "amount"),
+            ("退款时间", "time3", "refunded_at"),
+            ("说明", "thing4", "remark"),
+        ],
+    ),
+    "refund_failed": (
+        "TMRefundFailed0000000000000000000000000006",
+        "退款失败通知",
+        [
+            ("房号", "thing1", "room"),
+            ("退款金额", "amount2", "amount"),
+            ("退款时间", "time3", "refunded_at"),
+            ("说明", "thing4", "remark"),
+        ],
+    ),
 }
 
 PRODUCT_TEMPLATES: dict[str, dict[str, Any]] = {

@@ -12,20 +12,18 @@ from sqlalchemy.orm import Session
 
 from billing.bills import list_unpaid
 from billing.bindings import see_follower
-from billing.channels.base import ChannelRefused, ChannelUnreachable, OrderRequest
+from billing.channels.base import ChannelRefused, ChannelUnreachable
 from billing.errors import Conflict
 from billing.merchants import MerchantAccount, Provider, find_merchant
 from billing.money import Money
-from billing.payment_tables import OPEN_STATES, Payment, PaymentChannel, PaymentState
+from billing.payment_tables import OPEN_STATES, Payment, PaymentChannel
 from billing.payments import (
     ORDER_LIFE,
     InFlight,
     prepare,
-    record_call,
-    record_closed,
-    record_unknown,
 )
 from billing.privacy import mask_room
+from handlers.ordering import Superseded, alone, order
 from handlers.pages.choice import choose, designate, designate_whole, read_amount
 from handlers.pages.homes import Attempt, show_home
 from handlers.pages.qr import qr_image
@@ -34,7 +32,6 @@ from handlers.pages.refusals import Objected, Objection, Refusal, Refused
 from handlers.pages.tokens import payment_token, read_order
 from handlers.pages.viewer import in_wechat, require_viewer
 from handlers.services import Services
-from handlers.settlement import make_way
 from notify.links import HomeRef
 
 DESCRIPTION_CHARACTERS_MAX = 127
@@ -68,7 +65,10 @@ def pay(services: Services) -> ResponseReturnValue:
     wish = _read_wish(services, openid)
     now = services.clock()
     try:
-        prepared = _prepare_alone(services, openid, wish, now)
+        prepared = alone(services, lambda session: _prepare(session, services, openid, wish, now))
+    except InFlight:
+        back = url_for("pages.home", token=services.links.home_token(wish.home))
+        raise Refused(Refusal.BEING_PAID, back) from None
     except Objected as objected:
         attempt = Attempt(objected.objection, wish.chosen_ids)
         return show_home(services, openid, wish.home, attempt), 422
@@ -77,9 +77,8 @@ def pay(services: Services) -> ResponseReturnValue:
     if _is_over(payment, now):
         return redirect(url_for("pages.paid", token=token), 303)
     try:
-        call = payment.call or _order(services, prepared, openid)
-    except ChannelUnreachable as error:
-        log.warning("order_unknown", out_trade_no=payment.out_trade_no, reason=str(error))
+        call = _order(services, prepared, openid)
+    except ChannelUnreachable:
         return render_template(
             "pages/order_unknown.html", prepared=prepared, wish=request.form
         ), 503
@@ -110,26 +109,6 @@ def _read_wish(services: Services, openid: str) -> Wish:
         raise Refused(Refusal.FORM_STALE, url_for("pages.home", token=request.form["home"]))
     chosen = frozenset(bill.bill_id for bill in bills if bill is not None)
     return Wish(home, out_trade_no, chosen, request.form.get("amount", ""))
-
-
-def _prepare_alone(services: Services, openid: str, wish: Wish, now: datetime) -> Prepared:
-    """Write the payment down; an earlier one for the same bills is ended first.
-
-    Raises:
-        Objected, Refused: as `_prepare`; also when the earlier one cannot be ended now.
-    """
-    try:
-        with services.database.transaction() as session:
-            return _prepare(session, services, openid, wish, now)
-    except InFlight as busy:
-        back = url_for("pages.home", token=services.links.home_token(wish.home))
-        if not make_way(services, busy.payments):
-            raise Refused(Refusal.BEING_PAID, back) from None
-    try:
-        with services.database.transaction() as session:
-            return _prepare(session, services, openid, wish, now)
-    except InFlight:  # a third one was quicker
-        raise Refused(Refusal.BEING_PAID, back) from None
 
 
 def _prepare(
@@ -184,45 +163,25 @@ def _is_over(payment: Payment, now: datetime) -> bool:
 
 
 def _order(services: Services, prepared: Prepared, openid: str) -> dict[str, Any]:
-    """Register the order with the provider, no transaction open, and write down what came of it.
+    """Register the order with the provider, and refuse in words what it refuses.
 
     Raises:
-        ChannelUnreachable: no trustworthy answer; recorded as UNKNOWN; the form may be sent again.
-        Refused: the provider said no.
+        ChannelUnreachable: no trustworthy answer; the form may be sent again.
+        Refused: the provider said no, or another payment took its place.
     """
-    payment, merchant = prepared.payment, prepared.merchant
-    wish = OrderRequest(
-        out_trade_no=payment.out_trade_no,
-        channel=payment.channel,
-        description=_describe(services, prepared.visit),
-        amount=payment.amount,
-        payer_openid=openid,
-        notify_url=services.callback_url(merchant),
-        # From the payment, not from now: a repeated order must be identical to the first.
-        expires_at=payment.prepared_at + ORDER_LIFE,
-    )
+    back = url_for("pages.home", token=services.links.home_token(prepared.visit.ref))
     try:
-        call = services.channels[merchant.code].order(wish, services.clock())
-    except ChannelUnreachable:
-        with services.database.transaction() as session:
-            record_unknown(session, payment)
-        raise
+        return order(
+            services,
+            prepared.payment,
+            prepared.merchant,
+            description=_describe(services, prepared.visit),
+            payer_openid=openid,
+        )
     except ChannelRefused as refusal:
-        log.warning("order_refused", out_trade_no=payment.out_trade_no, code=refusal.code)
-        # After an earlier attempt without an answer, only the provider can say that it is over.
-        if payment.state is PaymentState.PREPARED:
-            with services.database.transaction() as session:
-                record_closed(session, payment, services.clock())
-        home_token = services.links.home_token(prepared.visit.ref)
-        raise Refused(Refusal.ORDER_REFUSED, url_for("pages.home", token=home_token)) from refusal
-    with services.database.transaction() as session:
-        may_be_offered = record_call(session, payment, call)
-    if not may_be_offered:
-        # Ended while it was being ordered; what the provider knows of it must not be paid.
-        make_way(services, [payment])
-        home_token = services.links.home_token(prepared.visit.ref)
-        raise Refused(Refusal.SUPERSEDED, url_for("pages.home", token=home_token))
-    return call
+        raise Refused(Refusal.ORDER_REFUSED, back) from refusal
+    except Superseded:
+        raise Refused(Refusal.SUPERSEDED, back) from None
 
 
 def _describe(services: Services, visit: Visit) -> str:

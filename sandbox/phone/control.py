@@ -2,15 +2,15 @@
 
 import ipaddress
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Blueprint, Response, abort, jsonify, request
 
 from sandbox.account.office import Office
 from sandbox.config import SandboxConfig
 from sandbox.faults import FaultError, Faults
-from sandbox.pay import PayBook
 from sandbox.phone.acts import Acts, CannotError
 from sandbox.phone.inbox import OWN, list_messages
 from sandbox.phone.payer import Payer, PayFailedError
@@ -20,6 +20,16 @@ from sandbox.store import Store
 
 TEXT_CHARACTERS_MAX = 2048
 SCENE_CHARACTERS_MAX = 64
+
+
+class Book(Protocol):
+    """A pretend payment provider, as seen by whoever compares or waits."""
+
+    def ledger(self) -> list[dict[str, object]]:
+        """List every order as the provider believes it to be."""
+
+    def wait_first_notify(self, out_trade_no: str, timeout_s: float) -> str:
+        """Wait (real seconds) for the first attempt of an order's callback; give its status."""
 
 
 class BadRequestError(ValueError):
@@ -113,7 +123,9 @@ def _add_state(blueprint: Blueprint, store: Store) -> None:
         return jsonify({"on": on})
 
 
-def world_routes(config: SandboxConfig, office: Office, book: PayBook, faults: Faults) -> Blueprint:
+def world_routes(
+    config: SandboxConfig, office: Office, books: Sequence[Book], faults: Faults
+) -> Blueprint:
     """Give the blueprint with what concerns no single phone."""
     blueprint = Blueprint("world", __name__)
     blueprint.before_request(refuse_strangers)
@@ -138,7 +150,7 @@ def world_routes(config: SandboxConfig, office: Office, book: PayBook, faults: F
 
     @blueprint.get("/ledger")
     def ledger() -> Response:
-        return jsonify({"orders": book.ledger()})
+        return jsonify({"orders": [order for book in books for order in book.ledger()]})
 
     @blueprint.get("/demo.json")
     def demo() -> tuple[Response, int]:

@@ -65,11 +65,33 @@ class Page:
                 continue
             if yuan is not None:
                 inputs[0].set("value", yuan)
-            buttons = form.xpath(
-                ".//button[not(@type) or @type='submit'][not(@disabled)]"
-                " | .//input[@type='submit'][not(@disabled)]"
-            )
-            return self._submission(form, buttons[0] if buttons else None)
+            return self._submission(form, self._button(form))
+        return None
+
+    def way(self, way: str, yuan: str | None) -> Submission | str | None:
+        """Choose a way to pay: give its form, filled as `payment_form` does, or its address."""
+        found = self._root.xpath("//*[@data-way=$way]", way=way)
+        if not found:
+            return None
+        if found[0].tag == "a":
+            return urljoin(self._url, str(found[0].get("href", "")))
+        form = found[0] if found[0].tag == "form" else next(found[0].iterancestors("form"), None)
+        if form is None:
+            return None
+        inputs = form.xpath(f".//input[@name='{AMOUNT}']")
+        if yuan is not None and inputs:
+            inputs[0].set("value", yuan)
+        return self._submission(form, self._button(form) if form is found[0] else found[0])
+
+    def redirect(self) -> str | None:
+        """Give the address of the cashier that a page sends its payer to."""
+        found = self._root.xpath("//@data-redirect")
+        return urljoin(self._url, str(found[0])) if found else None
+
+    def confirmation(self) -> tuple[Submission, str] | None:
+        """Give a pretend cashier's form and the number of the order it pays."""
+        for form in self._root.xpath("//form[@data-order]"):
+            return self._submission(form, self._button(form)), str(form.get("data-order"))
         return None
 
     def call(self) -> Call | None:
@@ -82,6 +104,13 @@ class Page:
             raise ValueError("data-jsapi is not an object of texts")
         back = found[0].get("data-return")
         return Call(params, urljoin(self._url, back) if back else None)
+
+    def _button(self, form: Any) -> Any:
+        buttons = form.xpath(
+            ".//button[not(@type) or @type='submit'][not(@disabled)]"
+            " | .//input[@type='submit'][not(@disabled)]"
+        )
+        return buttons[0] if buttons else None
 
     def _submission(self, form: Any, button: Any) -> Submission:
         fields = [(str(name), str(value)) for name, value in form.form_values()]

@@ -23,6 +23,14 @@ class Receipt:
     notify_status: str
 
 
+def submitting(form: Submission) -> Visit:
+    """Give the request a browser makes when a form is submitted."""
+    if form.method == "GET":
+        return Visit(f"{form.url.partition('?')[0]}?{form.body.decode()}")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return Visit(form.url, form.method, form.body, headers)
+
+
 class Payer:
     """Pays as one would by hand, through the same browser and the same cashier."""
 
@@ -57,12 +65,7 @@ class Payer:
         return form
 
     def _submit(self, openid: str, form: Submission) -> Call:
-        if form.method == "GET":
-            visit = Visit(f"{form.url.partition('?')[0]}?{form.body.decode()}")
-        else:
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            visit = Visit(form.url, form.method, form.body, headers)
-        page = self._open(openid, visit, "submit")
+        page = self._open(openid, submitting(form), "submit")
         try:
             call = page.call()
         except ValueError as error:

@@ -65,6 +65,28 @@ class Loaded:
         return self.body.decode(errors="replace")
 
 
+def fetch(visit: Visit, jar: RequestsCookieJar, user_agent: str) -> Loaded:
+    """Make one request as the browser of that name, with its cookies; raises WebError."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.cookies = jar
+        session.headers.clear()
+        headers = {"Accept": _PAGE, "Accept-Language": "zh-CN,zh-Hans;q=0.9", **visit.headers}
+        try:
+            answer = session.request(
+                visit.method,
+                visit.url,
+                data=visit.body,
+                headers=headers | {"User-Agent": user_agent},
+                timeout=LOADS_WITHIN_S,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise WebError(f"the service gives no answer ({type(error).__name__})") from None
+    kept = {name.lower(): value for name, value in answer.headers.items()}
+    return Loaded(visit.url, answer.status_code, kept, answer.content)
+
+
 class WebView:
     """The browsers of all phones. Cookies live as long as the sandbox's process."""
 
@@ -83,24 +105,7 @@ class WebView:
         """Make one request to the service; raises WebError for other hosts and no answer."""
         if not self.addresses(openid).is_service(visit.url):
             raise WebError(f"{urlsplit(visit.url).netloc} is not the service")
-        with requests.Session() as session:
-            session.trust_env = False
-            session.cookies = self._jar(openid)
-            session.headers.clear()
-            headers = {"Accept": _PAGE, "Accept-Language": "zh-CN,zh-Hans;q=0.9", **visit.headers}
-            try:
-                answer = session.request(
-                    visit.method,
-                    visit.url,
-                    data=visit.body,
-                    headers=headers | {"User-Agent": USER_AGENT},
-                    timeout=LOADS_WITHIN_S,
-                    allow_redirects=False,
-                )
-            except requests.RequestException as error:
-                raise WebError(f"the service gives no answer ({type(error).__name__})") from None
-        kept = {name.lower(): value for name, value in answer.headers.items()}
-        return Loaded(visit.url, answer.status_code, kept, answer.content)
+        return fetch(visit, self._jar(openid), USER_AGENT)
 
     def browse(self, openid: str, visit: Visit) -> Loaded:
         """Open an address as a person does: sign-in and redirects are followed. Raises WebError."""

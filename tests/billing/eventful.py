@@ -20,15 +20,21 @@ from billing.bill_issue import issue_chunk
 from billing.bill_run import run_bills
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunKind
 from billing.bills import Bill, BillLine, LineKind, list_lines
+from billing.channels.base import RefundAnswer, RefundState
 from billing.closing import close_period
 from billing.deposits import Deposit, DepositMove, DepositMovement
 from billing.facts import FactKind, record
 from billing.ledger import EntryKind, FixedAccount, Leg, ensure_accounts, post
+from billing.merchants import MerchantAccount
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
+from billing.people import get_staff
 from billing.period import DateRange, Period
 from billing.pricing import ApportionBy, apportion, recompute
 from billing.property import SubjectKind
+from billing.refund_outcomes import pay_out_refund, record_answer
+from billing.refund_tables import Refund
+from billing.refunds import approve_refund, new_out_refund_no, request_refund
 from billing.shared_costs import SharedCost
 from billing.tariffs import ChargeItem, FeeKind
 from billing.voids import void_bill
@@ -316,6 +322,56 @@ def hold_a_deposit(session: Session, world: World, unit_id: int) -> None:
         )
 
 
+def ask_back(
+    world: World, payment_id: int, fen: int, *, approve: bool = True, release: bool = False
+) -> Refund:
+    """Ask for money of a payment back, and have that approved."""
+    asker, decider = staff(world, "liu"), staff(world, "zhao")
+    with world.database.transaction() as session:
+        asked = request_refund(
+            session,
+            world.community.id,
+            payment_id,
+            Money(fen),
+            reason="多缴",
+            release_bills=release,
+            by=asker,
+            now=NOW,
+            out_refund_no=new_out_refund_no(),
+        )
+        if approve:
+            approve_refund(session, asked.community_id, asked.id, by=decider, today=TODAY, now=NOW)
+        return asked
+
+
+def give_back(world: World, payment: Payment) -> None:
+    """Refunds of a payment that is a prepayment in part, in every state; and one in cash."""
+    ask_back(world, payment.id, 1_00, approve=False)
+    ask_back(world, payment.id, 2_00)
+    for fen, state in ((4_00, RefundState.DONE), (8_00, RefundState.CLOSED)):
+        refund = ask_back(world, payment.id, fen)
+        with world.database.transaction() as session:
+            merchant = session.get_one(MerchantAccount, payment.merchant_id)
+            answer = RefundAnswer(
+                mchid=merchant.mchid,
+                out_trade_no=payment.out_trade_no,
+                out_refund_no=refund.out_refund_no,
+                state=state,
+                amount=refund.amount,
+                at=NOW,
+            )
+            record_answer(session, merchant, answer, NOW)
+    in_cash = text("SELECT max(id) FROM payment WHERE channel = 'cash' AND unit_id = :unit_id")
+    with world.database.transaction() as session:
+        paid = session.execute(in_cash, {"unit_id": world.unit("2-1-803").id}).scalar_one()
+    refund = ask_back(world, paid, 16_00, release=True)
+    assert refund.released > Money(0)
+    with world.database.transaction() as session:
+        cashier = get_staff(session, "chen")
+        here = world.community.id
+        pay_out_refund(session, here, refund.id, by=cashier, reference="TK-1", now=NOW)
+
+
 def let_everything_happen(world: World) -> None:
     """Adjust, waive, take back, share, pay, void, prepay, close: the books stay whole."""
     behind, in_time = world.unit(BEHIND).id, world.unit(IN_TIME).id
@@ -354,7 +410,7 @@ def let_everything_happen(world: World) -> None:
         hold_a_deposit(session, world, in_time)
     adjust(world, old[in_time], AdjustmentKind.ADJUSTMENT, -8_80, back=False)
     adjust(world, november.id, AdjustmentKind.ADJUSTMENT, -5_00, back=False)
-    pay(world, BEHIND)
+    paid = pay(world, BEHIND)
     void(world, october.id)
     void(world, shared[in_time], AfterVoid.EXCLUDE)
     december = Period("2026-12")
@@ -380,6 +436,7 @@ def let_everything_happen(world: World) -> None:
                 )
             )
     void(world, draft)
+    give_back(world, paid)
     manager = staff(world, "zhao")
     with world.database.transaction() as session:
         for month in ("2026-07", "2026-08"):

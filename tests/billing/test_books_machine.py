@@ -30,7 +30,7 @@ from billing.bill_run import run_bills
 from billing.bills import Bill, BillLine, LineKind, list_unpaid
 from billing.bindings import see_follower
 from billing.business_day import BEIJING
-from billing.channels.base import ProviderAnswer, ProviderState
+from billing.channels.base import ProviderAnswer, ProviderState, RefundAnswer, RefundState
 from billing.checks import run_checks
 from billing.closing import close_period, trial_balance
 from billing.confirmation import confirm
@@ -49,6 +49,9 @@ from billing.people import Occupancy, Staff, get_staff
 from billing.period import Period
 from billing.prepayments import set_auto_deduction, top_up
 from billing.property import Unit
+from billing.refund_outcomes import pay_out_refund, record_answer, reject_refund
+from billing.refund_tables import Refund, RefundStage
+from billing.refunds import approve_refund, get_refund, new_out_refund_no, request_refund
 from billing.shares import split_bill
 from billing.voids import void_bill
 from tests.billing.test_run_crashes import Killed, Mortal
@@ -211,6 +214,84 @@ class Books(RuleBasedStateMachine):
                 now=self.now,
             )
         )
+
+    @rule(which=anything, fen=anything, release=st.booleans())
+    def money_is_asked_back(self, which: int, fen: int, release: bool) -> None:
+        def act(session: Session) -> None:
+            came = select(Payment.id).order_by(Payment.id.desc()).limit(20)
+            found = self.pick(session, came, which)
+            assert found is not None
+            amount = session.get_one(Payment, (self.here, found)).amount
+            request_refund(
+                session,
+                self.here,
+                found,
+                Money(1 + fen % amount.fen) if fen % 3 else amount,
+                reason="重复缴费",
+                release_bills=release,
+                by=self.staff(session, "liu"),
+                now=self.now,
+                out_refund_no=new_out_refund_no(),
+            )
+
+        self.attempt(act)
+
+    def refund(self, session: Session, stages: Sequence[RefundStage], which: int) -> int | None:
+        query = select(Refund.id).where(Refund.state.in_(stages)).order_by(Refund.id)
+        return self.pick(session, query, which)
+
+    @rule(which=anything, login=st.sampled_from(["zhao", "chen"]), approve=st.integers(0, 4))
+    def a_refund_is_decided(self, which: int, login: str, approve: int) -> None:
+        def act(session: Session) -> None:
+            waiting = (RefundStage.REQUESTED, RefundStage.APPROVED)
+            found = self.refund(session, waiting[: 1 + (approve == 0)], which)
+            if found is None:
+                return
+            by = self.staff(session, login)
+            if approve:
+                approve_refund(session, self.here, found, by=by, today=self.today, now=self.now)
+            else:
+                reject_refund(session, self.here, found, by=by, reason="已协商", now=self.now)
+
+        self.attempt(act)
+
+    @rule(
+        which=anything,
+        said=st.lists(st.sampled_from(list(RefundState)), min_size=1, max_size=3),
+        wrong=st.integers(min_value=0, max_value=9),
+    )
+    def the_provider_speaks_of_a_refund(
+        self, which: int, said: Sequence[RefundState], wrong: int
+    ) -> None:
+        def act(session: Session) -> None:
+            found = self.refund(session, list(RefundStage), which)
+            if found is None:
+                return
+            refund = get_refund(session, self.here, found)
+            payment = session.get_one(Payment, (self.here, refund.payment_id))
+            merchant = session.scalars(select(MerchantAccount)).one()
+            for state in said:
+                answer = RefundAnswer(
+                    mchid=merchant.mchid,
+                    out_trade_no=payment.out_trade_no,
+                    out_refund_no=refund.out_refund_no,
+                    state=state,
+                    amount=refund.amount + Money(1) if wrong == 0 else refund.amount,
+                    at=self.now - timedelta(days=wrong),
+                )
+                record_answer(session, merchant, answer, self.now)
+
+        self.attempt(act)
+
+    @rule(which=anything)
+    def a_refund_is_paid_out(self, which: int) -> None:
+        def act(session: Session) -> None:
+            found = self.refund(session, [RefundStage.APPROVED], which)
+            if found is not None:
+                by = self.staff(session, "chen")
+                pay_out_refund(session, self.here, found, by=by, reference="TK", now=self.now)
+
+        self.attempt(act)
 
     @rule(home=anything, items=st.sets(st.sampled_from(["property", "garbage", "parking"])))
     def a_home_chooses_what_its_prepayment_pays(self, home: int, items: set[str]) -> None:

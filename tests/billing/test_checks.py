@@ -14,6 +14,7 @@ from tests.billing.eventful import let_everything_happen
 from tests.conftest import World
 
 PREPAYMENTS = "SELECT id FROM account WHERE code = 'liabilities:prepayments'"
+REFUNDS = "SELECT id FROM account WHERE code = 'liabilities:refunds'"
 PAID = """
     SELECT id FROM payment WHERE state = 'confirmed' AND channel = 'cash' ORDER BY id LIMIT 1
 """
@@ -189,12 +190,45 @@ FAULTS: dict[str, list[str]] = {
         "DELETE FROM payment_allocation WHERE amount < 0",
         f"DELETE FROM posting WHERE entry_id = ({RELEASE})",
     ],
-    "a home's prepayment is what it brought along and paid beyond its bills, never negative": [
+    "a home's prepayment is what it brought along and paid beyond its bills, less refunds": [
         f"UPDATE posting SET account_id = ({PREPAYMENTS}) WHERE entry_id = 1 AND debit > 0",
         f"UPDATE posting SET unit_id = unit_id + 1 WHERE account_id = ({PREPAYMENTS})",
         f"UPDATE payment SET channel = 'cash' WHERE id = ({PREPAID})",
         f"UPDATE posting SET unit_id = NULL WHERE account_id = ({PREPAYMENTS})",
+        "UPDATE refund SET state = 'failed' WHERE state = 'approved'",
         f"UPDATE payment_allocation SET amount = amount + 1 WHERE payment_id = ({PAID})",
+    ],
+    "no more is refunded of a payment than was paid, and never of one that was taken back": [
+        "UPDATE refund SET amount = 100000000 WHERE state = 'done'",
+        "UPDATE payment SET state = 'reversed' WHERE id IN (SELECT payment_id FROM refund)",
+        "UPDATE payment SET channel = 'prepaid' WHERE id IN (SELECT payment_id FROM refund)",
+    ],
+    "what is held for refunds of a home is what the journal owes it for them": [
+        "UPDATE refund SET amount = amount - 1 WHERE state = 'approved'",
+        "UPDATE refund SET state = 'requested' WHERE state = 'approved'",
+        "UPDATE refund SET state = 'unknown', done_at = NULL WHERE state = 'done'",
+        f"UPDATE posting SET unit_id = unit_id + 1 WHERE account_id = ({REFUNDS})",
+        f"UPDATE posting SET account_id = ({PREPAYMENTS}) WHERE account_id = ({REFUNDS})",
+    ],
+    "a refund is held, freed, given back and told as its state says, in full": [
+        "UPDATE refund SET state = 'requested' WHERE state = 'approved'",
+        "UPDATE refund SET state = 'approved', approved_by = 2 WHERE state = 'requested'",
+        "UPDATE refund SET state = 'approved' WHERE state = 'failed'",
+        "UPDATE refund SET state = 'failed', done_at = NULL WHERE state = 'done'",
+        "UPDATE refund SET amount = amount + 1 WHERE state = 'done'",
+        "DELETE FROM fact WHERE kind = 'refund_approved'",
+        "DELETE FROM fact WHERE kind = 'refund_done'",
+        "DELETE FROM fact WHERE kind = 'refund_failed'",
+        "DELETE FROM refund WHERE state = 'approved'",
+        "UPDATE journal_entry SET idempotency_key = 'lost' || id WHERE kind = 'refund'",
+        "UPDATE journal_entry SET reverses_id = NULL WHERE idempotency_key LIKE"
+        " 'reversal:refund_held:%'",
+    ],
+    "what a refund took from bills is owed on them again": [
+        "UPDATE refund SET released = released - 1 WHERE released > 0",
+        "UPDATE refund SET released = 1 WHERE state = 'failed'",
+        "UPDATE journal_entry SET idempotency_key = 'lost' || id WHERE idempotency_key LIKE"
+        " 'release:refund:%'",
     ],
     "no deposit is returned or kept beyond what was taken": [
         "UPDATE deposit_movement SET amount = 190001 WHERE move = 'returned'",

@@ -19,6 +19,7 @@ from billing.channels.base import ProviderAnswer, ProviderState
 from billing.checks import run_checks
 from billing.confirmation import Outcome, confirm
 from billing.db import Database
+from billing.discrepancies import Discrepancy
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.ledger import EntryKind, FixedAccount, JournalEntry, balance
@@ -36,7 +37,6 @@ from billing.payments import (
     record_unknown,
 )
 from billing.receipts import number_waiting
-from billing.reconciliation import Discrepancy
 from tests.conftest import NOW, World, many_rounds
 
 OPENID = "o-payer"

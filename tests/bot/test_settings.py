@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.settings import Settings, SettingsError, database_url
+from tests.billing.channels.alipay_provider import alipay_keys
 from tests.billing.channels.provider import key_pair, merchant_keys
 
 APP_ID = "wxsandbox0000000001"
@@ -41,12 +42,19 @@ OPTIONAL = {
         {"bill_issued": {"template_id": "TM1", "fields": {"thing1": "room"}}}
     ),
     "WECHAT_PAY_MERCHANTS": "{}",
+    "ALIPAY_MERCHANTS": "{}",
+    "ALIPAY_GATEWAY": "https://openapi.alipay.com/gateway.do",
 }
 
 
 def merchants(**changes: Any) -> str:
     """One merchant account as WECHAT_PAY_MERCHANTS holds it."""
     return json.dumps({"HYPM": asdict(merchant_keys()) | changes})
+
+
+def alipay_merchants(**changes: Any) -> str:
+    """One application as ALIPAY_MERCHANTS holds it."""
+    return json.dumps({"hy-alipay": asdict(alipay_keys()) | changes})
 
 
 def refusal(environ: Mapping[str, str]) -> str:
@@ -67,15 +75,19 @@ def test_the_required_settings_are_enough() -> None:
     assert settings.wechat_mode == "secure"
     assert settings.wechat_pay_base == "https://api.mch.weixin.qq.com"
     assert (settings.wechat_templates, settings.merchants) == ({}, {})
+    assert settings.alipay_gateway == "https://openapi.alipay.com/gateway.do"
+    assert settings.alipay_merchants == {}
 
 
 def test_every_setting_can_be_given() -> None:
     given = {**REQUIRED, **OPTIONAL, "MINGZHANG_PORT": "8123", "WECHAT_MODE": "compatible"}
-    settings = Settings.from_env(given | {"WECHAT_PAY_MERCHANTS": merchants()})
+    given |= {"WECHAT_PAY_MERCHANTS": merchants(), "ALIPAY_MERCHANTS": alipay_merchants()}
+    settings = Settings.from_env(given)
     assert (settings.port, settings.wechat_mode) == (8123, "compatible")
     assert settings.wechat_aes_key_previous == OPTIONAL["WECHAT_AES_KEY_PREVIOUS"]
     assert settings.wechat_templates["bill_issued"]["fields"] == {"thing1": "room"}
     assert settings.merchants == {"HYPM": merchant_keys()}
+    assert settings.alipay_merchants == {"hy-alipay": alipay_keys()}
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -203,6 +215,47 @@ def test_two_codes_for_one_merchant_account_contradict_each_other() -> None:
     assert refusal(environ) == "WECHAT_PAY_MERCHANTS: A and B have the same mchid"
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"app_id": "wx1"}, "app_id must be digits"),
+        ({"seller_id": ""}, "seller_id must be a text that is not empty"),
+        ({"app_private_key": "nonsense"}, "app_private_key is not an RSA private key in PEM"),
+        (
+            {"app_private_key": key_pair("alipay").public},
+            "app_private_key is not an RSA private key in PEM",
+        ),
+        ({"alipay_public_key": "nonsense"}, "alipay_public_key is not an RSA public key in PEM"),
+        (
+            {"alipay_public_key": key_pair("alipay app").public},
+            "alipay_public_key is the application's own; take Alipay's from its console",
+        ),
+    ],
+)
+def test_unusable_keys_of_an_application_are_named(change: dict[str, Any], reason: str) -> None:
+    environ = REQUIRED | {"ALIPAY_MERCHANTS": alipay_merchants(**change)}
+    assert refusal(environ) == f"ALIPAY_MERCHANTS: hy-alipay.{reason}"
+
+
+def test_merchant_codes_and_sellers_are_unique() -> None:
+    keys = asdict(alipay_keys())
+    environ = REQUIRED | {"ALIPAY_MERCHANTS": json.dumps({"A": keys, "B": keys})}
+    assert refusal(environ) == "ALIPAY_MERCHANTS: A and B have the same seller_id"
+    environ = REQUIRED | {
+        "WECHAT_PAY_MERCHANTS": merchants(),
+        "ALIPAY_MERCHANTS": json.dumps({"HYPM": keys}),
+    }
+    assert refusal(environ) == "ALIPAY_MERCHANTS: HYPM is a code of WECHAT_PAY_MERCHANTS"
+
+
+@pytest.mark.parametrize(
+    "value", ["openapi.alipay.com/gateway.do", "https://x.test", "https://x.test/g?a=1", "http://["]
+)
+def test_the_gateway_is_a_whole_address(value: str) -> None:
+    reason = refusal(REQUIRED | {"ALIPAY_GATEWAY": value})
+    assert reason == "ALIPAY_GATEWAY must be http(s)://host[:port]/path without a query"
+
+
 def test_the_previous_aes_key_must_be_another() -> None:
     environ = REQUIRED | {"WECHAT_AES_KEY_PREVIOUS": REQUIRED["WECHAT_AES_KEY"]}
     assert refusal(environ) == "WECHAT_AES_KEY_PREVIOUS must differ from WECHAT_AES_KEY"
@@ -210,8 +263,8 @@ def test_the_previous_aes_key_must_be_another() -> None:
 
 def test_no_secret_is_shown_by_printing_settings() -> None:
     environ = REQUIRED | OPTIONAL | {"WECHAT_PAY_MERCHANTS": merchants()}
-    settings = Settings.from_env(environ)
-    shown = f"{settings!r} {settings} {settings.merchants!r}"
+    settings = Settings.from_env(environ | {"ALIPAY_MERCHANTS": alipay_merchants()})
+    shown = f"{settings!r} {settings} {settings.merchants!r} {settings.alipay_merchants!r}"
     hidden = [*SECRETS.values(), OPTIONAL["WECHAT_AES_KEY_PREVIOUS"]]
     hidden += ["database-password", "redis-password", merchant_keys().api_v3_key, "PRIVATE KEY"]
     assert [secret for secret in hidden if secret in shown] == []

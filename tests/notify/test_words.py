@@ -10,11 +10,13 @@ import pytest
 from billing.alerts import Alert, AlertKind
 from billing.bills import BillState
 from billing.money import ZERO, Money
+from billing.payment_tables import PaymentChannel
 from billing.period import Period
 from billing.property import Community
+from billing.refund_tables import RefundStage
 from bot.demo.templates import PRODUCT_TEMPLATES
 from notify.catalog import NOTICES, NoticeKind, Transport
-from notify.matters import PaidPayment
+from notify.matters import EndedRefund, PaidPayment
 from notify.merge import Telling
 from notify.render import Content, render
 from notify.wording import text_environment
@@ -53,6 +55,9 @@ def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) ->
         total=sum((one.outstanding for one in bills), ZERO),
         span=(bills[0].period.start, bills[-1].period.end - timedelta(days=1)) if bills else None,
         payment=PaidPayment(Money(123450), NOW, "2026-000017"),
+        refund=EndedRefund(
+            Money(5000), NOW, RefundStage.DONE, PaymentChannel.WECHAT_JSAPI, Money(5000)
+        ),
         alerts=(Alert(kind=AlertKind.DISCREPANCY, raised_at=NOW),),
         today=TODAY,
         url="http://pay.example/o/bill/x",

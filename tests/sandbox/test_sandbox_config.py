@@ -17,16 +17,27 @@ def write(folder: Path, config: Any) -> Path:
 
 
 def good(folder: Path) -> dict[str, Any]:
-    return values("http://127.0.0.1:8000", "http://127.0.0.1:8100", folder)
+    apps = [
+        {
+            "app_id": app_id,
+            "seller_id": "2088931260191242",
+            "app_public_key_pem": "-",
+            "alipay_private_key_pem": "-",
+        }
+        for app_id in ("2021001188613166", "2021001188613167")
+    ]
+    config = values("http://127.0.0.1:8000", "http://127.0.0.1:8100", folder)
+    return config | {"alipay": apps}
 
 
 def test_relative_paths_are_seen_from_the_file_and_the_rate_has_a_default(tmp_path: Path) -> None:
     config = good(tmp_path) | {"state_file": "state/sandbox.sqlite3"}
-    del config["clock_rate"], config["demo_file"]
+    del config["clock_rate"], config["demo_file"], config["alipay"]
     loaded = load(write(tmp_path, config))
     assert loaded.state_file == tmp_path / "state/sandbox.sqlite3"
     assert loaded.demo_file is None
     assert loaded.clock_rate == 60
+    assert loaded.alipay == ()
     assert loaded.templates[0].field_names == ("thing1", "amount2", "time3")
 
 
@@ -53,6 +64,12 @@ def test_relative_paths_are_seen_from_the_file_and_the_rate_has_a_default(tmp_pa
         ("platform.public_key_id", 7),
         ("platform.certificate_serial", "no digits"),
         ("colour", "red"),
+        ("alipay", {}),
+        ("alipay[0].app_id", "wx1"),
+        ("alipay[0].seller_id", "1900000001"),
+        ("alipay[0].app_public_key_pem", ""),
+        ("alipay[0].name", "花园物业"),
+        ("alipay[1].app_id", "2021001188613166"),
     ],
 )
 def test_a_bad_value_is_named(path: str, value: Any, tmp_path: Path) -> None:

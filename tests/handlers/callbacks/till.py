@@ -12,12 +12,12 @@ from billing.bills import list_unpaid
 from billing.bindings import see_follower
 from billing.channels.base import Channel
 from billing.checks import run_checks
+from billing.discrepancies import Discrepancy
 from billing.ledger import FixedAccount, balance
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
 from billing.payments import ORDER_LIFE, new_out_trade_no, prepare, record_call
 from billing.privacy import Vault
-from billing.reconciliation import Discrepancy
 from handlers.services import Services
 from notify.links import Links
 from notify.wechat import WeChat

@@ -1,0 +1,5 @@
+"""What refunds and reconciliation are tested with."""
+
+from tests.desk import desk
+
+__all__ = ["desk"]
