@@ -169,7 +169,7 @@ def _has_owner_with(
         )
     )
     ends = [vault.open(phone)[-DIGITS:] for phone in sealed if phone is not None]
-    return any([hmac.compare_digest(end.encode(), digits.encode()) for end in ends])
+    return any(hmac.compare_digest(end.encode(), digits.encode()) for end in ends)
 
 
 def _was_told_today(session: Session, lookup: HomeLookup, now: datetime) -> bool:

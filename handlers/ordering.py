@@ -5,6 +5,7 @@ and whatever it says, or does not say, is written down before anything is shown 
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -12,10 +13,13 @@ from sqlalchemy.orm import Session
 
 from billing.channels.base import ChannelRefused, ChannelUnreachable, OrderRequest
 from billing.merchants import MerchantAccount
-from billing.payment_tables import Payment, PaymentState
+from billing.payment_tables import Payment, PaymentChannel, PaymentState
 from billing.payments import ORDER_LIFE, InFlight, record_call, record_closed, record_unknown
 from handlers.services import Services
 from handlers.settlement import make_way
+
+CALL_LIFE = {PaymentChannel.WECHAT_H5: timedelta(minutes=4)}
+"""How long the answer to an order is used again; WeChat's `h5_url` opens for five minutes."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +59,7 @@ def order(
     return_url: str | None = None,
 ) -> dict[str, Any]:
     """Register the order with the provider; returns what the payer's browser needs. A payment that
-    was ordered before is not ordered again.
+    was ordered before is not ordered again while what the provider gave for it is good.
 
     Args:
         description: what the provider shows the payer; must be the same in every repetition.
@@ -66,7 +70,7 @@ def order(
             without an answer: then only the provider can say that it is over.
         Superseded: another payment of the same bills took its place meanwhile.
     """
-    if payment.call is not None:
+    if payment.call is not None and not _is_stale(payment, services.clock()):
         return payment.call
     request = OrderRequest(
         out_trade_no=payment.out_trade_no,
@@ -99,3 +103,9 @@ def order(
         make_way(services, [payment])  # what the provider knows of it must not be paid
         raise Superseded(payment.out_trade_no)
     return call
+
+
+def _is_stale(payment: Payment, now: datetime) -> bool:
+    """Whether what the provider gave for the payer may no longer open his cashier."""
+    life = CALL_LIFE.get(payment.channel)
+    return life is not None and payment.prepared_at + life <= now

@@ -12,6 +12,7 @@ from billing.receipts import number_waiting
 from billing.tariffs import FeeKind, list_tariffs
 from handlers.pages.queries import (
     list_paid_lines,
+    prepaid_parts,
     require_bound,
     sum_paid,
     visit_home,
@@ -19,7 +20,7 @@ from handlers.pages.queries import (
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.results import visit_payment
 from handlers.pages.tokens import payment_token, read_payment
-from handlers.pages.viewer import require_viewer
+from handlers.pages.viewer import require_viewer, welcome_anyone
 from handlers.services import Services
 from notify.links import BillRef
 
@@ -74,7 +75,7 @@ def tariffs(services: Services, token: str) -> ResponseReturnValue:
 
 def receipt(services: Services, token: str) -> ResponseReturnValue:
     """`GET /o/receipt/<token>`: proof of a payment, to print; without lines for a stranger."""
-    openid = require_viewer(services)
+    openid = welcome_anyone(services).openid
     with services.database.transaction() as session:
         record, visit = visit_payment(session, openid, read_payment(token))
         if record.receipt is None:
@@ -84,6 +85,7 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
         if record.receipt is None:
             raise Refused(Refusal.BROKEN_LINK)
         lines = list_paid_lines(session, record.payment)
+        _, moved = prepaid_parts(session, record.payment)
     return render_template(
         "pages/receipt.html",
         visit=visit,
@@ -91,6 +93,7 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
         receipt=record.receipt,
         lines=lines if visit.bound else [],
         prepaid=record.payment.amount - sum_paid(lines),
+        moved=moved,
         home_token=services.links.home_token(visit.ref),
     )
 
