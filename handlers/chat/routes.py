@@ -8,7 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from handlers.chat import bills, bind, delivered, help, pay, payments, sign_in, tariff, welcome
+from handlers.chat import (
+    balance,
+    bills,
+    bind,
+    delivered,
+    help,
+    pay,
+    payments,
+    sign_in,
+    tariff,
+    welcome,
+)
 from handlers.chat.context import Chat, QuestionKind, Reply
 from handlers.chat.topics import Topic
 
@@ -62,6 +73,9 @@ TABLE = (
     Route(Topic.HISTORY, BOUND, bills.history),
     Route(Topic.PAY, BOUND, pay.pay),
     Route(Topic.PAYMENTS, BOUND, payments.history),
+    Route(Topic.METHODS, BOUND, pay.methods),
+    Route(Topic.BALANCE, BOUND, balance.show),
+    Route(Topic.AUTOPAY, BOUND, balance.autopay),
     Route(Topic.TARIFF, BOUND, tariff.tariff),
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, bind.unbind),
@@ -77,7 +91,6 @@ ROUTES: Mapping[str, Route] = {route.name: route for route in TABLE}
 
 NEAREST: Mapping[str, Topic] = {
     "bills.explain_change": Topic.DETAIL,
-    "payments.methods": Topic.PAY,
     "dispute": Topic.HUMAN,
 }
 """Intents without a handler of their own, and the topic that serves them best."""

@@ -11,7 +11,7 @@ its session, and what it ordered is remembered there.
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import redirect, request, session, url_for
 from werkzeug.wrappers import Response
@@ -28,6 +28,9 @@ OAUTH_STATES_MAX = 4
 
 ORDERS_REMEMBERED_MAX = 8
 """Payments a browser remembers having ordered."""
+
+QUERY = frozenset({"amount", "community"})
+"""What our own links say behind the path."""
 
 OPENID, SINCE, STATES, BACK = "openid", "since", "oauth", "back"
 BROWSER, ORDERS = "browser", "orders"
@@ -79,7 +82,9 @@ def require_viewer(services: Services) -> str:
     if openid is None and request.method == "POST":
         raise Refused(Refusal.SIGN_IN_AGAIN)
     if openid is None:
-        raise SignInNeeded(quote(request.path))  # what a messenger added to the link stays behind
+        # What a messenger added to the link stays behind.
+        ours = {name: value for name, value in request.args.items() if name in QUERY}
+        raise SignInNeeded(quote(request.path) + (f"?{urlencode(ours)}" if ours else ""))
     return openid
 
 
