@@ -108,9 +108,7 @@ def look_up_home(
         session.execute(LOCK_TRIES, {"name": name})
     if _is_locked(session, community.id, room, payer_hash, now):
         return Lookup(LookedUp.LOCKED)
-    unit = session.scalar(
-        select(Unit).where(Unit.community_id == community.id, Unit.room == room)
-    )
+    unit = session.scalar(select(Unit).where(Unit.community_id == community.id, Unit.room == room))
     found = unit is not None and _has_owner_with(session, vault, unit, digits, now)
     lookup = HomeLookup(
         community_id=community.id,
@@ -147,9 +145,7 @@ def _is_locked(
     return max(tries) >= TRIES_MAX
 
 
-def _has_owner_with(
-    session: Session, vault: Vault, unit: Unit, digits: str, now: datetime
-) -> bool:
+def _has_owner_with(session: Session, vault: Vault, unit: Unit, digits: str, now: datetime) -> bool:
     """Whether a present owner's telephone number ends so. Only this home's are opened."""
     today = business_date(now)
     sealed = session.scalars(
