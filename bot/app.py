@@ -34,6 +34,11 @@ PAGES_RATE = "300/minute"
 SIGN_IN_RATE = "20/minute"
 """Of one address: every fresh code to scan costs a call to WeChat."""
 
+OPEN_PAGES_RATE = "60/minute"
+"""Of one address: pages that need no sign-in outside WeChat, so that nobody walks through homes."""
+
+OPEN_PAGES = ("pages.scan", "pages.find", "pages.find_home")
+
 PAGES_AT_ONCE_MAX = 12
 """Of the 16 threads of `serve`. A page may wait for WeChat or for the payment provider; when those
 are slow on the day of the bills, pushes and payment callbacks still find a thread.
@@ -115,10 +120,10 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, redis: Redis) -> None:
         in_memory_fallback_enabled=True,
     )
     limiter.shared_limit(PAGES_RATE, scope="pages", key_func=_visitor)(owner_pages)
-    limited = limiter.limit(SIGN_IN_RATE, override_defaults=False)
-    app.view_functions["pages.sign_in"] = limited(  # type: ignore[assignment]
-        app.view_functions["pages.sign_in"]
-    )
+    rates = {"pages.sign_in": SIGN_IN_RATE} | dict.fromkeys(OPEN_PAGES, OPEN_PAGES_RATE)
+    for view, rate in rates.items():
+        limited = limiter.limit(rate, override_defaults=False)
+        app.view_functions[view] = limited(app.view_functions[view])  # type: ignore[assignment]
 
 
 def _visitor() -> str:

@@ -17,7 +17,7 @@ class Button(LabelEnum):
     MORE = "more", "更多"
 
 
-BILLS = (Topic.DUE, Topic.DETAIL, Topic.HISTORY, Topic.PAYMENTS)
+BILLS = (Topic.DUE, Topic.DETAIL, Topic.HISTORY, Topic.PAYMENTS, Topic.BALANCE)
 MORE = (Topic.TARIFF, Topic.BIND, Topic.ROOMS, Topic.HUMAN, Topic.HELP)
 
 

@@ -24,6 +24,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     fapiao_tables,
     late_fee_tables,
     ledger,
+    lookups,
     merchants,
     meters,
     payment_tables,

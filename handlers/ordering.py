@@ -5,6 +5,7 @@ and whatever it says, or does not say, is written down before anything is shown 
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -17,7 +18,11 @@ from billing.payments import ORDER_LIFE, InFlight, record_call, record_closed, r
 from handlers.services import Services
 from handlers.settlement import make_way
 
+CALL_LIFE = {PaymentChannel.WECHAT_H5: timedelta(minutes=4)}
+"""How long the answer to an order is used again; WeChat's `h5_url` opens for five minutes."""
+
 PAYER_IP = "payer_ip"
+
 log = structlog.get_logger(__name__)
 
 
@@ -56,7 +61,7 @@ def order(
     return_url: str | None = None,
 ) -> dict[str, Any]:
     """Register the order with the provider; returns what the payer's browser needs. A payment that
-    was ordered before is not ordered again.
+    was ordered before is not ordered again while what the provider gave for it is good.
 
     Args:
         description: what the provider shows the payer; must be the same in every repetition.
@@ -67,11 +72,10 @@ def order(
             without an answer: then only the provider can say that it is over.
         Superseded: another payment of the same bills took its place meanwhile.
     """
+    if payment.call is not None and not _is_stale(payment, services.clock()):
+        return payment.call
     if payment.call is not None:
-        if payment.channel is not PaymentChannel.WECHAT_H5:
-            return payment.call
-        # Its address lives five minutes: it is ordered again, in every word as before.
-        payer_ip = payment.call[PAYER_IP]
+        payer_ip = payment.call.get(PAYER_IP)  # a repetition differs in no word from the first
     request = OrderRequest(
         out_trade_no=payment.out_trade_no,
         channel=payment.channel,
@@ -105,3 +109,9 @@ def order(
         make_way(services, [payment])  # what the provider knows of it must not be paid
         raise Superseded(payment.out_trade_no)
     return call
+
+
+def _is_stale(payment: Payment, now: datetime) -> bool:
+    """Whether what the provider gave for the payer may no longer open his cashier."""
+    life = CALL_LIFE.get(payment.channel)
+    return life is not None and payment.prepared_at + life <= now

@@ -24,6 +24,7 @@ class NoticeKind(LabelEnum):
     FAPIAO_REVERSED = "fapiao_reversed", "发票红冲"
     REFUND_DONE = "refund_done", "退款通知"
     REFUND_FAILED = "refund_failed", "退款未成功"
+    HOME_LOOKED_UP = "home_looked_up", "他人代缴查询"
     BINDING_ADDED = "binding_added", "绑定成功"
     BINDING_REFUSED = "binding_refused", "绑定未通过"
     BINDING_REQUESTED = "binding_requested", "绑定待审核"
@@ -60,6 +61,7 @@ class Matter(Enum):
     PAYMENT = "payment"
     FAPIAO = "fapiao"
     REFUND = "refund"
+    LOOKUP = "lookup"
     BINDING = "binding"
     ALERT = "alert"
 
@@ -200,6 +202,16 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.HOME_LOOKED_UP: NoticeRule(
+            matter=Matter.LOOKUP,
+            fact=FactKind.HOME_LOOKED_UP,
+            audience=Audience.HOME,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=True,
+            merges=False,
+            life=timedelta(days=2),
             is_optional=False,
         ),
         NoticeKind.BINDING_ADDED: NoticeRule(

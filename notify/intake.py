@@ -49,6 +49,7 @@ TAKE_FACTS = text(
              WHEN 'bill' THEN {sees_bill("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'payment' THEN {sees_payment("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'refund' THEN {sees_refund("due.community_id", "due.ref_id", *PERSON)}
+             WHEN 'lookup' THEN binding.sees_to IS NULL  -- not who sold the home
              ELSE true END
         WHERE due.audience IN ('home', 'home_and_payer')
         UNION

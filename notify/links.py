@@ -56,6 +56,18 @@ class Links:
         """Page of one bill with every line and its arithmetic."""
         return f"{self.base_url}/o/bill/{self.bill_token(ref)}"
 
+    def scan_url(self, ref: HomeRef) -> str:
+        """Page on which anybody may pay for a home, wherever he opens it; for codes to scan."""
+        return f"{self.base_url}/o/scan/{self.home_token(ref)}"
+
+    def prepayment_url(self, ref: HomeRef) -> str:
+        """What a home has with us, with the form to pay more in."""
+        return f"{self.base_url}/o/prepayment/{self.home_token(ref)}"
+
+    def find_url(self) -> str:
+        """Page on which somebody else's home is found, to pay for it."""
+        return f"{self.base_url}/o/find"
+
     def history_url(self, ref: HomeRef) -> str:
         """Past bills and payments of a home."""
         return f"{self.base_url}/o/history/{self.home_token(ref)}"

@@ -222,37 +222,41 @@ def _may_know(notice: Notice, matters: Matters) -> bool:
 def _settled(notice: Notice, matters: Matters) -> Reason | None:
     """Whether time has overtaken what the notice is about."""
     key = (notice.community_id, notice.ref_id)
-    matter = NOTICES[notice.kind].matter
-    if matter is Matter.BILL:
-        bill = matters.bills.get(key)
-        if bill is None:
-            return Reason.GONE
-        return Reason.PAID if bill.outstanding <= ZERO else None
-    if matter is Matter.PAYMENT:
-        payment = matters.payments.get(key)
-        cancelled = notice.kind is NoticeKind.PAYMENT_REVERSED
-        stands = payment is not None and payment.is_cancelled == cancelled
-        return None if stands else Reason.GONE
-    if matter is Matter.FAPIAO:
-        fapiao = matters.fapiao.get(key)
-        stands = fapiao is not None and fapiao.state is FAPIAO_STATES[notice.kind]
-        return None if stands else Reason.GONE
-    if matter is Matter.REFUND:
-        return None if key in matters.refunds else Reason.GONE
-    if matter is Matter.BINDING:
-        binding = matters.bindings.get(key)
-        return Reason.GONE if binding is None else _binding_settled(notice.kind, binding)
-    alert = matters.alerts.get(notice.ref_id)
-    return Reason.GONE if alert is None or alert.closed_at is not None else None
+    match NOTICES[notice.kind].matter:
+        case Matter.BILL:
+            return _bill_settled(matters.bills.get(key))
+        case Matter.BINDING:
+            return _binding_settled(notice.kind, matters.bindings.get(key))
+        case Matter.PAYMENT:
+            payment = matters.payments.get(key)
+            cancelled = notice.kind is NoticeKind.PAYMENT_REVERSED
+            is_gone = payment is None or payment.is_cancelled != cancelled
+        case Matter.FAPIAO:
+            fapiao = matters.fapiao.get(key)
+            is_gone = fapiao is None or fapiao.state is not FAPIAO_STATES[notice.kind]
+        case Matter.REFUND:
+            is_gone = key not in matters.refunds
+        case Matter.LOOKUP:
+            is_gone = False
+        case Matter.ALERT:
+            alert = matters.alerts.get(notice.ref_id)
+            is_gone = alert is None or alert.closed_at is not None
+    return Reason.GONE if is_gone else None
 
 
-def _binding_settled(kind: NoticeKind, binding: Binding) -> Reason | None:
+def _bill_settled(bill: BillState | None) -> Reason | None:
+    if bill is None:
+        return Reason.GONE
+    return Reason.PAID if bill.outstanding <= ZERO else None
+
+
+def _binding_settled(kind: NoticeKind, binding: Binding | None) -> Reason | None:
     wanted = {
         NoticeKind.BINDING_REQUESTED: BindingState.REQUESTED,
         NoticeKind.BINDING_ADDED: BindingState.ACTIVE,
         NoticeKind.BINDING_REFUSED: BindingState.REFUSED,
     }[kind]
-    if binding.state is not wanted:
+    if binding is None or binding.state is not wanted:
         return Reason.GONE
     # Bound by a code: the answer to the code has said so.
     by_code = kind is NoticeKind.BINDING_ADDED and binding.requested_at == binding.decided_at

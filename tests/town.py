@@ -15,7 +15,7 @@ from billing.bill_run import run_bills
 from billing.bills import BillState, list_unpaid
 from billing.bindings import issue_code, see_follower
 from billing.business_day import BEIJING, business_date
-from billing.channels.base import ProviderAnswer, ProviderState
+from billing.channels.base import Channel, ProviderAnswer, ProviderState
 from billing.confirmation import Outcome, confirm
 from billing.merchants import MerchantAccount
 from billing.money import Money
@@ -45,6 +45,7 @@ class Town:
     app: Flask
     vault: Vault
     now: datetime
+    channels: dict[str, Channel]
 
     def phone(self, openid: str) -> Phone:
         """The phone of a follower."""
@@ -160,6 +161,7 @@ class Town:
 def town(world: World, vault: Vault, redis: Redis, redis_url: str) -> Town:
     """The world, open for conversation; nothing listens where WeChat's servers would be."""
     settings = settings_for(redis_url)
+    channels: dict[str, Channel] = {}
     towns: list[Town] = []
     clock: Callable[[], datetime] = lambda: towns[0].now  # noqa: E731
     services = Services(
@@ -174,7 +176,7 @@ def town(world: World, vault: Vault, redis: Redis, redis_url: str) -> Town:
             redis=redis,
         ),
         vault=vault,
-        channels={},
+        channels=channels,
         links=Links(settings.base_url, settings.secret_key),
         text=text_environment(),
         clock=clock,
@@ -183,5 +185,5 @@ def town(world: World, vault: Vault, redis: Redis, redis_url: str) -> Town:
     app = Flask(__name__)
     # Stories are about words; how long the bot may take is tested in test_webhook_answering.
     app.register_blueprint(webhook(services, settings, CollectorRegistry(), patience_seconds=30))
-    towns.append(Town(world, services, app, vault, world.now))
+    towns.append(Town(world, services, app, vault, world.now, channels))
     return towns[0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from handlers.chat import (
+    balance,
     bills,
     bind,
     delivered,
@@ -82,6 +83,9 @@ TABLE = (
     Route(Topic.PAY, BOUND, pay.pay),
     Route(Topic.PAYMENTS, BOUND, payments.history),
     Route(Topic.INVOICE, BOUND, fapiao.ask),
+    Route(Topic.METHODS, BOUND, pay.methods),
+    Route(Topic.BALANCE, BOUND, balance.show),
+    Route(Topic.AUTOPAY, BOUND, balance.autopay),
     Route(Topic.TARIFF, BOUND, tariff.tariff),
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, bind.unbind),
@@ -97,7 +101,6 @@ ROUTES: Mapping[str, Route] = {route.name: route for route in TABLE}
 
 NEAREST: Mapping[str, Topic] = {
     "bills.explain_change": Topic.DETAIL,
-    "payments.methods": Topic.PAY,
     "dispute": Topic.HUMAN,
 }
 """Intents without a handler of their own, and the topic that serves them best."""

@@ -16,9 +16,20 @@ class Topic(LabelEnum):
     PAY = "pay", "缴费"
     PAYMENTS = "payments.history", "缴费记录"
     INVOICE = "invoice", "开发票"
+    METHODS = "payments.methods", "缴费方式"
+    BALANCE = "balance", "余额"
+    AUTOPAY = "autopay", "自动抵扣"
     TARIFF = "tariff", "收费标准"
     BIND = "bind", "绑定"
     UNBIND = "unbind", "解绑"
     ROOMS = "my_rooms", "我的房屋"
     HUMAN = "human", "人工"
     HELP = "help", "帮助"
+
+
+class TopUpWord(LabelEnum):
+    """Words by which somebody who wants to pay says that it is in advance."""
+
+    PREPAY = "prepay", "预存"
+    PREPAY_FEES = "prepay_fees", "预缴"
+    TOP_UP = "top_up", "充值"

@@ -9,9 +9,21 @@ from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
-from handlers.pages import fapiao, homes, pay, receipts, records, results, sign_in
+from handlers.pages import (
+    fapiao,
+    find,
+    homes,
+    pay,
+    prepayment,
+    receipts,
+    records,
+    results,
+    scan,
+    sign_in,
+)
+from handlers.pages.places import here
 from handlers.pages.refusals import Refusal, Refused
-from handlers.pages.viewer import SignInNeeded, in_wechat, lead_to_sign_in
+from handlers.pages.viewer import SignInNeeded, in_wechat, lead_to_sign_in, signed_in
 from handlers.services import Services
 from notify.wording import TEMPLATES
 
@@ -22,6 +34,11 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/", homes.index),
     ("GET", "/home/<token>", homes.home),
     ("GET", "/bill/<token>", homes.bill),
+    ("GET", "/scan/<token>", scan.scan),
+    ("GET", "/find", find.find),
+    ("POST", "/find", find.find_home),
+    ("GET", "/prepayment/<token>", prepayment.prepayment),
+    ("POST", "/prepayment/<token>", prepayment.deduct),
     ("POST", "/pay", pay.pay),
     ("GET", "/pay", pay.pay_reopened),
     ("GET", "/paid/<token>", results.paid),
@@ -49,10 +66,19 @@ def pages(services: Services) -> Blueprint:
     blueprint.register_error_handler(Refused, _refused)
     blueprint.register_error_handler(RedisError, _sign_in_away)
     blueprint.after_request(_keep_private)
-    blueprint.context_processor(lambda: {"in_wechat": in_wechat()})
+    blueprint.context_processor(partial(_about_viewer, services))
     blueprint.add_app_template_filter(receipts.capital, "capital")
     blueprint.add_app_template_filter(last_day, "last_day")
     return blueprint
+
+
+def _about_viewer(services: Services) -> dict[str, object]:
+    """What every page knows of who looks at it."""
+    return {
+        "place": here().value,
+        "in_wechat": in_wechat(),
+        "is_known": signed_in(services.clock()) is not None,
+    }
 
 
 def last_day(end: date) -> date:

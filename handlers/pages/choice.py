@@ -8,6 +8,9 @@ from billing.bills import BillState
 from billing.money import ZERO, Money
 from handlers.pages.refusals import Objected, Objection
 
+PREPAID_MAX = Money(10_000_000)
+"""The most one payment may prepay: 100,000 yuan. Above it somebody mistyped."""
+
 AMOUNT = re.compile(r"([+-]?)([0-9]{1,9})(?:\.([0-9]*))?")
 
 
@@ -72,6 +75,34 @@ def designate(bills: Sequence[BillState], amount: Money | None) -> dict[int, Mon
     if left > ZERO:
         raise Objected(Objection.TOO_MUCH)
     return designated
+
+
+def prepaid_part(
+    unpaid: Sequence[BillState], chosen: Sequence[BillState], amount: Money | None
+) -> Money:
+    """How much of `amount` is a prepayment: what is more than everything owed. While something is
+    owed that was not chosen there is none, and `designate` refuses what is too much.
+
+    Raises:
+        Objected: more than may be prepaid at once.
+    """
+    more = (amount or ZERO) - total_owed(chosen)
+    if more <= ZERO or len(chosen) < len(unpaid):
+        return ZERO
+    return check_prepaid(more)
+
+
+def check_prepaid(amount: Money | None) -> Money:
+    """An amount somebody wants to prepay.
+
+    Raises:
+        Objected: the field was left empty, or it is more than may be prepaid at once.
+    """
+    if amount is None:
+        raise Objected(Objection.NO_AMOUNT)
+    if amount > PREPAID_MAX:
+        raise Objected(Objection.TOO_MUCH_PREPAID)
+    return amount
 
 
 def designate_whole(unpaid: Sequence[BillState], shown: Money | None) -> dict[int, Money]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing.bills import Bill, BillLine, list_bills
+from billing.bills import Bill, BillLine, find_bills, list_bills
 from billing.bindings import list_homes
 from billing.merchants import MerchantAccount
 from billing.money import ZERO, Money
@@ -17,8 +17,8 @@ from billing.payment_tables import (
     PaymentChannel,
     Receipt,
 )
-from billing.payments import ORDER_LIFE
-from billing.people import Follower
+from billing.payments import ORDER_LIFE, list_targets
+from billing.people import Follower, ResidentRole
 from billing.period import EVERY_DAY, DayWindow, Period
 from billing.privacy import mask_room
 from billing.property import Community, Subject, SubjectKind, Unit
@@ -34,14 +34,25 @@ class Visit:
     """A viewer at a home. Only a bound viewer sees more than is needed to pay for it.
 
     Attributes:
+        role: what he is to the home; None for a helper.
         seen: days whose bills he sees; a helper pays whatever is owed, whoever owes it.
     """
 
     community: Community
     unit: Unit
     follower_id: int | None
-    bound: bool
+    role: ResidentRole | None
     seen: DayWindow
+
+    @property
+    def bound(self) -> bool:
+        """Whether he may act for the home."""
+        return self.role is not None
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the home is still his: who handed it over sees his old bills only."""
+        return self.bound and self.seen.end is None
 
     @property
     def ref(self) -> HomeRef:
@@ -76,8 +87,8 @@ class PaidLine:
     amount: Money
 
 
-def visit_home(session: Session, openid: str, ref: HomeRef | None) -> Visit:
-    """The viewer at this home.
+def visit_home(session: Session, openid: str | None, ref: HomeRef | None) -> Visit:
+    """The viewer at this home; without an openid, somebody we do not know.
 
     Raises:
         Refused: no token of ours, or a home that no longer exists.
@@ -95,7 +106,7 @@ def visit_home(session: Session, openid: str, ref: HomeRef | None) -> Visit:
         community=session.get_one(Community, unit.community_id),
         unit=unit,
         follower_id=follower_id,
-        bound=own is not None,
+        role=own.role if own else None,
         seen=own.seen if own else EVERY_DAY,
     )
 
@@ -137,17 +148,20 @@ def find_payment(session: Session, community_id: int, out_trade_no: str) -> Paym
     )
 
 
+def get_merchant(session: Session, payment: Payment) -> MerchantAccount:
+    """The account a provider collects this payment for."""
+    return session.get_one(MerchantAccount, payment.merchant_id)
+
+
 def list_running(session: Session, visit: Visit, now: datetime) -> list[Payment]:
-    """This viewer's payments for the home that may still arrive, the newest first."""
-    if visit.follower_id is None:
-        return []
+    """Payments for the home that may still arrive, whoever makes them, the newest first."""
     return list(
         session.scalars(
             select(Payment)
             .where(
                 Payment.community_id == visit.unit.community_id,
                 Payment.unit_id == visit.unit.id,
-                Payment.payer_id == visit.follower_id,
+                Payment.merchant_id.is_not(None),
                 Payment.state.in_(OPEN_STATES),
                 Payment.prepared_at > now - ORDER_LIFE,
             )
@@ -174,6 +188,31 @@ def get_payment(session: Session, ref: PaymentRef | None) -> PaymentRecord:
         session.get_one(MerchantAccount, payment.merchant_id) if payment.merchant_id else None
     )
     return PaymentRecord(payment, merchant, receipt)
+
+
+def prepaid_parts(session: Session, payment: Payment) -> tuple[Money, Money]:
+    """Of a booked payment: what became a prepayment by the payer's wish, and what did because the
+    bills it was meant for were paid by somebody else meanwhile.
+    """
+    applied = session.scalar(
+        select(func.sum(PaymentAllocation.amount)).where(
+            PaymentAllocation.community_id == payment.community_id,
+            PaymentAllocation.payment_id == payment.id,
+            PaymentAllocation.amount > ZERO,
+        )
+    )
+    rest = payment.amount - (applied or ZERO)
+    if not payment.is_designated:
+        return rest, ZERO
+    meant = payment.amount - sum(list_targets(session, payment).values(), ZERO)
+    return meant, rest - meant
+
+
+def is_settled(session: Session, payment: Payment) -> bool:
+    """Whether nothing is owed any more on the bills a payment was meant for."""
+    bill_ids = list_targets(session, payment)
+    bills = find_bills(session, payment.community_id, bill_ids)
+    return bool(bill_ids) and all(bill.outstanding <= ZERO for bill in bills)
 
 
 def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:

@@ -13,11 +13,11 @@ from billing.receipts import number_waiting
 from billing.refund_tables import RefundStage
 from billing.refunds import refunded_of
 from handlers.pages.qr import qr_image
-from handlers.pages.queries import get_payment, list_paid_lines, sum_paid
+from handlers.pages.queries import get_payment, list_paid_lines, prepaid_parts, sum_paid
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.results import visit_payment
 from handlers.pages.tokens import read_payment, read_receipt, receipt_token
-from handlers.pages.viewer import require_viewer
+from handlers.pages.viewer import welcome_anyone
 from handlers.services import Services
 
 RECEIPTS_AT_ONCE = 500
@@ -25,7 +25,7 @@ RECEIPTS_AT_ONCE = 500
 
 def receipt(services: Services, token: str) -> ResponseReturnValue:
     """`GET /o/receipt/<token>`: proof of a payment, to print; without lines for a stranger."""
-    openid = require_viewer(services)
+    openid = welcome_anyone(services).openid
     with services.database.transaction() as session:
         record, visit = visit_payment(session, openid, read_payment(token))
         if record.receipt is None:
@@ -35,6 +35,7 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
         if record.receipt is None:
             raise Refused(Refusal.BROKEN_LINK)
         lines = list_paid_lines(session, record.payment)
+        _, moved = prepaid_parts(session, record.payment)
         cashier = find_cashier(session, record.payment)
         refunded = refunded_of(session, record.payment, (RefundStage.DONE,))
     proof = url_for("pages.verify", token=receipt_token(record.payment))
@@ -48,6 +49,7 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
         refunded=refunded,
         lines=lines if visit.bound else [],
         prepaid=record.payment.amount - sum_paid(lines),
+        moved=moved,
         code=qr_image(f"{services.base_url}{proof}"),
         home_token=services.links.home_token(visit.ref),
     )

@@ -15,6 +15,7 @@ class Refusal(Enum):
     SNAPSHOT = "snapshot", 403
     WECHAT_SILENT = "wechat_silent", 503
     FORM_STALE = "form_stale", 400
+    OWNER_ONLY = "owner_only", 403
     NOT_COLLECTING = "not_collecting", 503
     ORDER_REFUSED = "order_refused", 409
     BEING_PAID = "being_paid", 409
@@ -42,8 +43,11 @@ class Objection(Enum):
     NOT_POSITIVE = "not_positive"
     TOO_FINE = "too_fine"
     TOO_MUCH = "too_much"
+    TOO_MUCH_PREPAID = "too_much_prepaid"
+    NO_AMOUNT = "no_amount"
     CHANGED = "changed"
     ORDERED_OTHERWISE = "ordered_otherwise"
+    WAY_GONE = "way_gone"
 
 
 class Objected(Exception):

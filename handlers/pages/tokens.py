@@ -47,15 +47,19 @@ def read_receipt(token: str) -> PaymentRef | None:
     return None
 
 
-def order_token(out_trade_no: str, openid: str, home: HomeRef) -> str:
-    """An order number made for this viewer and this home, so that the client cannot choose one."""
-    return _dump("owner-order", [out_trade_no, openid, home.community_id, home.unit_id])
+def order_token(out_trade_no: str, viewer: str, home: HomeRef) -> str:
+    """An order number made for this viewer and this home, so that the client cannot choose one.
+
+    Args:
+        viewer: his openid, or what names his browser.
+    """
+    return _dump("owner-order", [out_trade_no, viewer, home.community_id, home.unit_id])
 
 
-def read_order(token: str, openid: str, home: HomeRef) -> str | None:
+def read_order(token: str, viewer: str, home: HomeRef) -> str | None:
     """The order number, or None when it was not made by us for this viewer and this home."""
     match _load("owner-order", token):
-        case [str(out_trade_no), *rest] if rest == [openid, home.community_id, home.unit_id]:
+        case [str(out_trade_no), *rest] if rest == [viewer, home.community_id, home.unit_id]:
             return out_trade_no
     return None
 

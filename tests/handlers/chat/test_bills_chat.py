@@ -146,7 +146,7 @@ def test_history_shows_paid_and_unpaid_months_latest_first(town: Town) -> None:
 
 def test_paying_is_one_link_away(town: Town) -> None:
     heard = town.owner("3-2-501").says("缴费")
-    heard.shows("待缴 401.80 元", "微信支付")
+    heard.shows("待缴 401.80 元", "还没有开通线上缴费").hides("微信支付")
     assert link_names(heard, town, "3-2-501")
 
 

@@ -28,9 +28,13 @@ from billing.channels.base import (
     ProviderAnswer,
     ProviderState,
 )
-from billing.merchants import Provider
+from billing.confirmation import Outcome
+from billing.confirmation import confirm as confirm_payment
+from billing.merchants import CommunityMerchant, MerchantAccount, Provider
 from billing.money import Money
+from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentChannel
+from billing.people import ResidentRole
 from billing.privacy import Vault
 from handlers.pages import pages
 from handlers.pages.choice import total_owed
@@ -44,6 +48,8 @@ from tests.handlers.pages.reading import Page
 
 BASE_URL = "http://pages.test"
 IN_WECHAT = "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0.50"
+IN_ALIPAY = "Mozilla/5.0 (Linux; Android 14) AliApp(AP/10.6.20) AlipayClient/10.6.20 Mobile"
+ON_PHONE = "Mozilla/5.0 (Linux; Android 15) Chrome/142 Mobile Safari/537.36"
 ON_COMPUTER = "Mozilla/5.0 (X11; Linux x86_64) Chrome/140"
 SNAPSHOT = "snapshot"
 
@@ -82,10 +88,10 @@ class Cashier:
     """A payment channel that keeps its orders in a dictionary."""
 
     provider = Provider.WECHAT_PAY
-    ways = frozenset({PaymentChannel.WECHAT_JSAPI})
     mchid = MERCHANT[1]
 
     def __init__(self) -> None:
+        self.ways = frozenset({PaymentChannel.WECHAT_JSAPI})
         self.orders: dict[str, OrderRequest] = {}
         self.order_calls = 0
         self.query_calls = 0
@@ -103,6 +109,10 @@ class Cashier:
             raise self.failure
         assert self.orders.setdefault(request.out_trade_no, request) == request
         self.order_calls += 1
+        if request.channel is PaymentChannel.WECHAT_NATIVE:
+            return {"code_url": f"weixin://wxpay/bizpayurl?pr={request.out_trade_no}"}
+        if request.channel is not PaymentChannel.WECHAT_JSAPI:
+            return {"redirect_url": f"https://cashier.test/?order={request.out_trade_no}"}
         return {"appId": "wx", "package": f"prepay_id={request.out_trade_no}", "paySign": "'<&>"}
 
     def query(self, out_trade_no: str) -> ProviderAnswer:
@@ -133,6 +143,17 @@ class Cashier:
     ) -> ProviderAnswer:
         """Pages never receive callbacks."""
         raise InvalidNotification("not here")
+
+
+class AlipayCashier(Cashier):
+    """The same at Alipay."""
+
+    provider = Provider.ALIPAY
+    mchid = "2088000000000001"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ways = frozenset({PaymentChannel.ALIPAY_WAP, PaymentChannel.ALIPAY_PAGE})
 
 
 @dataclass
@@ -207,6 +228,37 @@ class House:
         """A browser outside WeChat."""
         return Browser(self.app.test_client(), "", ON_COMPUTER)
 
+    def browser(self, user_agent: str) -> Browser:
+        """A browser nobody signed in at."""
+        return Browser(self.app.test_client(), "", user_agent)
+
+    @property
+    def scan_path(self) -> str:
+        """Where the code on paper leads."""
+        return f"/o/scan/{self.token}"
+
+    def open_every_way(self) -> AlipayCashier:
+        """Every way of WeChat Pay, and an account at Alipay."""
+        self.cashier.ways = frozenset(
+            channel for channel, rule in CHANNELS.items() if rule.provider is Provider.WECHAT_PAY
+        )
+        alipay = AlipayCashier()
+        self.channels["HYALI"] = alipay
+        with self.world.database.transaction() as session:
+            account = MerchantAccount(
+                code="HYALI", provider=Provider.ALIPAY, mchid=alipay.mchid, name="Alipay"
+            )
+            session.add(account)
+            session.flush()
+            session.add(
+                CommunityMerchant(
+                    community_id=self.world.community.id,
+                    provider=Provider.ALIPAY,
+                    merchant_id=account.id,
+                )
+            )
+        return alipay
+
     def signed_in_computer(self, openid: str = "o-owner") -> Browser:
         """A computer on which this person scanned and confirmed."""
         browser = self.computer()
@@ -224,7 +276,22 @@ class House:
         self.cashier.pay(self.payments()[-1].out_trade_no)
         assert owner.get(page.attribute("//main/@data-return")).shows("已到账")
 
-    def bind(self, openid: str) -> None:
+    def book_late(self, payment: Payment) -> None:
+        """The provider says after all that a payment was made."""
+        order = self.cashier.orders[payment.out_trade_no]
+        answer = ProviderAnswer(
+            self.cashier.mchid,
+            payment.out_trade_no,
+            ProviderState.PAID,
+            transaction_id=f"42{payment.out_trade_no}",
+            amount=order.amount,
+            payer=order.payer_openid,
+        )
+        with self.world.database.transaction() as session:
+            merchant = session.get_one(MerchantAccount, payment.merchant_id)
+            assert confirm_payment(session, merchant, answer, self.clock()) is Outcome.BOOKED
+
+    def bind(self, openid: str, role: ResidentRole = ResidentRole.OWNER) -> None:
         """Bind a person to the home by a one-time code."""
         with self.world.database.transaction() as session:
             code = issue_code(
@@ -233,6 +300,7 @@ class House:
                 community_id=self.world.community.id,
                 now=self.clock(),
                 unit_id=self.unit_id,
+                role=role,
             )
             follower = see_follower(session, openid, self.clock())
             redeem_code(session, self.vault, follower, code, self.clock())

@@ -12,7 +12,7 @@ from tests.handlers.pages.conftest import Browser, House
 
 OWN = sorted([*(TEMPLATES / "pages").glob("*.html"), *(TEMPLATES / "errors").glob("*.html")])
 STATIC = TEMPLATES.parent / "handlers" / "static"
-OWNER_FILES = ("owner.css", "choose.js", "pay.js", "sign-in.js", "icon.svg")
+OWNER_FILES = ("owner.css", "choose.js", "leave.js", "pay.js", "sign-in.js", "icon.svg")
 
 
 @pytest.mark.parametrize("template", OWN, ids=lambda path: path.name)

@@ -124,7 +124,7 @@ def test_a_stranger_cannot_choose_the_amount(house: House, stranger: Browser, am
         ("0", "需要大于0元"),
         ("-5", "需要大于0元"),
         ("1.234", "最多两位小数"),
-        ("999999", "超过了所选账单的合计"),
+        ("999999", "一次最多预存 100,000.00 元"),
     ],
 )
 def test_a_wrong_amount_gets_a_sentence_and_the_form_again(
@@ -296,5 +296,5 @@ def test_a_community_without_a_channel_says_so(house: House, owner: Browser) -> 
     house.channels.clear()
     page = owner.post("/o/pay", form)
     assert page.status == 503
-    assert page.shows("还没有开通微信缴费")
+    assert page.shows("还没有开通线上缴费")
     assert house.payments() == []

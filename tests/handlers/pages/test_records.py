@@ -145,7 +145,7 @@ def test_money_for_a_bill_that_was_paid_meanwhile_is_shown_as_prepaid(
         assert confirm(session, merchant, answer, house.world.now) is Outcome.BOOKED
     assert helper.get(late).shows("已到账")
     receipt = owner.get(late.replace("/paid/", "/receipt/"))
-    assert receipt.shows("预存", yuan(first.amount), "留作以后抵扣")
+    assert receipt.shows("预存", yuan(first.amount), "账单已由他人缴清，转作预存")
 
 
 def test_an_unconfirmed_payment_has_no_receipt(house: House, owner: Browser) -> None:
