@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
-from billing.bills import BillState, LineKind, LineState, find_bills, list_lines, list_unpaid
+from billing.bills import LineKind, OwedLine, list_owed_lines
 from billing.business_day import business_date
 from billing.closing import first_open_day
 from billing.facts import FactKind, record
@@ -98,38 +98,20 @@ def _write_allocation(
 def _allocate_to_open_lines(session: Session, payment: Payment) -> Allocation:
     designated = _still_designated(session, payment) if payment.is_designated else None
     if designated is None:
-        bills = list_unpaid(session, payment.community_id, [payment.unit_id])
+        owed = list_owed_lines(session, payment.community_id, unit_ids=[payment.unit_id])
     else:
-        bills = find_bills(session, payment.community_id, designated)
-    lines = list_lines(session, payment.community_id, [bill.id for bill in bills])
-    late_fees_first = any(line.kind is LineKind.LATE_FEE for line in lines) and late_fees_go_first(
+        owed = list_owed_lines(session, payment.community_id, bill_ids=designated)
+    late_fees_first = any(line.kind is LineKind.LATE_FEE for line in owed) and late_fees_go_first(
         session, payment.community_id
     )
-    open_lines = in_order(bills, lines, late_fees_first=late_fees_first)
-    return allocate(payment.amount, designated, open_lines)
+    return allocate(payment.amount, designated, in_order(owed, late_fees_first=late_fees_first))
 
 
-def in_order(
-    bills: Sequence[BillState], lines: Sequence[LineState], *, late_fees_first: bool
-) -> list[OpenLine]:
-    """What is owed on the lines of these bills, in the order in which money pays it: late fees
-    first or last, then as the bills are given, then as the lines were written.
-    """
-    rank = {bill.id: position for position, bill in enumerate(bills)}
+def in_order(owed: Sequence[OwedLine], *, late_fees_first: bool) -> list[OpenLine]:
+    """What is owed, in the order in which money pays it: late fees first or last, else as given."""
     late_fee_rank = -1 if late_fees_first else 1
-    ordered = sorted(
-        lines,
-        key=lambda line: (
-            late_fee_rank if line.kind is LineKind.LATE_FEE else 0,
-            rank[line.bill_id],
-            line.id,
-        ),
-    )
-    return [
-        OpenLine(line.bill_id, line.id, line.outstanding)
-        for line in ordered
-        if line.outstanding > ZERO
-    ]
+    ordered = sorted(owed, key=lambda line: late_fee_rank if line.kind is LineKind.LATE_FEE else 0)
+    return [OpenLine(line.bill_id, line.line_id, line.outstanding) for line in ordered]
 
 
 def _still_designated(session: Session, payment: Payment) -> dict[int, Money]:

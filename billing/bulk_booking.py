@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import groupby
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
-from billing.bills import LineState, list_lines, list_unpaid
+from billing.bills import OwedLine, list_owed_lines
 from billing.booking import in_order, late_fees_go_first, payment_legs
 from billing.bulk import draw_ids
 from billing.business_day import business_date
@@ -122,23 +121,14 @@ def book_many(
 
 def _open_lines(session: Session, community_id: int, homes: set[int]) -> dict[int, list[OpenLine]]:
     """Home → what it owes, in the order in which it is paid."""
-    bills = list_unpaid(session, community_id, homes)
-    lines: dict[int, list[LineState]] = defaultdict(list)
-    for line in list_lines(session, community_id, [bill.id for bill in bills]):
-        lines[line.bill_id].append(line)
     late_fees_first = late_fees_go_first(session, community_id)
-    found: dict[int, list[OpenLine]] = defaultdict(list)
-    by_home = sorted(
-        bills, key=lambda bill: bill.unit_id
-    )  # stable: a home's bills keep their order
-    for unit_id, own in groupby(by_home, key=lambda bill: bill.unit_id):
-        of_home = list(own)
-        found[unit_id] = in_order(
-            of_home,
-            [line for bill in of_home for line in lines[bill.id]],
-            late_fees_first=late_fees_first,
-        )
-    return found
+    owed: dict[int, list[OwedLine]] = defaultdict(list)
+    for line in list_owed_lines(session, community_id, unit_ids=homes) if homes else ():
+        owed[line.unit_id].append(line)
+    ordered = {
+        unit_id: in_order(lines, late_fees_first=late_fees_first) for unit_id, lines in owed.items()
+    }
+    return defaultdict(list, ordered)
 
 
 def _without(open_lines: Sequence[OpenLine], allocation: Allocation) -> list[OpenLine]:
