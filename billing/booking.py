@@ -7,12 +7,13 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
-from billing.bills import LineKind, OwedLine, list_owed_lines
+from billing.bills import LineKind
 from billing.business_day import business_date
 from billing.closing import first_open_day
 from billing.facts import FactKind, record
 from billing.ledger import EntryKind, FixedAccount, Leg, post
 from billing.money import ZERO, Money
+from billing.owed_lines import OwedLine, list_owed_lines
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import (
     Payment,

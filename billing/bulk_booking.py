@@ -12,7 +12,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
-from billing.bills import OwedLine, list_owed_lines
 from billing.booking import in_order, late_fees_go_first, payment_legs
 from billing.bulk import draw_ids
 from billing.business_day import business_date
@@ -20,6 +19,7 @@ from billing.closing import first_open_day
 from billing.facts import FactKind, mark_recorded
 from billing.ledger import EntryKind, Leg
 from billing.money import ZERO
+from billing.owed_lines import OwedLine, list_owed_lines
 from billing.payment_tables import Payment
 from billing.payments import lock_homes
 
