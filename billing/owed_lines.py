@@ -1,5 +1,5 @@
-"""What is owed, line by line, in the order in which money pays it. Read whenever money is booked, so
-it is one statement, put together once.
+"""What is owed, line by line, in the order in which money pays it. Read whenever money is booked,
+so it is one statement, put together once.
 """
 
 from collections.abc import Collection
