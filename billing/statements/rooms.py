@@ -44,7 +44,8 @@ def find_rooms(text: str) -> frozenset[Room]:
     >>> sorted(find_rooms("张三 3-2-501 / 12-801"))
     [('12', '801'), ('3', '2', '501')]
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_DASHES).upper()
+    apart = re.sub(r"\s/\s", ";", unicodedata.normalize("NFKC", text))
+    plain = apart.translate(_DASHES).upper()
     tight = re.sub(r"(?<![0-9A-Z])\s+|\s+(?![0-9A-Z])", "", plain)
     found = [*_WORDED.finditer(tight), *_DASHED.finditer(_WORDED.sub(";", tight))]
     return frozenset(
