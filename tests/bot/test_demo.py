@@ -103,8 +103,18 @@ def test_a_start_months_later_issues_the_bills_of_the_months_between(
     assert violations(database) == []
 
 
-@pytest.mark.parametrize("utilities", [False, True])
-@pytest.mark.parametrize("runs_before_it", [0, 1, 3, 4])
+@pytest.mark.parametrize(
+    ("runs_before_it", "utilities"),
+    [
+        (0, False),
+        (3, True),
+        *(
+            pytest.param(runs, utilities, marks=pytest.mark.soak)
+            for runs, utilities in ((0, True), (1, False), (1, True), (3, False), (4, False))
+        ),
+        pytest.param(4, True, marks=pytest.mark.soak),
+    ],
+)
 def test_a_demo_killed_while_it_began_is_finished_by_the_next_start(
     runs_before_it: int,
     utilities: bool,

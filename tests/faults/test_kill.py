@@ -38,7 +38,13 @@ def paid_order(demo: Demo, known: set[str]) -> dict[str, Any] | None:
 
 
 @pytest.mark.parametrize(
-    ("number", "part"), [(0, "web"), (1, "worker"), (2, "postgres"), (3, "valkey")]
+    ("number", "part"),
+    [
+        (0, "web"),
+        (2, "postgres"),
+        pytest.param(1, "worker", marks=pytest.mark.soak),
+        pytest.param(3, "valkey", marks=pytest.mark.soak),
+    ],
 )
 def test_a_part_killed_between_payment_and_receipt_loses_and_repeats_nothing(
     demo: Demo, number: int, part: str
@@ -60,6 +66,7 @@ def test_a_part_killed_between_payment_and_receipt_loses_and_repeats_nothing(
     is_booked_once_and_seen_once(demo, phone, order)
 
 
+@pytest.mark.soak  # every day at the door for callbacks, without a whole demo
 def test_a_callback_delivered_twice_at_once_books_once(demo: Demo) -> None:
     phone = demo.phone()
     phone.binds(demo.home(4))
@@ -76,6 +83,7 @@ def test_a_lost_callback_is_found_by_asking(demo: Demo) -> None:
     is_booked_once_and_seen_once(demo, phone, paid)
 
 
+@pytest.mark.soak  # every day at the door for callbacks
 def test_a_forged_callback_is_refused_and_the_true_one_booked(demo: Demo) -> None:
     phone = demo.phone()
     phone.binds(demo.home(6))
