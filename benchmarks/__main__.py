@@ -3,13 +3,14 @@
 import json
 import sys
 
-from benchmarks import bill_run, callbacks, imports, understand
+from benchmarks import bill_run, callbacks, imports, reconciliation, understand
 
 MEASURES = {
     "understand": understand.measure,
     "bill-run": bill_run.measure,
     "imports": imports.measure,
     "callbacks": callbacks.measure,
+    "reconciliation": reconciliation.measure,
 }
 
 for name, measure in MEASURES.items():

@@ -14,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -27,6 +28,7 @@ from billing.ledger import EntryKind, FixedAccount, Leg, post
 from billing.money import ZERO, Money
 from billing.payments import lock_home
 from billing.property import Unit
+from billing.shifts import hold_drawer
 
 DEPOSIT_MAX = Money(10**11)
 """Above a thousand million yuan somebody mistyped."""
@@ -70,8 +72,18 @@ class DepositMovement(Base):
         ForeignKeyConstraint(
             ["community_id", "deposit_id"], ["deposit.community_id", "deposit.id"]
         ),
+        ForeignKeyConstraint(
+            ["community_id", "shift_id"], ["cashier_shift.community_id", "cashier_shift.id"]
+        ),
         CheckConstraint("amount > 0", name="amount"),
         Index("ix_deposit_movement_deposit", "community_id", "deposit_id"),
+        # Read when a shift is closed: what its drawer must hold.
+        Index(
+            "ix_deposit_movement_shift",
+            "community_id",
+            "shift_id",
+            postgresql_where=text("shift_id IS NOT NULL"),
+        ),
         {"comment": "Movements of deposits"},
     )
 
@@ -84,6 +96,9 @@ class DepositMovement(Base):
     reason: Mapped[str]
     moved_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     moved_at: Mapped[datetime]
+    shift_id: Mapped[int | None] = mapped_column(
+        comment="the open shift whose drawer the cash went through; null: none, or no cash"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +157,8 @@ def take_deposit(
     on: date,
     now: datetime,
 ) -> Deposit:
-    """Take a deposit in cash. Called again with the same facts it takes nothing and returns the
-    same deposit.
+    """Take a deposit in cash, into the drawer of the open shift of `by` if he has one. Called again
+    with the same facts it takes nothing and returns the same deposit.
 
     Args:
         number: of the paper handed out, unique in the community.
@@ -158,6 +173,7 @@ def take_deposit(
     _check_amount(amount)
     if session.get(Unit, (community_id, unit_id)) is None:
         raise NotFound(f"no home {unit_id} in community {community_id}")
+    drawer = hold_drawer(session, community_id, by)
     lock_home(session, community_id, unit_id)
     known = session.scalar(
         select(Deposit).where(Deposit.community_id == community_id, Deposit.number == number)
@@ -176,7 +192,7 @@ def take_deposit(
     )
     if deposit is None:
         raise Conflict(f"number {number} stands for another deposit; use another number")
-    _move(session, deposit, DepositMove.TAKEN, amount, reason=purpose, by=by, on=on, now=now)
+    _move(session, deposit, DepositMove.TAKEN, amount, purpose, drawer, by=by, on=on, now=now)
     return deposit
 
 
@@ -242,13 +258,14 @@ def _give_up(
     )
     if deposit is None:
         raise NotFound(f"no deposit {number!r} in community {community_id}")
+    drawer = hold_drawer(session, community_id, by) if move is DepositMove.RETURNED else None
     lock_home(session, community_id, deposit.unit_id)
     [state] = list_deposits(session, community_id, deposit_ids=[deposit.id])
     if amount > state.held:
         raise Conflict(f"{amount.yuan} of deposit {number}, of which {state.held.yuan} is held")
     if on < state.taken_on:
         raise InvalidInput("on", f"{on} is before {state.taken_on}, when it was taken")
-    _move(session, deposit, move, amount, reason=reason, by=by, on=on, now=now)
+    _move(session, deposit, move, amount, reason, drawer, by=by, on=on, now=now)
     return list_deposits(session, community_id, deposit_ids=[deposit.id])[0]
 
 
@@ -257,8 +274,9 @@ def _move(
     deposit: Deposit,
     move: DepositMove,
     amount: Money,
-    *,
     reason: str,
+    shift_id: int | None,
+    *,
     by: int,
     on: date,
     now: datetime,
@@ -272,6 +290,7 @@ def _move(
         reason=reason,
         moved_by=by,
         moved_at=now,
+        shift_id=shift_id,
     )
     session.add(movement)
     session.flush()  # the entry names its id
@@ -343,10 +362,10 @@ def list_deposits(
 
 
 def _text(field: str, value: str) -> str:
-    text = value.strip()
-    if not 0 < len(text) <= TEXT_CHARACTERS_MAX:
+    stripped = value.strip()
+    if not 0 < len(stripped) <= TEXT_CHARACTERS_MAX:
         raise InvalidInput(field, f"must have 1 to {TEXT_CHARACTERS_MAX} characters")
-    return text
+    return stripped
 
 
 def _check_amount(amount: Money) -> None:

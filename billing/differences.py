@@ -163,12 +163,10 @@ TOTALS = text(
                                           AND refund_state IS DISTINCT FROM 'closed'), 0)
                AS refunded,
            coalesce(sum(fee), 0) AS fees,
-           count(*) FILTER (WHERE NOT EXISTS (
-               SELECT FROM difference
-               WHERE difference.out_trade_no = said.out_trade_no
-                 AND difference.out_refund_no = coalesce(said.out_refund_no, '')
-                 AND (difference.out_refund_no <> ''
-                      OR difference.transaction_id = said.transaction_id))) AS matched,
+           -- A difference is of one row, unless it is of a row that is not there.
+           count(*) - (SELECT count(*) FROM difference
+                       WHERE kind <> 'missing_there'
+                         AND data ->> 'reason' IS DISTINCT FROM 'missing_there') AS matched,
            (SELECT coalesce(sum(amount), 0) FROM payment
             WHERE merchant_id = :merchant_id AND state IN ('confirmed', 'reversed')
               AND paid_at >= :day_starts AND paid_at < :day_ends) AS booked,

@@ -122,8 +122,8 @@ def prepare(
             amount,
         )
         return _same_or_conflict(session, known, designated, same=same)
-    _check_designation(session, community_id, unit_id, designated, prepaid)
-    _refuse_in_flight(session, community_id, unit_id, designated)
+    check_designation(session, community_id, unit_id, designated, prepaid)
+    refuse_in_flight(session, community_id, unit_id, designated)
     payment = Payment(
         community_id=community_id,
         merchant_id=merchant_id,
@@ -140,7 +140,7 @@ def prepare(
     session.flush()  # what follows names its id
     if merchant_id is not None:
         _write_order(session, payment)
-    _write_targets(session, community_id, payment.id, designated)
+    write_targets(session, community_id, payment.id, designated)
     return payment
 
 
@@ -156,9 +156,10 @@ def _write_order(session: Session, payment: Payment) -> None:
     )
 
 
-def _write_targets(
+def write_targets(
     session: Session, community_id: int, payment_id: int, designated: Mapping[int, Money]
 ) -> None:
+    """Write down what the payer meant a payment for, once."""
     if not designated:
         return
     session.execute(
@@ -184,13 +185,19 @@ def _same_or_conflict(
     return payment
 
 
-def _check_designation(
+def check_designation(
     session: Session,
     community_id: int,
     unit_id: int,
     designated: Mapping[int, Money],
     prepaid: Money,
 ) -> None:
+    """Refuse a wish that cannot be booked as it is; the caller has locked the home.
+
+    Raises:
+        InvalidInput: nothing to pay, or more for a bill than is owed on it.
+        NotFound: a bill that is not an issued bill of this home.
+    """
     if prepaid < ZERO or (not designated and prepaid == ZERO):
         raise InvalidInput("designated", "nothing to pay")
     if not designated:
@@ -205,10 +212,10 @@ def _check_designation(
             )
 
 
-def _refuse_in_flight(
+def refuse_in_flight(
     session: Session, community_id: int, unit_id: int, bill_ids: Collection[int]
 ) -> None:
-    """One payment at a time for a bill, or two people would pay it."""
+    """One payment at a time for a bill, or two people would pay it. Raises InFlight."""
     open_payments = list_in_flight(session, community_id, unit_id, bill_ids)
     if open_payments:
         for payment in open_payments:
@@ -331,9 +338,11 @@ def list_confirmed(
     *,
     limit: int,
     seen: DayWindow = EVERY_DAY,
+    states: Collection[PaymentState] = (PaymentState.CONFIRMED,),
 ) -> list[tuple[Payment, Receipt | None]]:
     """Money that came for these homes with its receipts, latest first; with `seen` what somebody
-    sees who sees the bills of these days. A receipt is None until it is numbered.
+    sees who sees the bills of these days. A receipt is None until it is numbered. With
+    `BOOKED_STATES` as `states` also what was cancelled again.
     """
     sight = [] if seen.is_open else [payment_within(seen)]
     rows = session.execute(
@@ -345,7 +354,7 @@ def list_confirmed(
         .where(
             Payment.community_id == community_id,
             Payment.unit_id.in_(unit_ids),
-            Payment.state == PaymentState.CONFIRMED,
+            Payment.state.in_(states),
             Payment.channel != PaymentChannel.PREPAID,
             *sight,
         )

@@ -37,6 +37,10 @@ BOOKKEEPERS = frozenset({StaffRole.MANAGER, StaffRole.ACCOUNTANT})
 """Who may decide what changes the books: approve, void, close."""
 
 
+TELLERS = BOOKKEEPERS | {StaffRole.CASHIER}
+"""Who may take money at the counter."""
+
+
 class BindingState(LabelEnum):
     """Life of a binding; only an active one opens a home's bills."""
 

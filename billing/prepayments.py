@@ -1,35 +1,29 @@
-"""Prepayments (预存): an owner's money with us, what it was used for, and how more is paid in.
+"""Prepayments (预存): an owner's money with us, and what it was used for.
 
-It is a liability, never income. Its automatic use for new bills is `deduction`.
+It is a liability, never income. It comes as what a payment brings beyond its bills; its automatic
+use for new bills is `deduction`.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, and_, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from billing.bills import Bill
-from billing.booking import book
 from billing.db import Base, CommunityId
-from billing.errors import Conflict, InvalidInput, NotFound
+from billing.errors import NotFound
 from billing.ledger import Account, EntryKind, FixedAccount, JournalEntry, Posting
 from billing.ledger import balance as account_balance
 from billing.money import ZERO, Money
-from billing.payment_channels import CHANNELS
-from billing.payment_tables import Payment, PaymentChannel, PaymentState
+from billing.payment_tables import Payment, PaymentChannel
 from billing.payments import lock_home
 from billing.period import Period
 from billing.property import Unit
 from billing.tariffs import ChargeItem
 
-TOP_UP_MAX = Money(10**11)
-"""Above a thousand million yuan somebody mistyped."""
-
-NUMBER_CHARACTERS_MAX = 64
 PREPAID_PREFIX = "PRE-"
 """Numbers of payments from prepayments; no other payment may have one like it."""
 
@@ -143,81 +137,6 @@ def _movement(row: Any) -> PrepaymentMovement:
 
 def _periods(texts: list[str] | None) -> tuple[Period, ...]:
     return tuple(sorted(Period(str(text)) for text in texts or ()))
-
-
-def top_up(
-    session: Session,
-    *,
-    community_id: int,
-    unit_id: int,
-    amount: Money,
-    channel: PaymentChannel,
-    number: str,
-    paid_at: datetime,
-    now: datetime,
-) -> Payment:
-    """Book money paid in without a word what for: what is owed is paid, the oldest first, and the
-    rest becomes the home's prepayment (民法典 560/561).
-
-    Called again with the same number and the same facts it books nothing and returns the same
-    payment.
-
-    Args:
-        channel: where the money came from without a provider: the counter.
-        number: of the slip, unique in the community.
-
-    Raises:
-        InvalidInput: an amount not above zero or absurd, a channel whose money a provider or the
-            journal itself confirms, or a number that is empty, too long or one of ours.
-        NotFound: no such home.
-        Conflict: the number stands for another payment.
-    """
-    number = _check_top_up(amount, channel, number)
-    if session.get(Unit, (community_id, unit_id)) is None:
-        raise NotFound(f"no home {unit_id} in community {community_id}")
-    lock_home(session, community_id, unit_id)
-    known = session.scalar(
-        select(Payment).where(Payment.community_id == community_id, Payment.out_trade_no == number)
-    )
-    if known is not None:
-        same = (known.unit_id, known.amount, known.channel) == (unit_id, amount, channel)
-        if not same:
-            raise Conflict(f"number {number} stands for another payment; use another number")
-        return known
-    # Another home may be using the number at this moment; its row decides.
-    payment: Payment | None = session.scalar(
-        upsert(Payment)
-        .values(
-            community_id=community_id,
-            out_trade_no=number,
-            unit_id=unit_id,
-            channel=channel,
-            state=PaymentState.CONFIRMED,
-            amount=amount,
-            prepared_at=now,
-            confirmed_at=now,
-            paid_at=paid_at,
-        )
-        .on_conflict_do_nothing(index_elements=["community_id", "out_trade_no"])
-        .returning(Payment)
-    )
-    if payment is None:
-        raise Conflict(f"number {number} stands for another payment; use another number")
-    book(session, payment, now)
-    return payment
-
-
-def _check_top_up(amount: Money, channel: PaymentChannel, number: str) -> str:
-    if not ZERO < amount <= TOP_UP_MAX:
-        raise InvalidInput("amount", f"{amount.yuan} is not an amount that can be paid in")
-    if not CHANNELS[channel].by_hand:
-        raise InvalidInput("channel", f"money by {channel.value} is not booked by hand")
-    text = number.strip()
-    if not 0 < len(text) <= NUMBER_CHARACTERS_MAX:
-        raise InvalidInput("number", f"must have 1 to {NUMBER_CHARACTERS_MAX} characters")
-    if text.startswith(PREPAID_PREFIX):
-        raise InvalidInput("number", f"{PREPAID_PREFIX}… is kept for used prepayments")
-    return text
 
 
 def list_auto_deduction(session: Session, community_id: int, unit_id: int) -> list[str]:

@@ -4,11 +4,13 @@ year, so that payments never queue behind a number.
 
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
+from billing.errors import NotFound
 from billing.facts import FactKind, mark_recorded
+from billing.payment_tables import Payment, Receipt
 
 LOCK_WAITING = text(
     """
@@ -78,3 +80,27 @@ def number_waiting(session: Session, now: datetime, *, limit: int) -> int:
     if numbered:
         mark_recorded(session)
     return int(numbered)
+
+
+def find_receipt(session: Session, payment: Payment) -> Receipt | None:
+    """The receipt of a payment; None until it is numbered."""
+    return session.scalar(
+        select(Receipt).where(
+            Receipt.community_id == payment.community_id, Receipt.payment_id == payment.id
+        )
+    )
+
+
+def get_receipt(session: Session, community_id: int, number: str) -> tuple[Receipt, Payment]:
+    """The receipt with this printed number, and its payment.
+
+    Raises:
+        NotFound: there is none.
+    """
+    year, _, no = number.strip().partition("-")
+    found = None
+    if year.isdecimal() and no.isdecimal():
+        found = session.get(Receipt, (community_id, int(year), int(no)))
+    if found is None:
+        raise NotFound(f"no receipt {number!r} in community {community_id}")
+    return found, session.get_one(Payment, (community_id, found.payment_id))

@@ -20,11 +20,11 @@ from billing.merchants import MerchantAccount, ProviderOrder
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment
 from billing.payments import PATIENCE
-from billing.people import BOOKKEEPERS, Staff, StaffRole, require_role
+from billing.people import BOOKKEEPERS, TELLERS, Staff, require_role
 from billing.refund_tables import HELD_STAGES, Refund, RefundStage
 from billing.refunds import held_key, lock_payment, lock_refund, tell
+from billing.shifts import hold_drawer
 
-PAYERS_OUT = BOOKKEEPERS | {StaffRole.CASHIER}
 REFERENCE_CHARACTERS_MAX = 64
 SENDABLE_STAGES = (RefundStage.APPROVED, RefundStage.UNKNOWN)
 
@@ -142,6 +142,7 @@ def _move(
         return RefundOutcome.DONE
     if answer.state is RefundState.CLOSED:
         give_up(session, payment, refund, "closed by the provider", now)
+        _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
         return RefundOutcome.FAILED
     if refund.state is RefundStage.ABNORMAL:
         return RefundOutcome.ALREADY_KNOWN
@@ -199,7 +200,6 @@ def give_up(
         now=now,
     )
     tell(session, FactKind.REFUND_FAILED, payment, refund, now)
-    _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
 
 
 def _alert(
@@ -259,8 +259,9 @@ def pay_out_refund(
     reference: str,
     now: datetime,
 ) -> Refund:
-    """Book that a refund without a provider was given back by hand, by the way the money came. Not
-    safe to call twice: the second is refused.
+    """Book that a refund without a provider was given back by hand, by the way the money came; cash
+    out of the drawer of the open shift of `by`, if he has one. Not safe to call twice: the second
+    is refused.
 
     Args:
         reference: number of the slip the payer signed, or of the transfer.
@@ -270,16 +271,19 @@ def pay_out_refund(
         InvalidInput: an empty reference or one too long, or `by` may not handle money.
         Conflict: it is not approved, paid out already, or its provider gives it back.
     """
-    require_role(by, community_id, PAYERS_OUT)
+    require_role(by, community_id, TELLERS)
     number = reference.strip()
     if not 0 < len(number) <= REFERENCE_CHARACTERS_MAX:
         raise InvalidInput("reference", f"must have 1 to {REFERENCE_CHARACTERS_MAX} characters")
+    drawer = hold_drawer(session, community_id, by.id)
     payment, refund = lock_refund(session, community_id, refund_id)
     if payment.merchant_id is not None:
         raise Conflict(f"refund {refund_id} goes back through {payment.channel.value}: send it")
     if refund.state is not RefundStage.APPROVED:
         raise Conflict(f"refund {refund_id} is {refund.state.value}: only an approved one is paid")
     refund.paid_out_by, refund.reference = by.id, number
+    if CHANNELS[payment.channel].account is FixedAccount.CASH:
+        refund.shift_id = drawer
     complete(session, payment, refund, now, now)
     return refund
 
@@ -316,6 +320,7 @@ def record_refused(
     if refund.state is not RefundStage.UNKNOWN:
         return RefundOutcome.ALREADY_KNOWN  # a callback was faster
     give_up(session, payment, refund, failure, now)
+    _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
     return RefundOutcome.FAILED
 
 
@@ -323,6 +328,16 @@ def record_asked(session: Session, community_id: int, refund_id: int, now: datet
     """The provider was asked and nothing new was learned."""
     _, refund = lock_refund(session, community_id, refund_id)
     refund.asked_at = now
+
+
+def record_lost(session: Session, community_id: int, refund_id: int, now: datetime) -> None:
+    """The provider had taken a refund and does not know it any more: it may be sent again, by the
+    same number.
+    """
+    _, refund = lock_refund(session, community_id, refund_id)
+    refund.asked_at = now
+    if refund.state is RefundStage.PROCESSING:
+        refund.state = RefundStage.UNKNOWN
 
 
 def list_unsettled(

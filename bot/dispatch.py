@@ -20,10 +20,10 @@ from billing.bindings import list_homes, normalize_code, see_follower
 from billing.people import Follower, Staff
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
-from bot.understanding import read_period, read_room, understand
+from bot.understanding import read_fapiao, read_period, read_room, understand
 from handlers.chat import help
 from handlers.chat.bind import find_code
-from handlers.chat.context import Chat, Memory, Push, Refusal, Reply
+from handlers.chat.context import FORMS, Chat, Memory, Push, Refusal, Reply
 from handlers.chat.routes import (
     NEAREST,
     NOT_TEXT,
@@ -32,6 +32,7 @@ from handlers.chat.routes import (
     UNSURE,
     Audience,
     Route,
+    answer_to,
     no_to,
     yes_to,
 )
@@ -154,7 +155,9 @@ def read_wish(chat: Chat) -> Wish:
 
 
 def _answer_to_question(chat: Chat, text: str) -> Wish | None:
-    """A yes or a no to the open question; any other sentence stands for itself."""
+    """A yes or a no to the open question, or an answer to a form; any other sentence stands for
+    itself.
+    """
     question = chat.memory.question
     if question is None:
         return None
@@ -163,6 +166,8 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
         return Wish(yes_to(question.kind))
     if any(word == refusal.label for refusal in Refusal):
         return Wish(no_to(question.kind))
+    if question.kind in FORMS and word not in COMMANDS:
+        return Wish(answer_to(question.kind), slots=read_fapiao(text))
     return None
 
 
@@ -172,11 +177,18 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
     if command is None and _carries_code(text):
         command = Topic.BIND
     if command is not None:
-        return Wish(command, command, {**understood.slots, **_read_places(text, chat.today)})
+        slots = {**understood.slots, **_read_places(text, chat.today)}
+        return Wish(command, command, slots | _read_more(command, text))
     topic = TOPICS.get(understood.intent) or NEAREST.get(understood.intent)
     if topic is None:
         return Wish(NOT_UNDERSTOOD)
-    return Wish(UNSURE if understood.ask else topic, topic, understood.slots)
+    slots = {**understood.slots, **_read_more(topic, text)}
+    return Wish(UNSURE if understood.ask else topic, topic, slots)
+
+
+def _read_more(topic: Topic, text: str) -> dict[str, str]:
+    """What only one topic needs, by a grammar of its own."""
+    return read_fapiao(text) if topic is Topic.INVOICE else {}
 
 
 def _read_places(text: str, today: date) -> dict[str, str]:

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 
 from billing.channels.alipay import Alipay
 from billing.channels.base import Channel
-from billing.channels.wechat_pay import WeChatPayJsapi
+from billing.channels.wechat_pay import WeChatPayChannel
 from billing.db import Database, connect
 from billing.privacy import Vault
 from bot.settings import Settings
@@ -100,7 +100,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Progra
 def _channels(settings: Settings, clock: Callable[[], datetime]) -> dict[str, Channel]:
     """Merchant code → the channel that has its keys."""
     channels: dict[str, Channel] = {
-        code: WeChatPayJsapi(keys, settings.wechat_pay_base)
+        code: WeChatPayChannel(keys, settings.wechat_pay_base)
         for code, keys in settings.merchants.items()
     }
     for code, alipay in settings.alipay_merchants.items():

@@ -6,8 +6,9 @@ contradiction. Every message names the variable. There are no default secrets.
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from cryptography.fernet import Fernet
 
 from billing.channels.alipay_gateway import AlipayKeys
 from billing.channels.alipay_gateway import valid_gateway as valid_alipay_gateway
-from billing.channels.wechat_pay import WeChatPayKeys, valid_gateway
+from billing.channels.wechat_pay_gateway import WeChatPayKeys, valid_gateway
 from notify.catalog import NOTICES
 
 WEBHOOK_MODES = ("secure", "compatible", "plain")
@@ -61,8 +62,11 @@ class Settings:
     alipay_merchants: Mapping[str, AlipayKeys]
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+    def from_env(cls, environ: Mapping[str, str], now: datetime) -> "Settings":
         """Read and check every variable.
+
+        Args:
+            now: certificates that have ended by then are refused.
 
         Raises:
             SettingsError: naming the variable and what is wrong with it.
@@ -90,11 +94,17 @@ class Settings:
             wechat_pay_base=env.base("WECHAT_PAY_BASE", "https://api.mch.weixin.qq.com"),
             wechat_templates=_templates(env.json("WECHAT_TEMPLATES", {})),
             merchants=_merchants(
-                "WECHAT_PAY_MERCHANTS", env.json("WECHAT_PAY_MERCHANTS", {}), WeChatPayKeys
+                "WECHAT_PAY_MERCHANTS",
+                env.json("WECHAT_PAY_MERCHANTS", {}),
+                WeChatPayKeys,
+                lambda keys: keys.find_fault(now),
             ),
             alipay_gateway=env.gateway("ALIPAY_GATEWAY", ALIPAY_GATEWAY),
             alipay_merchants=_merchants(
-                "ALIPAY_MERCHANTS", env.json("ALIPAY_MERCHANTS", {}), AlipayKeys
+                "ALIPAY_MERCHANTS",
+                env.json("ALIPAY_MERCHANTS", {}),
+                AlipayKeys,
+                AlipayKeys.find_fault,
             ),
         )
         settings._check_consistency()
@@ -244,17 +254,26 @@ def _data_keys(value: str) -> tuple[str, ...]:
     return keys
 
 
-def _merchants(name: str, value: Any, kind: type[Keys]) -> dict[str, Keys]:
-    """`{"<merchant code>": {<each field of the keys>}}`."""
+def _merchants(
+    name: str, value: Any, kind: type[Keys], find_fault: Callable[[Keys], str | None]
+) -> dict[str, Keys]:
+    """`{"<merchant code>": {<each field of the keys>}}`; fields with a default may be left out."""
     if not isinstance(value, dict):
         raise SettingsError(f"{name} must be a JSON object: merchant code → keys")
-    wanted = {field.name for field in fields(kind)}
+    wanted = {field.name for field in fields(kind) if field.default is MISSING}
+    optional = {field.name for field in fields(kind)} - wanted
+    must = f"must have exactly {', '.join(sorted(wanted))}"
+    if optional:
+        must += f", and may have {', '.join(sorted(optional))}"
     merchants = {}
     for code, keys in value.items():
-        if not isinstance(keys, dict) or set(keys) != wanted:
-            raise SettingsError(f"{name}: {code} must have exactly {', '.join(sorted(wanted))}")
-        merchants[code] = kind(**keys)
-        fault = merchants[code].find_fault()
+        if not isinstance(keys, dict) or not wanted <= set(keys) <= wanted | optional:
+            raise SettingsError(f"{name}: {code} {must}")
+        given: dict[str, Any] = {
+            part: tuple(told) if isinstance(told, list) else told for part, told in keys.items()
+        }
+        merchants[code] = kind(**given)
+        fault = find_fault(merchants[code])
         if fault is not None:
             raise SettingsError(f"{name}: {code}.{fault}")
     return merchants

@@ -19,6 +19,7 @@ from billing.channels.base import (
     RefundRequest,
     RefundState,
 )
+from billing.errors import Conflict
 from billing.merchants import MerchantAccount
 from billing.payment_tables import Payment
 from billing.refund_outcomes import (
@@ -28,6 +29,7 @@ from billing.refund_outcomes import (
     list_unsettled,
     record_answer,
     record_asked,
+    record_lost,
     record_refused,
 )
 from billing.refund_tables import Refund
@@ -66,6 +68,8 @@ def settle_refunds(services: Services) -> dict[str, int]:
                 outcome = ask_refund(services, refund, payment, merchant)
             counts[outcome.value] += 1
             del silences[merchant.code]
+        except Conflict:
+            continue  # another worker was through with it
         except ChannelError as error:
             counts["unreachable"] += 1
             if isinstance(error, ChannelUnreachable):
@@ -123,8 +127,9 @@ def ask_refund(
     answer = channel.query_refund(payment.out_trade_no, refund.out_refund_no)
     outcome = _record(services, merchant, answer)
     if outcome in (RefundOutcome.MISSING, RefundOutcome.DISCREPANCY):
+        write = record_lost if outcome is RefundOutcome.MISSING else record_asked
         with services.database.transaction() as session:
-            record_asked(session, refund.community_id, refund.id, services.clock())
+            write(session, refund.community_id, refund.id, services.clock())
     return outcome
 
 

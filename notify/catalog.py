@@ -17,6 +17,11 @@ class NoticeKind(LabelEnum):
     DUE_SOON = "due_soon", "到期提醒"
     OVERDUE = "overdue", "逾期提醒"
     PAYMENT_RECEIVED = "payment_received", "到账通知"
+    PAYMENT_REVERSED = "payment_reversed", "缴费撤销"
+    FAPIAO_REQUESTED = "fapiao_requested", "开票申请"
+    FAPIAO_ISSUED = "fapiao_issued", "发票开具"
+    FAPIAO_REJECTED = "fapiao_rejected", "开票未通过"
+    FAPIAO_REVERSED = "fapiao_reversed", "发票红冲"
     REFUND_DONE = "refund_done", "退款通知"
     REFUND_FAILED = "refund_failed", "退款未成功"
     HOME_LOOKED_UP = "home_looked_up", "他人代缴查询"
@@ -54,6 +59,7 @@ class Matter(Enum):
 
     BILL = "bill"
     PAYMENT = "payment"
+    FAPIAO = "fapiao"
     REFUND = "refund"
     LOOKUP = "lookup"
     BINDING = "binding"
@@ -128,11 +134,61 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             life=timedelta(days=3),
             is_optional=False,
         ),
+        NoticeKind.PAYMENT_REVERSED: NoticeRule(
+            matter=Matter.PAYMENT,
+            fact=FactKind.PAYMENT_REVERSED,
+            audience=Audience.HOME_AND_PAYER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
         NoticeKind.REFUND_DONE: NoticeRule(
             matter=Matter.REFUND,
             fact=FactKind.REFUND_DONE,
             audience=Audience.HOME_AND_PAYER,
             transports=OWNER_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.FAPIAO_REQUESTED: NoticeRule(
+            matter=Matter.FAPIAO,
+            fact=FactKind.FAPIAO_REQUESTED,
+            audience=Audience.STAFF,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=True,
+            life=timedelta(days=2),
+            is_optional=False,
+        ),
+        NoticeKind.FAPIAO_ISSUED: NoticeRule(
+            matter=Matter.FAPIAO,
+            fact=FactKind.FAPIAO_ISSUED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.FAPIAO_REJECTED: NoticeRule(
+            matter=Matter.FAPIAO,
+            fact=FactKind.FAPIAO_REJECTED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.FAPIAO_REVERSED: NoticeRule(
+            matter=Matter.FAPIAO,
+            fact=FactKind.FAPIAO_REVERSED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),

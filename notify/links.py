@@ -25,6 +25,14 @@ class BillRef:
     bill_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class FapiaoRef:
+    """A fapiao, named by a link."""
+
+    community_id: int
+    fapiao_id: int
+
+
 class Links:
     """Makes and reads links under `<base_url>/o/`."""
 
@@ -68,6 +76,14 @@ class Links:
         """Fee standards of the home's community."""
         return f"{self.base_url}/o/tariffs/{self.home_token(ref)}"
 
+    def fapiao_token(self, ref: FapiaoRef) -> str:
+        """Token naming a fapiao."""
+        return self._sign("f", ref.community_id, ref.fapiao_id)
+
+    def fapiao_url(self, ref: FapiaoRef) -> str:
+        """Page of a fapiao, with its file."""
+        return f"{self.base_url}/o/fapiao/{self.fapiao_token(ref)}"
+
     def read_home(self, token: str) -> HomeRef | None:
         """The home a token names, or None for a token we did not make."""
         ids = self._read("h", token)
@@ -77,6 +93,11 @@ class Links:
         """The bill a token names, or None for a token we did not make."""
         ids = self._read("b", token)
         return BillRef(*ids) if ids else None
+
+    def read_fapiao(self, token: str) -> FapiaoRef | None:
+        """The fapiao a token names, or None for a token we did not make."""
+        ids = self._read("f", token)
+        return FapiaoRef(*ids) if ids else None
 
     def _sign(self, kind: str, community_id: int, local_id: int) -> str:
         return str(self._signer.dumps([kind, community_id, local_id]))

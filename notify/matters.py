@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 
 from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
@@ -14,8 +15,15 @@ from sqlalchemy.orm import Session
 from billing.alerts import Alert
 from billing.bills import Bill, BillState, issued_bills
 from billing.business_day import business_date
+from billing.fapiao_tables import Fapiao, FapiaoState
 from billing.money import ZERO, Money
-from billing.payment_tables import Payment, PaymentChannel, PaymentState, Receipt
+from billing.payment_tables import (
+    BOOKED_STATES,
+    Payment,
+    PaymentChannel,
+    PaymentState,
+    Receipt,
+)
 from billing.people import Binding, BindingState, Follower, Staff
 from billing.property import Community, Unit
 from billing.refund_tables import Refund, RefundStage
@@ -26,6 +34,16 @@ from notify.outbox import Notice, Reason
 Key = tuple[int, int]
 """(community, id within it)."""
 
+
+FAPIAO_STATES: Mapping[NoticeKind, FapiaoState] = MappingProxyType(
+    {
+        NoticeKind.FAPIAO_REQUESTED: FapiaoState.REQUESTED,
+        NoticeKind.FAPIAO_ISSUED: FapiaoState.ISSUED,
+        NoticeKind.FAPIAO_REJECTED: FapiaoState.REJECTED,
+        NoticeKind.FAPIAO_REVERSED: FapiaoState.REVERSED,
+    }
+)
+"""The state in which each of these still makes sense."""
 
 _DAYS = ("limited.sees_from", "limited.sees_to")
 
@@ -74,11 +92,12 @@ UNSEEN = text(
 
 @dataclass(frozen=True, slots=True)
 class PaidPayment:
-    """A payment that arrived, with its receipt."""
+    """A payment that was booked, with its receipt."""
 
     amount: Money
     paid_at: datetime
     receipt: str
+    is_cancelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +123,7 @@ class Matters:
     rooms: dict[Key, str]
     bills: dict[Key, BillState]
     payments: dict[Key, PaidPayment]
+    fapiao: dict[Key, Fapiao]
     refunds: dict[Key, EndedRefund]
     bindings: dict[Key, Binding]
     alerts: dict[int, Alert]
@@ -125,6 +145,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         rooms=_rooms(session, units),
         bills=_bills(session, refs[Matter.BILL]),
         payments=_payments(session, refs[Matter.PAYMENT]),
+        fapiao=_fapiao(session, refs[Matter.FAPIAO]),
         refunds=_refunds(session, refs[Matter.REFUND]),
         bindings=_bindings(session, refs[Matter.BINDING]),
         alerts=_alerts(session, [ref for _, ref in refs[Matter.ALERT]]),
@@ -207,7 +228,12 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
         case Matter.BINDING:
             return _binding_settled(notice.kind, matters.bindings.get(key))
         case Matter.PAYMENT:
-            is_gone = key not in matters.payments
+            payment = matters.payments.get(key)
+            cancelled = notice.kind is NoticeKind.PAYMENT_REVERSED
+            is_gone = payment is None or payment.is_cancelled != cancelled
+        case Matter.FAPIAO:
+            fapiao = matters.fapiao.get(key)
+            is_gone = fapiao is None or fapiao.state is not FAPIAO_STATES[notice.kind]
         case Matter.REFUND:
             is_gone = key not in matters.refunds
         case Matter.LOOKUP:
@@ -308,15 +334,27 @@ def _payments(session: Session, keys: Collection[Key]) -> dict[Key, PaidPayment]
         )
         .where(
             tuple_(Payment.community_id, Payment.id).in_(set(keys)),
-            Payment.state == PaymentState.CONFIRMED,
+            Payment.state.in_(BOOKED_STATES),
         )
     )
     return {
         (payment.community_id, payment.id): PaidPayment(
-            payment.amount, receipt.issued_at, receipt.number
+            payment.amount,
+            receipt.issued_at,
+            receipt.number,
+            payment.state is PaymentState.REVERSED,
         )
         for payment, receipt in found
     }
+
+
+def _fapiao(session: Session, keys: Collection[Key]) -> dict[Key, Fapiao]:
+    if not keys:
+        return {}
+    found = session.scalars(
+        select(Fapiao).where(tuple_(Fapiao.community_id, Fapiao.id).in_(set(keys)))
+    )
+    return {(fapiao.community_id, fapiao.id): fapiao for fapiao in found}
 
 
 def _refunds(session: Session, keys: Collection[Key]) -> dict[Key, EndedRefund]:

@@ -7,11 +7,12 @@ from datetime import date, timedelta
 
 from billing.alerts import Alert
 from billing.bills import BillState
+from billing.fapiao_tables import Fapiao
 from billing.money import ZERO, Money
 from billing.privacy import mask_room
 from billing.property import Community
 from notify.catalog import NOTICES, Matter, NoticeKind
-from notify.links import BillRef, HomeRef, Links
+from notify.links import BillRef, FapiaoRef, HomeRef, Links
 from notify.matters import EndedRefund, Matters, PaidPayment, bills_of, is_bound, spoken_date
 from notify.outbox import Notice
 
@@ -21,6 +22,8 @@ OPENING = frozenset(
         NoticeKind.DUE_SOON,
         NoticeKind.OVERDUE,
         NoticeKind.PAYMENT_RECEIVED,
+        NoticeKind.PAYMENT_REVERSED,
+        NoticeKind.FAPIAO_ISSUED,
         NoticeKind.REFUND_DONE,
         NoticeKind.REFUND_FAILED,
         NoticeKind.BINDING_ADDED,
@@ -30,7 +33,12 @@ OPENING = frozenset(
 
 
 OF_MONEY = frozenset(
-    {NoticeKind.PAYMENT_RECEIVED, NoticeKind.REFUND_DONE, NoticeKind.REFUND_FAILED}
+    {
+        NoticeKind.PAYMENT_RECEIVED,
+        NoticeKind.PAYMENT_REVERSED,
+        NoticeKind.REFUND_DONE,
+        NoticeKind.REFUND_FAILED,
+    }
 )
 """Kinds that also go to whoever paid, for his own home or for somebody else's."""
 
@@ -54,6 +62,7 @@ class Telling:
     total: Money
     span: tuple[date, date] | None
     payment: PaidPayment | None
+    fapiao: tuple[Fapiao, ...]
     refund: EndedRefund | None
     alerts: tuple[Alert, ...]
     today: date
@@ -81,6 +90,7 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         total=sum((bill.outstanding for bill in bills), ZERO),
         span=_span(bills),
         payment=_payment(first, matters),
+        fapiao=_fapiao(notices, matters),
         refund=_refund(first, matters),
         alerts=_alerts(notices, matters),
         today=spoken_date(notices, today),
@@ -108,6 +118,12 @@ def _payment(notice: Notice, matters: Matters) -> PaidPayment | None:
     if NOTICES[notice.kind].matter is not Matter.PAYMENT:
         return None
     return matters.payments[notice.community_id, notice.ref_id]
+
+
+def _fapiao(notices: Sequence[Notice], matters: Matters) -> tuple[Fapiao, ...]:
+    if NOTICES[notices[0].kind].matter is not Matter.FAPIAO:
+        return ()
+    return tuple(matters.fapiao[notice.community_id, notice.ref_id] for notice in notices)
 
 
 def _refund(notice: Notice, matters: Matters) -> EndedRefund | None:
@@ -138,6 +154,8 @@ def _url(
         return None
     if len(bills) == 1:
         return links.bill_url(BillRef(first.community_id, bills[0].id))
+    if first.kind is NoticeKind.FAPIAO_ISSUED:
+        return links.fapiao_url(FapiaoRef(first.community_id, first.ref_id))
     if len({notice.unit_id for notice in notices}) > 1:
         return f"{links.base_url}/o/"
     home = HomeRef(first.community_id, first.unit_id)

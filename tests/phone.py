@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from flask.testing import FlaskClient
 
+from bot.program import utc_now
 from bot.settings import Settings
 
 APP_ID = "wxa1b2c3d4e5f60718"
@@ -42,7 +43,7 @@ def settings_for(redis_url: str, **overrides: str) -> Settings:
         "WECHAT_TOKEN": TOKEN,
         "WECHAT_AES_KEY": AES_KEY,
     }
-    return Settings.from_env(environment | overrides)
+    return Settings.from_env(environment | overrides, utc_now())
 
 
 def signed(*parts: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.checks.bills import BILL_CHECKS
+from billing.checks.counter import COUNTER_CHECKS
 from billing.checks.journal import JOURNAL_CHECKS
 from billing.checks.money import MONEY_CHECKS
 from billing.checks.pricing import PRICING_CHECKS
@@ -23,6 +24,7 @@ ALL_CHECKS: list[Check] = [
     *JOURNAL_CHECKS,
     *BILL_CHECKS,
     *MONEY_CHECKS,
+    *COUNTER_CHECKS,
     *REFUND_CHECKS,
     *PRICING_CHECKS,
 ]

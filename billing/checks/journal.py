@@ -56,7 +56,7 @@ JOURNAL_CHECKS = [
         """,
     ),
     sql_check(
-        "one fact per issued bill, void, approved adjustment and confirmed payment",
+        "one fact per issued bill, void, approved adjustment, booked and cancelled payment",
         "SELECT count(*) FROM fact",
         # A bill that was voided as a draft was never issued, whatever became of its chunk.
         f"""
@@ -74,10 +74,13 @@ JOURNAL_CHECKS = [
               UNION ALL
               SELECT CASE channel WHEN 'prepaid' THEN 'prepaid_used'
                      ELSE 'payment_confirmed' END, community_id, id
-              FROM payment WHERE state = 'confirmed') booked
+              FROM payment WHERE state IN ('confirmed', 'reversed')
+              UNION ALL
+              SELECT 'payment_reversed', community_id, id
+              FROM payment WHERE state = 'reversed') booked
         FULL JOIN (SELECT community_id, kind, ref_id, count(*) AS facts FROM fact
                    WHERE kind IN ('bill_issued', 'bill_voided', 'adjusted', 'prepaid_used',
-                                  'payment_confirmed')
+                                  'payment_confirmed', 'payment_reversed')
                    GROUP BY community_id, kind, ref_id) f
                ON f.community_id = booked.community_id AND f.kind = booked.kind
               AND f.ref_id = booked.id

@@ -146,7 +146,8 @@ MONEY_CHECKS = [
         JOIN payment p ON p.community_id = a.community_id AND p.id = a.payment_id
         JOIN bill_line l ON l.community_id = a.community_id AND l.id = a.bill_line_id
         JOIN bill b ON b.community_id = a.community_id AND b.id = a.bill_id
-        WHERE l.bill_id <> a.bill_id OR b.unit_id <> p.unit_id OR p.state <> 'confirmed'
+        WHERE l.bill_id <> a.bill_id OR b.unit_id <> p.unit_id
+           OR p.state NOT IN ('confirmed', 'reversed')
         UNION ALL
         SELECT s.community_id, s.entry_id, s.unit_id, b.unit_id, NULL, s.bill_id
         FROM posting s

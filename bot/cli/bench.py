@@ -5,6 +5,7 @@ import click
 from benchmarks import bill_run as bill_run_bench
 from benchmarks import callbacks as callbacks_bench
 from benchmarks import imports as imports_bench
+from benchmarks import reconciliation as reconciliation_bench
 from benchmarks import understand as understand_bench
 from bot.cli.installation import print_json
 
@@ -43,3 +44,10 @@ def imports(rows: int) -> None:
 def callbacks(seconds: int, rate: int, payments: int) -> None:
     """WeChat Pay's callbacks at a steady rate, from due to booked and answered."""
     print_json(callbacks_bench.measure(seconds, rate, payments))
+
+
+@bench.command()
+@click.option("--rows", type=click.IntRange(1000, 1_000_000), default=100_000)
+def reconciliation(rows: int) -> None:
+    """Compare a day's statement with the books, against COPY of its rows."""
+    print_json(reconciliation_bench.measure(rows))

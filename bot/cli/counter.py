@@ -1,231 +1,244 @@
-"""`mingzhang deposit`, `mingzhang prepayment`: money that changes hands at the counter."""
+"""`mingzhang counter`: shifts of cashiers, and the money they take and give back."""
 
-from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
-from billing.business_day import BEIJING
-from billing.deduction import deduct_home
-from billing.deposits import (
-    DepositState,
-    forfeit_deposit,
-    list_deposits,
-    return_deposit,
-    take_deposit,
-)
-from billing.money import Money
+from billing.bills import get_bills
+from billing.counter import cancel_payment, get_taken, take_payment
+from billing.errors import InvalidInput
+from billing.money import ZERO, Money
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentChannel
-from billing.prepayments import (
-    balance,
-    list_auto_deduction,
-    list_movements,
-    set_auto_deduction,
-    top_up,
+from billing.people import get_staff
+from billing.prepayments import balance
+from billing.property import get_community, get_unit
+from billing.receipts import find_receipt, number_waiting
+from billing.shifts import (
+    ShiftReport,
+    close_shift,
+    get_open_shift,
+    list_shifts,
+    open_shift,
+    report_shift,
 )
-from bot.cli.installation import open_books, print_json
+from bot.cli.installation import open_books, open_program, print_json
 from bot.cli.options import (
+    AmountParameter,
+    DateParameter,
     amount_option,
     by_option,
     community_option,
     home_options,
-    today_option,
 )
+from handlers.counter_orders import order_at_counter
+from handlers.ordering import alone
 
-number_option = click.option("--number", required=True, help="Number of the paper handed out.")
+RECEIPTS_AT_ONCE = 500
 
 
 @click.group()
-def deposit() -> None:
-    """Deposits: taken, returned, or kept with a reason."""
+def counter() -> None:
+    """The counter: shifts, cash, cards, slips, codes to scan."""
 
 
-@deposit.command("take")
-@home_options
-@number_option
-@click.option("--purpose", required=True, help="What it is for, as printed on the paper.")
-@amount_option
-@by_option
-@today_option
-def take(
-    code: str, room: str, number: str, purpose: str, amount: Money, login: str, today: date
-) -> None:
-    """Take a deposit in cash; the same paper again takes nothing."""
-    with open_books(code) as books:
-        unit = books.unit(room)
-        taken = take_deposit(
-            books.session,
-            community_id=unit.community_id,
-            unit_id=unit.id,
-            number=number,
-            purpose=purpose,
-            amount=amount,
-            by=books.staff(login).id,
-            on=today,
-            now=books.now,
-        )
-        [state] = list_deposits(books.session, unit.community_id, deposit_ids=[taken.id])
-    print_json(_deposit_json(state))
-
-
-@deposit.command("return")
+@counter.command("shift-open")
 @community_option
-@number_option
-@amount_option
-@click.option("--reason", required=True)
 @by_option
-@today_option
-def give_back(code: str, number: str, amount: Money, reason: str, login: str, today: date) -> None:
-    """Give back a deposit or a part of it, in cash."""
-    _give_up(return_deposit, code, number, amount, reason, login, today)
-
-
-@deposit.command("forfeit")
-@community_option
-@number_option
-@amount_option
-@click.option("--reason", required=True, help="What it is kept for.")
-@by_option
-@today_option
-def forfeit(code: str, number: str, amount: Money, reason: str, login: str, today: date) -> None:
-    """Keep a deposit or a part of it; it becomes income."""
-    _give_up(forfeit_deposit, code, number, amount, reason, login, today)
-
-
-def _give_up(
-    give_up: Callable[..., DepositState],
-    code: str,
-    number: str,
-    amount: Money,
-    reason: str,
-    login: str,
-    today: date,
-) -> None:
+@click.option(
+    "--float", "opening_float", type=AmountParameter(), required=True, help="Cash in the drawer."
+)
+def shift_open(code: str, login: str, opening_float: Money) -> None:
+    """Begin a shift; one at a time per cashier."""
     with open_books(code) as books:
-        state = give_up(
+        shift = open_shift(
             books.session,
             books.community_id,
-            number,
-            amount,
-            reason=reason,
-            by=books.staff(login).id,
-            on=today,
+            books.staff(login),
+            opening_float=opening_float,
             now=books.now,
         )
-    print_json(_deposit_json(state))
+        report = report_shift(books.session, shift)
+    print_json(_shift_json(report))
 
 
-@deposit.command("list")
+@counter.command("shift-close")
 @community_option
-@click.option("--room", help="Of one home; default: of all.")
-def list_all(code: str, room: str | None) -> None:
-    """Deposits with what is held of them."""
+@by_option
+@click.option("--counted", type=AmountParameter(), required=True, help="Cash that was counted.")
+@click.option("--reason", default="", help="Why it differs from what is expected.")
+@click.option("--shift", "shift_id", type=int, help="A manager closes this one; default: own.")
+def shift_close(code: str, login: str, counted: Money, reason: str, shift_id: int | None) -> None:
+    """End a shift with the counted cash; a difference is posted and needs a reason."""
     with open_books(code) as books:
-        units = None if room is None else [books.unit(room).id]
-        found = list_deposits(books.session, books.community_id, unit_ids=units)
-    print_json([_deposit_json(state) for state in found])
+        by = books.staff(login)
+        if shift_id is None:
+            shift_id = get_open_shift(books.session, books.community_id, by).id
+        report = close_shift(
+            books.session,
+            books.community_id,
+            shift_id,
+            counted=counted,
+            reason=reason,
+            by=by,
+            now=books.now,
+        )
+    print_json(_shift_json(report))
 
 
-def _deposit_json(state: DepositState) -> dict[str, Any]:
-    return {
-        "number": state.number,
-        "room": state.room,
-        "purpose": state.purpose,
-        "taken_on": state.taken_on,
-        "taken_fen": state.taken.fen,
-        "returned_fen": state.returned.fen,
-        "forfeited_fen": state.forfeited.fen,
-        "held_fen": state.held.fen,
-    }
-
-
-@click.group()
-def prepayment() -> None:
-    """Prepayments: an owner's money with us."""
-
-
-@prepayment.command("top-up")
+@counter.command("pay")
 @home_options
+@by_option
 @amount_option
-@number_option
+@click.option("--number", required=True, help="Of the paper, the POS print-out or the slip.")
 @click.option(
     "--channel",
     type=click.Choice([channel.value for channel, rule in CHANNELS.items() if rule.by_hand]),
     default=PaymentChannel.CASH.value,
     show_default=True,
 )
-@today_option
-def pay_in(code: str, room: str, amount: Money, number: str, channel: str, today: date) -> None:
-    """Book money paid in: what is owed is paid first, the rest is kept for the home."""
+@click.option("--bill", "bills", type=int, multiple=True, help="What it is for; repeat for more.")
+@click.option("--prepay", is_flag=True, help="All of it is a prepayment.")
+@click.option("--bank", help="Whose slip it is.")
+@click.option("--paid-on", type=DateParameter(), help="Date of the slip.")
+@click.option("--payer", help="Name of who pays, when it is somebody else.")
+def pay(
+    code: str, room: str, login: str, amount: Money, number: str, channel: str,
+    bills: tuple[int, ...], prepay: bool, bank: str | None, paid_on: date | None,
+    payer: str | None,
+) -> None:  # fmt: skip
+    """Take money: what it is named for is paid, else the oldest bills; the rest is prepaid.
+
+    The same number again books nothing.
+    """
+    if bills and prepay:
+        raise click.UsageError("--bill or --prepay, not both")
+    with open_program() as program:
+        services = program.services
+
+        def take(session: Session) -> Payment:
+            community_id = get_community(session, code).id
+            shift = get_open_shift(session, community_id, get_staff(session, login))
+            return take_payment(
+                session,
+                shift,
+                unit_id=get_unit(session, community_id, room).id,
+                amount=amount,
+                channel=PaymentChannel(channel),
+                number=number,
+                designated=_designate(session, community_id, bills, amount, all_prepaid=prepay),
+                bank=bank,
+                payer_name_sealed=services.vault.seal(payer) if payer else None,
+                paid_on=paid_on,
+                now=services.clock(),
+            )
+
+        payment = alone(services, take)
+        with services.database.transaction() as session:
+            number_waiting(session, services.clock(), limit=RECEIPTS_AT_ONCE)
+            answer = _payment_json(session, payment)
+    print_json(answer)
+
+
+def _designate(
+    session: Session, community_id: int, bill_ids: tuple[int, ...], amount: Money, *,
+    all_prepaid: bool,
+) -> dict[int, Money] | None:  # fmt: skip
+    """The money spread over these bills, the oldest first."""
+    if not bill_ids:
+        return {} if all_prepaid else None
+    designated, left = {}, amount
+    for bill in get_bills(session, community_id, set(bill_ids)):
+        part = min(left, bill.outstanding)
+        if part <= ZERO:
+            raise InvalidInput("bill", f"{bill.id} would get nothing of {amount.yuan}")
+        designated[bill.id] = part
+        left -= part
+    return designated
+
+
+@counter.command("cancel")
+@community_option
+@by_option
+@click.option("--number", required=True, help="Of the payment.")
+@click.option("--reason", required=True)
+def cancel(code: str, login: str, number: str, reason: str) -> None:
+    """Take back a payment of a shift that is still open, by reversal."""
     with open_books(code) as books:
-        unit = books.unit(room)
-        payment = top_up(
-            books.session,
-            community_id=unit.community_id,
-            unit_id=unit.id,
-            amount=amount,
-            channel=PaymentChannel(channel),
-            number=number,
-            paid_at=datetime.combine(today, time(12), BEIJING),
-            now=books.now,
-        )
-        kept = balance(books.session, unit.community_id, unit.id)
-    print_json(_payment_json(payment) | {"balance_fen": kept.fen})
+        payment = get_taken(books.session, books.community_id, number)
+        cancel_payment(books.session, payment, by=books.staff(login), reason=reason, now=books.now)
+        answer = _payment_json(books.session, payment)
+    print_json(answer)
 
 
-@prepayment.command("balance")
+@counter.command("qr")
 @home_options
-def show_balance(code: str, room: str) -> None:
-    """What a home has with us and how it came about, newest first."""
-    with open_books(code) as books:
-        unit = books.unit(room)
-        kept = balance(books.session, unit.community_id, unit.id)
-        movements = list_movements(books.session, unit.community_id, unit.id)
-        items = list_auto_deduction(books.session, unit.community_id, unit.id)
+@click.option("--bill", "bills", type=int, multiple=True, help="What it is for; repeat for more.")
+@click.option("--prepay", type=AmountParameter(), default=ZERO, help="Prepaid on top, yuan.")
+def qr(code: str, room: str, bills: tuple[int, ...], prepay: Money) -> None:
+    """Order a payment and print the code that whoever stands there scans."""
+    with open_program() as program:
+        services = program.services
+        with services.database.transaction() as session:
+            unit = get_unit(session, get_community(session, code).id, room)
+            found = get_bills(session, unit.community_id, set(bills)) if bills else []
+        order = order_at_counter(
+            services, unit, {bill.id: bill.outstanding for bill in found}, prepay
+        )
     print_json(
         {
-            "room": room,
-            "balance_fen": kept.fen,
-            "auto": items,
-            "movements": [
-                {
-                    "on": move.on,
-                    "amount_fen": move.amount.fen,
-                    "why": move.why.value,
-                    "number": move.number,
-                    "periods": [str(period) for period in move.periods],
-                }
-                for move in movements
-            ],
+            "number": order.payment.out_trade_no,
+            "amount_fen": order.payment.amount.fen,
+            "code_url": order.code_url,
         }
     )
 
 
-@prepayment.command("auto")
-@home_options
-@click.option("--item", "items", multiple=True, help="Code of a charge item; repeat for several.")
-def choose(code: str, room: str, items: tuple[str, ...]) -> None:
-    """Pay these items of new bills from the prepayment; none given: stop."""
+@counter.command("report")
+@community_option
+@click.option("--shift", "shift_id", type=int, help="One shift; default: the latest.")
+def report(code: str, shift_id: int | None) -> None:
+    """What shifts took by channel, what their drawers must hold and held."""
     with open_books(code) as books:
-        unit = books.unit(room)
-        set_auto_deduction(books.session, unit.community_id, unit.id, items)
-        chosen = list_auto_deduction(books.session, unit.community_id, unit.id)
-    print_json({"room": room, "auto": chosen})
+        reports = list_shifts(books.session, books.community_id)
+    print_json(
+        [_shift_json(one) for one in reports if shift_id is None or one.shift.id == shift_id]
+    )
 
 
-@prepayment.command("use")
-@home_options
-def use(code: str, room: str) -> None:
-    """Pay what a home owes now from its prepayment, the oldest first."""
-    with open_books(code) as books:
-        unit = books.unit(room)
-        payment = deduct_home(books.session, unit.community_id, unit.id, now=books.now)
-        kept = balance(books.session, unit.community_id, unit.id)
-    used = {"number": None, "amount_fen": 0} if payment is None else _payment_json(payment)
-    print_json(used | {"balance_fen": kept.fen})
+def _payment_json(session: Session, payment: Payment) -> dict[str, Any]:
+    receipt = find_receipt(session, payment)
+    kept = balance(session, payment.community_id, payment.unit_id)
+    return {
+        "number": payment.out_trade_no,
+        "channel": payment.channel.value,
+        "state": payment.state.value,
+        "amount_fen": payment.amount.fen,
+        "receipt": receipt.number if receipt else None,
+        "balance_fen": kept.fen,
+    }
 
 
-def _payment_json(payment: Payment) -> dict[str, Any]:
-    return {"number": payment.out_trade_no, "amount_fen": payment.amount.fen}
+def _shift_json(report: ShiftReport) -> dict[str, Any]:
+    shift = report.shift
+    return {
+        "shift": shift.id,
+        "opened_at": shift.opened_at,
+        "closed_at": shift.closed_at,
+        "float_fen": shift.opening_float.fen,
+        "channels": {
+            total.channel.value: {
+                "payments": total.payments,
+                "amount_fen": total.amount.fen,
+                "cancelled": total.cancelled,
+                "cancelled_fen": total.cancelled_amount.fen,
+            }
+            for total in report.channels
+        },
+        "expected_fen": report.expected.fen,
+        "counted_fen": None if shift.counted is None else shift.counted.fen,
+        "difference_fen": report.difference.fen,
+        "reason": shift.reason,
+    }

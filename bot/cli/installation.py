@@ -24,7 +24,7 @@ from billing.errors import BillingError
 from billing.people import Staff, get_staff
 from billing.property import Community, Unit, get_community, get_unit
 from bot.embedded import EmbeddedError, embedded
-from bot.program import Program, build
+from bot.program import Program, build, utc_now
 from bot.schema import SchemaError
 from bot.settings import Settings, SettingsError, is_given
 
@@ -71,7 +71,7 @@ def _explain(error: DBAPIError) -> str | None:
 def open_program() -> Iterator[Program]:
     """The program of this installation, until the block ends; refusals as in `refusals`."""
     with refusals(), _environment() as environment:
-        program = build(Settings.from_env(environment))
+        program = build(Settings.from_env(environment, utc_now()))
         with _closing(program):
             yield program
 
@@ -143,7 +143,7 @@ def _closing(program: Program) -> Iterator[Program]:
 def production_settings() -> Settings:
     """Settings of a production process, which never embeds anything."""
     with refusals():
-        return Settings.from_env(os.environ)
+        return Settings.from_env(os.environ, utc_now())
 
 
 def print_json(value: Any) -> None:

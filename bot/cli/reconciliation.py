@@ -143,8 +143,8 @@ def _change(login: str, change: Callable[[Session, Staff, Any], Discrepancy]) ->
 def _discrepancies_json(
     session: Session, found: Sequence[Discrepancy], today: date
 ) -> list[dict[str, Any]]:
-    merchants = dict(session.execute(select(MerchantAccount.id, MerchantAccount.code)).tuples())
-    staff = dict(session.execute(select(Staff.id, Staff.login)).tuples())
+    merchants = {each.id: each.code for each in session.scalars(select(MerchantAccount))}
+    staff = {each.id: each.login for each in session.scalars(select(Staff))}
     return [
         {
             "id": each.id,

@@ -32,6 +32,7 @@ CAST = (
 STAFF = (
     ("zhao", "赵经理", StaffRole.MANAGER),
     ("chen", "陈会计", StaffRole.ACCOUNTANT),
+    ("zhou", "周收银", StaffRole.CASHIER),
     ("liu", "刘客服", StaffRole.SERVICE),
 )
 

@@ -112,6 +112,7 @@ def product_environment(account: dict[str, Any], addresses: Addresses, var: Path
         "api_v3_key": account["api_v3_key"],
         "public_key_id": account["public_key_id"],
         "public_key": account["platform_public"],
+        "h5": True,
     }
     alipay = {
         "app_id": account["alipay_app_id"],

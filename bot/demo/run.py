@@ -39,7 +39,7 @@ from bot.demo.supervisor import Child, Supervisor
 from bot.embedded import start_postgres, start_valkey
 from bot.embedded.locks import try_lock
 from bot.menu import menu
-from bot.program import Program, build
+from bot.program import Program, build, utc_now
 from bot.schema import migrate
 from bot.settings import Settings
 from notify.wechat import WeChatError, WeChatUnreachable
@@ -99,7 +99,7 @@ def _run(options: DemoOptions) -> None:
         write_private(options.var / DEMO_ENVIRONMENT, json.dumps(environment))
         full = {**os.environ, **environment, **urls}
         migrate(urls["DATABASE_URL"])
-        program = build(Settings.from_env(full))
+        program = build(Settings.from_env(full, utc_now()))
         started = time.monotonic()
         seeded = seed_demo(
             program.services.database,

@@ -7,6 +7,7 @@
 '2026-Q3'
 """
 
+from bot.understanding.fapiao import read_fapiao
 from bot.understanding.utterance import (
     ACTING,
     Understanding,
@@ -16,4 +17,12 @@ from bot.understanding.utterance import (
     understand,
 )
 
-__all__ = ["ACTING", "Understanding", "read_amount", "read_period", "read_room", "understand"]
+__all__ = [
+    "ACTING",
+    "Understanding",
+    "read_amount",
+    "read_fapiao",
+    "read_period",
+    "read_room",
+    "understand",
+]

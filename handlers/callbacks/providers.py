@@ -18,6 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from billing.channels.base import InvalidNotification, ProviderAnswer, RefundAnswer
 from billing.confirmation import confirm
 from billing.merchants import MerchantAccount, Provider
+from billing.refund_outcomes import record_answer
 from handlers.services import Services
 
 BODY_BYTES_MAX = 64 * 1024
@@ -86,10 +87,10 @@ def callbacks(services: Services, registry: CollectorRegistry) -> Blueprint:
 
 def _record(services: Services, merchant_code: str, answer: ProviderAnswer | RefundAnswer) -> str:
     """Write down what the provider says; the name of what it did."""
-    if isinstance(answer, RefundAnswer):
-        raise NotImplementedError
     with services.database.transaction() as session:
         merchant = session.scalars(
             select(MerchantAccount).where(MerchantAccount.code == merchant_code)
         ).one()
+        if isinstance(answer, RefundAnswer):
+            return record_answer(session, merchant, answer, services.clock()).value
         return confirm(session, merchant, answer, services.clock()).value

@@ -28,6 +28,13 @@ class QuestionKind(LabelEnum):
 
     SIGN_IN = "sign_in", "确认登录"
     UNBIND = "unbind", "确认解绑"
+    FAPIAO = "fapiao", "确认开票"
+
+
+FORMS = frozenset({QuestionKind.FAPIAO})
+"""Questions that also take any other sentence as an answer; a command by its exact word leaves
+them.
+"""
 
 
 class Refusal(LabelEnum):

@@ -1,7 +1,7 @@
 """The one table of the chat: what somebody wants → who may → which handler answers.
 
-A route's name is a topic of `Topic`, `event.<name>`, `message.<what>`, or `yes.`/`no.` and the kind
-of the question that was open. Events that are not listed are acknowledged and change nothing.
+A name is a topic of `Topic`, `event.<name>`, `message.<what>`, or `yes.`, `no.`, `answer.` and the
+kind of the question that was open. Events that are not listed are acknowledged and change nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from handlers.chat import (
     bills,
     bind,
     delivered,
+    fapiao,
     help,
     pay,
     payments,
@@ -53,6 +54,11 @@ def no_to(kind: QuestionKind) -> str:
     return f"no.{kind.value}"
 
 
+def answer_to(kind: QuestionKind) -> str:
+    """Name of the route that takes any other answer to this question, which is a form."""
+    return f"answer.{kind.value}"
+
+
 NOT_TEXT = "message.not_text"
 NOT_UNDERSTOOD = "message.not_understood"
 UNSURE = "message.unsure"
@@ -68,6 +74,9 @@ TABLE = (
     Route(no_to(QuestionKind.SIGN_IN), ANYONE, sign_in.refused),
     Route(yes_to(QuestionKind.UNBIND), ANYONE, bind.unbind_confirmed),
     Route(no_to(QuestionKind.UNBIND), ANYONE, bind.unbind_refused),
+    Route(yes_to(QuestionKind.FAPIAO), BOUND, fapiao.confirmed),
+    Route(no_to(QuestionKind.FAPIAO), ANYONE, fapiao.left),
+    Route(answer_to(QuestionKind.FAPIAO), BOUND, fapiao.answer),
     Route(Topic.DUE, BOUND, bills.due),
     Route(Topic.DETAIL, BOUND, bills.detail),
     Route(Topic.HISTORY, BOUND, bills.history),
@@ -76,6 +85,7 @@ TABLE = (
     Route(Topic.METHODS, BOUND, pay.methods),
     Route(Topic.BALANCE, BOUND, balance.show),
     Route(Topic.AUTOPAY, BOUND, balance.autopay),
+    Route(Topic.INVOICE, BOUND, fapiao.ask),
     Route(Topic.TARIFF, BOUND, tariff.tariff),
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, bind.unbind),

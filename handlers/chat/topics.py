@@ -18,6 +18,7 @@ class Topic(LabelEnum):
     METHODS = "payments.methods", "缴费方式"
     BALANCE = "balance", "余额"
     AUTOPAY = "autopay", "自动抵扣"
+    INVOICE = "invoice", "开发票"
     TARIFF = "tariff", "收费标准"
     BIND = "bind", "绑定"
     UNBIND = "unbind", "解绑"

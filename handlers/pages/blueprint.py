@@ -9,7 +9,18 @@ from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
-from handlers.pages import find, homes, pay, prepayment, records, results, scan, sign_in
+from handlers.pages import (
+    fapiao,
+    find,
+    homes,
+    pay,
+    prepayment,
+    receipts,
+    records,
+    results,
+    scan,
+    sign_in,
+)
 from handlers.pages.places import here
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.viewer import SignInNeeded, in_wechat, lead_to_sign_in, signed_in
@@ -33,7 +44,10 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/paid/<token>", results.paid),
     ("GET", "/history/<token>", records.history),
     ("GET", "/tariffs/<token>", records.tariffs),
-    ("GET", "/receipt/<token>", records.receipt),
+    ("GET", "/receipt/<token>", receipts.receipt),
+    ("GET", "/verify/<token>", receipts.verify),
+    ("GET", "/fapiao/<token>", fapiao.fapiao),
+    ("GET", "/fapiao/<token>/file", fapiao.fapiao_file),
     ("GET", "/enter", sign_in.enter),
     ("GET", "/sign-in", sign_in.sign_in),
     ("GET", "/sign-in/status", sign_in.sign_in_status),
@@ -53,7 +67,7 @@ def pages(services: Services) -> Blueprint:
     blueprint.register_error_handler(RedisError, _sign_in_away)
     blueprint.after_request(_keep_private)
     blueprint.context_processor(partial(_about_viewer, services))
-    blueprint.add_app_template_filter(records.capital, "capital")
+    blueprint.add_app_template_filter(receipts.capital, "capital")
     blueprint.add_app_template_filter(last_day, "last_day")
     return blueprint
 

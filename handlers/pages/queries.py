@@ -216,7 +216,9 @@ def is_settled(session: Session, payment: Payment) -> bool:
 
 
 def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
-    """What a confirmed payment paid, line by line, in the order of the bills."""
+    """What a booked payment paid, line by line, in the order of the bills. What was released since,
+    because a bill was voided or money went back, stays: the paper that was handed out says so too.
+    """
     rows = session.execute(
         select(
             Bill.period,
@@ -246,6 +248,7 @@ def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
         .where(
             PaymentAllocation.community_id == payment.community_id,
             PaymentAllocation.payment_id == payment.id,
+            PaymentAllocation.amount > ZERO,
         )
         .order_by(Bill.period, Bill.id, BillLine.id)
     ).mappings()

@@ -8,6 +8,7 @@ class Refusal(Enum):
 
     BROKEN_LINK = "broken_link", 404
     NOT_YOURS = "not_yours", 403
+    NOT_OUR_RECEIPT = "not_our_receipt", 404
     SIGN_IN_AGAIN = "sign_in_again", 403
     SIGN_IN_STALE = "sign_in_stale", 400
     SIGN_IN_AWAY = "sign_in_away", 503

@@ -34,6 +34,19 @@ def read_payment(token: str) -> PaymentRef | None:
     return None
 
 
+def receipt_token(payment: Payment) -> str:
+    """Token of the receipt of a payment, printed on it for anybody; it opens nothing else."""
+    return _dump("receipt-proof", [payment.community_id, payment.id])
+
+
+def read_receipt(token: str) -> PaymentRef | None:
+    """The payment whose receipt a token proves, or None for a token we did not make."""
+    match _load("receipt-proof", token):
+        case [int(community_id), int(payment_id)]:
+            return PaymentRef(community_id, payment_id)
+    return None
+
+
 def order_token(out_trade_no: str, viewer: str, home: HomeRef) -> str:
     """An order number made for this viewer and this home, so that the client cannot choose one.
 

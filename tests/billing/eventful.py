@@ -20,10 +20,15 @@ from billing.bill_issue import issue_chunk
 from billing.bill_run import run_bills
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunKind
 from billing.bills import Bill, BillLine, LineKind, list_lines
+from billing.bindings import see_follower
 from billing.channels.base import RefundAnswer, RefundState
 from billing.closing import close_period
-from billing.deposits import Deposit, DepositMove, DepositMovement
+from billing.day_close import close_day
+from billing.deposits import Deposit, DepositMove, DepositMovement, take_deposit
 from billing.facts import FactKind, record
+from billing.fapiao import request_fapiao
+from billing.fapiao_papers import FapiaoTitle
+from billing.fapiao_tables import TitleKind
 from billing.ledger import EntryKind, FixedAccount, Leg, ensure_accounts, post
 from billing.merchants import MerchantAccount
 from billing.money import Money
@@ -32,14 +37,17 @@ from billing.people import get_staff
 from billing.period import DateRange, Period
 from billing.pricing import ApportionBy, apportion, recompute
 from billing.property import SubjectKind
+from billing.receipts import number_waiting
 from billing.refund_outcomes import pay_out_refund, record_answer
 from billing.refund_tables import Refund
 from billing.refunds import approve_refund, new_out_refund_no, request_refund
 from billing.shared_costs import SharedCost
+from billing.shifts import close_shift
 from billing.tariffs import ChargeItem, FeeKind
 from billing.voids import void_bill
-from tests.billing.corrections import BEHIND, IN_TIME, bill_of, pay, staff
-from tests.conftest import NOW, TODAY, World
+from tests.billing.corrections import BEHIND, IN_TIME, OPENID, bill_of, pay, staff
+from tests.billing.drawer import FLOAT, cancel, shift_of, take
+from tests.conftest import NOW, TODAY, World, make_vault
 
 NOVEMBER = DateRange(date(2026, 11, 1), date(2026, 12, 1))
 
@@ -322,6 +330,49 @@ def hold_a_deposit(session: Session, world: World, unit_id: int) -> None:
         )
 
 
+def work_the_counter(world: World) -> None:
+    """A shift with a payment that stands and is invoiced, one that was cancelled, and a deposit;
+    closed with cash missing; and the day after it.
+    """
+    here, unit_id = world.community.id, world.unit(IN_TIME).id
+    with world.database.transaction() as session:
+        shift = shift_of(session, world)
+        kept = take(session, world, IN_TIME, "60.00", "SJ-1")
+        cancel(session, take(session, world, IN_TIME, "7.00", "SJ-2"))
+        take_deposit(
+            session,
+            community_id=here,
+            unit_id=unit_id,
+            number="YJ-002",
+            purpose="门禁卡押金",
+            amount=Money(50_00),
+            by=shift.cashier_id,
+            on=TODAY,
+            now=NOW,
+        )
+        close_shift(
+            session,
+            here,
+            shift.id,
+            counted=FLOAT + Money(109_00),
+            reason="少一元",
+            by=staff(world, "zhou"),
+            now=NOW,
+        )
+        request_fapiao(
+            session,
+            make_vault(),
+            community_id=here,
+            unit_id=unit_id,
+            payment_ids=[kept.id],
+            title=FapiaoTitle(TitleKind.PERSONAL, "张秀英"),
+            follower_id=see_follower(session, OPENID, NOW).id,
+            now=NOW,
+        )
+        number_waiting(session, NOW, limit=1000)
+        close_day(session, here, TODAY, by=staff(world, "chen"), now=NOW)
+
+
 def ask_back(
     world: World, payment_id: int, fen: int, *, approve: bool = True, release: bool = False
 ) -> Refund:
@@ -436,6 +487,7 @@ def let_everything_happen(world: World) -> None:
                 )
             )
     void(world, draft)
+    work_the_counter(world)
     give_back(world, paid)
     manager = staff(world, "zhao")
     with world.database.transaction() as session:

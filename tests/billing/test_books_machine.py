@@ -34,10 +34,15 @@ from billing.channels.base import ProviderAnswer, ProviderState, RefundAnswer, R
 from billing.checks import run_checks
 from billing.closing import close_period, trial_balance
 from billing.confirmation import confirm
+from billing.counter_tables import CounterPayment
+from billing.day_close import close_day
 from billing.db import Database
 from billing.deduction import deduct_home
 from billing.deposits import return_deposit, take_deposit
 from billing.errors import BillingError
+from billing.fapiao import issue_fapiao, list_uninvoiced, reject_fapiao, request_fapiao
+from billing.fapiao_papers import FapiaoTitle
+from billing.fapiao_tables import Fapiao, FapiaoState, TitleKind
 from billing.late_fee_bills import issue_late_fees
 from billing.late_fee_policy import freeze, set_policy
 from billing.late_fee_tables import LateFeeCap
@@ -47,15 +52,18 @@ from billing.payment_tables import Payment, PaymentChannel
 from billing.payments import new_out_trade_no, prepare
 from billing.people import Occupancy, Staff, get_staff
 from billing.period import Period
-from billing.prepayments import set_auto_deduction, top_up
+from billing.prepayments import set_auto_deduction
 from billing.property import Unit
+from billing.receipts import number_waiting
 from billing.refund_outcomes import pay_out_refund, record_answer, reject_refund
 from billing.refund_tables import Refund, RefundStage
 from billing.refunds import approve_refund, get_refund, new_out_refund_no, request_refund
 from billing.shares import split_bill
+from billing.shifts import close_shift
 from billing.voids import void_bill
+from tests.billing.drawer import cancel, shift_of, take
 from tests.billing.test_run_crashes import Killed, Mortal
-from tests.conftest import SOAK, World
+from tests.conftest import SOAK, World, make_vault
 
 OPENID = "oMachine"
 anything = st.integers(min_value=0, max_value=10**6)
@@ -80,6 +88,7 @@ class Books(RuleBasedStateMachine):
         self.offered: list[Offered] = []
         self.deposits: list[str] = []
         self.numbers = 0
+        self.vault = make_vault()
 
     @property
     def now(self) -> datetime:
@@ -199,21 +208,101 @@ class Books(RuleBasedStateMachine):
 
         self.attempt(act)
 
-    @rule(home=anything, fen=st.integers(min_value=1, max_value=200_000))
-    def money_is_paid_in(self, home: int, fen: int) -> None:
+    @rule(home=anything, fen=st.integers(min_value=1, max_value=200_000), bill=st.booleans())
+    def money_is_taken_at_the_counter(self, home: int, fen: int, bill: bool) -> None:
         self.numbers += 1
-        self.attempt(
-            lambda session: top_up(
+
+        def act(session: Session) -> None:
+            unit = session.get_one(Unit, (self.here, self.home(session, home)))
+            owed = list_unpaid(session, self.here, [unit.id])[:1] if bill else []
+            wishes = {one.id: min(one.outstanding, Money(fen)) for one in owed}
+            number = f"SJ{self.numbers}"
+            take(
                 session,
-                community_id=self.here,
-                unit_id=self.home(session, home),
-                amount=Money(fen),
-                channel=PaymentChannel.CASH,
-                number=f"SJ{self.numbers}",
-                paid_at=self.now,
+                self.world,
+                unit.room,
+                Money(fen).yuan,
+                number,
+                designated=wishes if bill else None,
                 now=self.now,
             )
-        )
+
+        self.attempt(act)
+
+    @rule(which=anything)
+    def a_payment_is_cancelled(self, which: int) -> None:
+        def act(session: Session) -> None:
+            found = self.pick(
+                session,
+                select(CounterPayment.payment_id).order_by(CounterPayment.payment_id),
+                which,
+            )
+            if found is not None:
+                cancel(session, session.get_one(Payment, (self.here, found)), now=self.now)
+
+        self.attempt(act)
+
+    @rule(fen=st.integers(min_value=0, max_value=300_000))
+    def a_shift_is_closed(self, fen: int) -> None:
+        def act(session: Session) -> None:
+            shift = shift_of(session, self.world, now=self.now)
+            close_shift(
+                session,
+                self.here,
+                shift.id,
+                counted=Money(fen),
+                reason="清点",
+                by=self.staff(session, "zhou"),
+                now=self.now,
+            )
+
+        self.attempt(act)
+
+    @rule()
+    def a_day_is_closed(self) -> None:
+        def act(session: Session) -> None:
+            number_waiting(session, self.now, limit=1000)
+            by = self.staff(session, "chen")
+            close_day(session, self.here, self.today, by=by, now=self.now)
+
+        self.attempt(act)
+
+    @rule(home=anything, which=anything)
+    def a_fapiao_is_asked_for(self, home: int, which: int) -> None:
+        def act(session: Session) -> None:
+            unit_id = self.home(session, home)
+            found = list_uninvoiced(session, self.here, unit_id)
+            if found:
+                request_fapiao(
+                    session,
+                    self.vault,
+                    community_id=self.here,
+                    unit_id=unit_id,
+                    payment_ids=[found[which % len(found)].payment.id],
+                    title=FapiaoTitle(TitleKind.PERSONAL, "张秀英"),
+                    follower_id=see_follower(session, OPENID, self.now).id,
+                    now=self.now,
+                )
+
+        self.attempt(act)
+
+    @rule(which=anything, rejected=st.booleans())
+    def a_fapiao_is_decided(self, which: int, rejected: bool) -> None:
+        def act(session: Session) -> None:
+            asked = select(Fapiao.id).where(Fapiao.state == FapiaoState.REQUESTED)
+            found = self.pick(session, asked.order_by(Fapiao.id), which)
+            if found is None:
+                return
+            by = self.staff(session, "chen")
+            if rejected:
+                reject_fapiao(session, self.here, found, reason="抬头有误", by=by, now=self.now)
+            else:
+                number = f"{found:020d}"
+                issue_fapiao(
+                    session, self.here, found, number=number, content=None, by=by, now=self.now
+                )
+
+        self.attempt(act)
 
     @rule(which=anything, fen=anything, release=st.booleans())
     def money_is_asked_back(self, which: int, fen: int, release: bool) -> None:
@@ -427,7 +516,7 @@ class Books(RuleBasedStateMachine):
                 number=self.deposits[-1],
                 purpose="装修押金",
                 amount=Money(fen),
-                by=self.staff(session, "chen").id,
+                by=self.staff(session, "zhou").id,
                 on=self.today,
                 now=self.now,
             )
@@ -444,7 +533,7 @@ class Books(RuleBasedStateMachine):
                 self.deposits[which % len(self.deposits)],
                 Money(fen),
                 reason="验收合格",
-                by=self.staff(session, "chen").id,
+                by=self.staff(session, "zhou").id,
                 on=self.today,
                 now=self.now,
             )

@@ -20,6 +20,10 @@ PAID = """
 """
 PREPAID = "SELECT id FROM payment WHERE channel = 'prepaid'"
 ENTRY_OF_PAYMENT = f"SELECT id FROM journal_entry WHERE kind = 'payment' AND source_id = ({PAID})"
+CANCELLED = "SELECT id FROM payment WHERE state = 'reversed'"
+ENTRY_OF_CANCELLED = f"""
+    SELECT id FROM journal_entry WHERE kind = 'payment' AND source_id = ({CANCELLED})
+"""
 RELEASE = "SELECT id FROM journal_entry WHERE kind = 'release' ORDER BY id LIMIT 1"
 REVERSAL = "SELECT id FROM journal_entry WHERE kind = 'reversal' ORDER BY id LIMIT 1"
 VOID = """
@@ -57,11 +61,12 @@ FAULTS: dict[str, list[str]] = {
         "UPDATE journal_entry SET effective_on = '2026-09-01' WHERE id = 1",
         "UPDATE journal_entry SET total = total + 1 WHERE id = 1",
     ],
-    "one fact per issued bill, void, approved adjustment and confirmed payment": [
+    "one fact per issued bill, void, approved adjustment, booked and cancelled payment": [
         "DELETE FROM fact WHERE kind = 'bill_issued' AND ref_id = 1",
         f"DELETE FROM fact WHERE kind = 'bill_issued' AND ref_id = ({VOID})",
         f"DELETE FROM fact WHERE kind = 'payment_confirmed' AND ref_id = ({PAID})",
         "DELETE FROM fact WHERE kind = 'prepaid_used'",
+        "DELETE FROM fact WHERE kind = 'payment_reversed'",
         f"DELETE FROM fact WHERE kind = 'bill_voided' AND ref_id = ({VOID})",
         f"DELETE FROM fact WHERE kind = 'adjusted' AND ref_id = ({WAIVER})",
         """
@@ -248,6 +253,34 @@ FAULTS: dict[str, list[str]] = {
         f"UPDATE payment SET unit_id = unit_id + 1 WHERE id = ({PAID})",
         f"UPDATE payment_allocation SET bill_id = bill_id + 1 WHERE payment_id = ({PAID})",
         f"UPDATE posting SET unit_id = NULL WHERE entry_id = ({ENTRY_OF_PAYMENT})",
+    ],
+    "a cancelled payment is taken back whole, and no other is": [
+        f"DELETE FROM journal_entry WHERE reverses_id = ({ENTRY_OF_CANCELLED})",
+        f"""
+        DELETE FROM payment_allocation WHERE amount < 0 AND payment_id = ({CANCELLED})
+        """,
+        "UPDATE counter_payment SET cancelled_at = NULL, cancelled_by = NULL, cancel_reason = NULL",
+        f"UPDATE payment SET state = 'confirmed' WHERE id = ({CANCELLED})",
+        f"UPDATE payment SET state = 'reversed' WHERE id = ({PAID})",
+    ],
+    "a closed shift expected what went through its drawer, and posted what was missing": [
+        "UPDATE cashier_shift SET opening_float = opening_float + 1",
+        "UPDATE cashier_shift SET counted = counted + 1",
+        "DELETE FROM journal_entry WHERE kind = 'cash_difference'",
+        "UPDATE deposit_movement SET shift_id = NULL",
+        f"UPDATE payment SET state = 'confirmed' WHERE id = ({CANCELLED})",
+    ],
+    "a fapiao is the sum of its payments' parts, which are never invoiced beyond what was paid": [
+        "UPDATE fapiao SET amount = amount + 1",
+        "DELETE FROM fapiao_payment",
+        "UPDATE fapiao_payment SET amount = amount + 1000000",
+        f"UPDATE fapiao_payment SET payment_id = ({CANCELLED})",
+    ],
+    "day closes follow each other and hold what was booked when they were made": [
+        "UPDATE day_close SET payments = payments + 1",
+        "UPDATE day_close SET amount = amount - 1",
+        "UPDATE day_close SET after = after - 1",
+        "UPDATE payment SET paid_at = paid_at - interval '2 days'",
     ],
     "every line recomputes from its basis": [
         "UPDATE bill_line SET amount = amount + 1 WHERE id = 1",

@@ -28,7 +28,6 @@ from billing.late_fees import LateFeeLine, late_fee_lines, preview_late_fee
 from billing.ledger import JournalEntry, balance
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel
-from billing.prepayments import top_up
 from billing.pricing import (
     DailyRate,
     LateFeeTerms,
@@ -37,6 +36,7 @@ from billing.pricing import (
     price_late_fee,
     recompute,
 )
+from tests.billing.drawer import take
 from tests.billing.paper import (
     Line,
     adjust,
@@ -202,14 +202,14 @@ def test_who_paid_in_time_bears_no_fee_though_the_month_was_closed_meanwhile(wor
         bill_id = debt(session, world)
         shut(session, world, "2027-01")
         owed = list_bills(session, world.community.id, [unit.id])
-        top_up(
+        take(
             session,
-            community_id=world.community.id,
-            unit_id=unit.id,
-            amount=sum((bill.outstanding for bill in owed), ZERO),
-            channel=PaymentChannel.CASH,
-            number="X1",
-            paid_at=at(DUE),
+            world,
+            ROOM,
+            sum((bill.outstanding for bill in owed), ZERO).yuan,
+            channel=PaymentChannel.SLIP,
+            bank="工商银行",
+            paid_on=DUE,
             now=at(FEBRUARY_10),
         )
         assert fee(session, world, bill_id, date(2027, 2, 15)) == 0

@@ -13,20 +13,19 @@ from billing.bill_issue import issue_chunk
 from billing.bills import Bill, get_bills, list_lines, list_unpaid
 from billing.db import Database
 from billing.deduction import BOOK_DEDUCTIONS, Deducted, deduct_chunk, deduct_home
-from billing.errors import Conflict, InvalidInput, NotFound
+from billing.errors import NotFound
 from billing.facts import Fact, FactKind
-from billing.ledger import FixedAccount, JournalEntry, balance
+from billing.ledger import JournalEntry
 from billing.money import ZERO, Money
-from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, Receipt
+from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel
 from billing.period import Period
 from billing.prepayments import balance as prepayment_balance
 from billing.prepayments import (
     list_auto_deduction,
     list_movements,
     set_auto_deduction,
-    top_up,
 )
-from billing.receipts import number_waiting
+from tests.billing.drawer import take
 from tests.billing.paper import (
     Line,
     at,
@@ -46,16 +45,7 @@ DECEMBER = (date(2026, 12, 1), date(2027, 1, 1))
 def put_in(
     session: Session, world: World, yuan: str, *, room: str = ROOM, number: str = "S1"
 ) -> Payment:
-    return top_up(
-        session,
-        community_id=world.community.id,
-        unit_id=world.unit(room).id,
-        amount=Money.from_yuan(yuan),
-        channel=PaymentChannel.CASH,
-        number=number,
-        paid_at=NOW,
-        now=NOW,
-    )
+    return take(session, world, room, yuan, number)
 
 
 def settle(session: Session, world: World, room: str = ROOM) -> None:
@@ -106,84 +96,6 @@ def choose(session: Session, world: World, *items: str, room: str = ROOM) -> Non
 
 
 LINES = [Line("200.00", days=DECEMBER), Line("6.00", "garbage", days=DECEMBER)]
-
-
-def test_money_paid_in_is_prepayment_where_nothing_is_owed(settled: World) -> None:
-    with settled.database.transaction() as session:
-        before = balance(session, settled.community.id, FixedAccount.CASH)
-        put_in(session, settled, "500.00")
-    with settled.database.transaction() as session:
-        assert prepaid(session, settled, ROOM) == Money(50000)
-        assert balance(session, settled.community.id, FixedAccount.CASH) - before == Money(50000)
-        assert faults(session) == []
-
-
-def test_money_paid_in_pays_what_is_owed_first(world: World) -> None:
-    unit = world.unit("1-1-302")
-    with world.database.transaction() as session:
-        unpaid = list_unpaid(session, world.community.id, [unit.id])
-        owed = sum((bill.outstanding for bill in unpaid), ZERO)
-        put_in(session, world, (owed + Money(1)).yuan, room="1-1-302")
-    with world.database.transaction() as session:
-        assert list_unpaid(session, world.community.id, [unit.id]) == []
-        assert prepaid(session, world, "1-1-302") == Money(1)
-
-
-def test_money_paid_in_has_a_receipt_and_is_announced(settled: World) -> None:
-    with settled.database.transaction() as session:
-        number_waiting(session, NOW, limit=100)  # of what settled the home
-        payment = put_in(session, settled, "500.00")
-        assert number_waiting(session, NOW, limit=100) == 1
-        receipt = session.scalars(select(Receipt).where(Receipt.payment_id == payment.id)).one()
-        booked, issued = session.scalars(select(Fact).order_by(Fact.id.desc()).limit(2)).all()[::-1]
-    assert (booked.kind, booked.ref_id) == (FactKind.PAYMENT_CONFIRMED, payment.id)
-    assert (issued.kind, issued.ref_id) == (FactKind.RECEIPT_ISSUED, payment.id)
-    assert issued.data["receipt"] == receipt.number
-
-
-def test_the_same_slip_twice_is_booked_once(settled: World) -> None:
-    with settled.database.transaction() as session:
-        first, again = put_in(session, settled, "500.00"), put_in(session, settled, "500.00")
-        assert first.id == again.id
-        assert prepaid(session, settled, ROOM) == Money(50000)
-    with pytest.raises(Conflict, match="S1"), settled.database.transaction() as session:
-        put_in(session, settled, "500.01")
-    with pytest.raises(Conflict, match="S1"), settled.database.transaction() as session:
-        put_in(session, settled, "500.00", room="3-2-501")
-
-
-@pytest.mark.parametrize(
-    ("yuan", "number", "field"),
-    [
-        ("0.00", "S1", "amount"),
-        ("-1.00", "S1", "amount"),
-        ("1000000000.01", "S1", "amount"),
-        ("1.00", " ", "number"),
-        ("1.00", "9" * 65, "number"),
-        ("1.00", "PRE-17", "number"),
-    ],
-)
-def test_a_slip_that_cannot_be_is_refused(world: World, yuan: str, number: str, field: str) -> None:
-    with pytest.raises(InvalidInput) as refusal, world.database.transaction() as session:
-        put_in(session, world, yuan, number=number)
-    assert refusal.value.field == field
-
-
-@pytest.mark.parametrize("channel", [PaymentChannel.WECHAT_JSAPI, PaymentChannel.PREPAID])
-def test_money_somebody_else_confirms_is_not_booked_by_hand(
-    world: World, channel: PaymentChannel
-) -> None:
-    with pytest.raises(InvalidInput, match="by hand"), world.database.transaction() as session:
-        top_up(
-            session,
-            community_id=world.community.id,
-            unit_id=world.unit(ROOM).id,
-            amount=Money(1),
-            channel=channel,
-            number="S1",
-            paid_at=NOW,
-            now=NOW,
-        )
 
 
 def test_a_new_bill_is_paid_from_the_prepayment(settled: World) -> None:

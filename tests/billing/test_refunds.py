@@ -180,6 +180,8 @@ def test_never_more_goes_back_than_was_paid(desk: Desk) -> None:
 def test_what_failed_or_was_refused_may_be_asked_for_again(desk: Desk) -> None:
     payment = desk.paid(ROOM, Money(80_00))
     assert desk.told(desk.approved(payment), RefundState.CLOSED) is RefundOutcome.FAILED
+    with desk.world.database.transaction() as session:
+        assert [alert.kind.value for alert in session.scalars(select(Alert))] == ["refund_failed"]
     assert (prepaid(desk), held(desk)) == (Money(80_00), ZERO)
     with desk.world.database.transaction() as session:
         asked = request(desk, session, payment.id, 80_00)
@@ -407,6 +409,8 @@ def test_an_approved_refund_nobody_was_told_of_can_be_given_up(desk: Desk) -> No
         reject_refund(session, desk.here, refund.id, by=manager, reason="业主撤回", now=desk.now)
     assert desk.stage(refund) is RefundStage.FAILED
     assert (prepaid(desk), held(desk)) == (Money(80_00), ZERO)
+    with desk.world.database.transaction() as session:
+        assert session.scalars(select(Alert)).all() == []
 
 
 def test_a_used_prepayment_is_not_refunded_itself(desk: Desk) -> None:

@@ -135,7 +135,12 @@ def test_a_demo_killed_while_it_began_is_finished_by_the_next_start(
         start(database, vault, utilities=utilities)
     assert start(database, vault, utilities=utilities)
     assert rows(database, BOOKS) == rows(whole, BOOKS)
-    assert rows(database, "SELECT login FROM staff ORDER BY id") == [("zhao",), ("chen",), ("liu",)]
+    assert rows(database, "SELECT login FROM staff ORDER BY id") == [
+        ("zhao",),
+        ("chen",),
+        ("zhou",),
+        ("liu",),
+    ]
     assert violations(database) == []
 
 

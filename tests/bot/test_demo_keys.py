@@ -21,6 +21,7 @@ from bot.demo.keys import (
     sandbox_config,
 )
 from bot.demo.seed import COMMUNITY, Plan, seed_demo
+from bot.program import utc_now
 from bot.settings import Settings
 from sandbox import config as sandbox
 from sandbox.alipay.gateway import load_apps
@@ -33,7 +34,9 @@ URLS = {"DATABASE_URL": "postgresql://db.test/books", "REDIS_URL": "redis://queu
 
 def test_both_sides_of_alipay_fit(tmp_path: Path) -> None:
     account = kept_account(tmp_path)
-    settings = Settings.from_env(product_environment(account, ADDRESSES, tmp_path) | URLS)
+    settings = Settings.from_env(
+        product_environment(account, ADDRESSES, tmp_path) | URLS, utc_now()
+    )
     ours = settings.alipay_merchants[ALIPAY_MERCHANT]
     assert settings.alipay_gateway == "http://127.0.0.1:8100/alipay/gateway.do"
     values = sandbox_config(account, ADDRESSES, tmp_path, tmp_path / "demo.json", 60)

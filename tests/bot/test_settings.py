@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from bot.settings import Settings, SettingsError, database_url
 from tests.billing.channels.alipay_provider import alipay_keys
-from tests.billing.channels.provider import key_pair, merchant_keys
+from tests.billing.channels.provider import by_certificate, key_pair, merchant_keys
+from tests.conftest import NOW
 
 APP_ID = "wxsandbox0000000001"
 SECRETS = {
@@ -60,12 +62,12 @@ def alipay_merchants(**changes: Any) -> str:
 def refusal(environ: Mapping[str, str]) -> str:
     """Why the program would not start."""
     with pytest.raises(SettingsError) as refused:
-        Settings.from_env(environ)
+        Settings.from_env(environ, NOW)
     return str(refused.value)
 
 
 def test_the_required_settings_are_enough() -> None:
-    settings = Settings.from_env(REQUIRED)
+    settings = Settings.from_env(REQUIRED, NOW)
     assert settings.database_url == REQUIRED["DATABASE_URL"]
     assert settings.base_url == "https://pay.example.test"
     assert settings.port == 8000
@@ -82,7 +84,7 @@ def test_the_required_settings_are_enough() -> None:
 def test_every_setting_can_be_given() -> None:
     given = {**REQUIRED, **OPTIONAL, "MINGZHANG_PORT": "8123", "WECHAT_MODE": "compatible"}
     given |= {"WECHAT_PAY_MERCHANTS": merchants(), "ALIPAY_MERCHANTS": alipay_merchants()}
-    settings = Settings.from_env(given)
+    settings = Settings.from_env(given, NOW)
     assert (settings.port, settings.wechat_mode) == (8123, "compatible")
     assert settings.wechat_aes_key_previous == OPTIONAL["WECHAT_AES_KEY_PREVIOUS"]
     assert settings.wechat_templates["bill_issued"]["fields"] == {"thing1": "room"}
@@ -104,9 +106,8 @@ def test_any_setting_can_come_from_a_file(name: str, tmp_path: Path) -> None:
     everything = REQUIRED | OPTIONAL
     path = tmp_path / "setting"
     path.write_text(everything.pop(name) + "\n", encoding="utf-8")
-    assert Settings.from_env(everything | {f"{name}_FILE": str(path)}) == Settings.from_env(
-        REQUIRED | OPTIONAL
-    )
+    from_file = Settings.from_env(everything | {f"{name}_FILE": str(path)}, NOW)
+    assert from_file == Settings.from_env(REQUIRED | OPTIONAL, NOW)
 
 
 @pytest.mark.parametrize("name", [*REQUIRED, *OPTIONAL])
@@ -206,7 +207,26 @@ def test_unusable_keys_of_a_merchant_are_named(change: dict[str, Any], reason: s
 
 def test_keys_of_a_merchant_have_no_unknown_part() -> None:
     reason = refusal(REQUIRED | {"WECHAT_PAY_MERCHANTS": merchants(extra="x")})
-    assert reason.startswith("WECHAT_PAY_MERCHANTS: HYPM must have exactly api_v3_key, app_id")
+    assert reason == (
+        "WECHAT_PAY_MERCHANTS: HYPM must have exactly api_v3_key, app_id, mchid, private_key, "
+        "serial_no, and may have h5, platform_certificates, public_key, public_key_id"
+    )
+
+
+def test_a_merchant_account_may_know_wechat_pay_by_certificates_alone() -> None:
+    keys = merchant_keys(**by_certificate(), h5=True)
+    given = {name: value for name, value in asdict(keys).items() if value is not None}
+    settings = Settings.from_env(
+        REQUIRED | {"WECHAT_PAY_MERCHANTS": json.dumps({"HYPM": given})}, NOW
+    )
+    assert settings.merchants == {"HYPM": keys}
+
+
+def test_a_certificate_that_has_ended_stops_the_start() -> None:
+    environ = REQUIRED | {"WECHAT_PAY_MERCHANTS": merchants(**by_certificate())}
+    ended = NOW + timedelta(days=4000)
+    with pytest.raises(SettingsError, match=r"HYPM\.platform_certificates holds .*; take it out"):
+        Settings.from_env(environ, ended)
 
 
 def test_two_codes_for_one_merchant_account_contradict_each_other() -> None:
@@ -263,7 +283,7 @@ def test_the_previous_aes_key_must_be_another() -> None:
 
 def test_no_secret_is_shown_by_printing_settings() -> None:
     environ = REQUIRED | OPTIONAL | {"WECHAT_PAY_MERCHANTS": merchants()}
-    settings = Settings.from_env(environ | {"ALIPAY_MERCHANTS": alipay_merchants()})
+    settings = Settings.from_env(environ | {"ALIPAY_MERCHANTS": alipay_merchants()}, NOW)
     shown = f"{settings!r} {settings} {settings.merchants!r} {settings.alipay_merchants!r}"
     hidden = [*SECRETS.values(), OPTIONAL["WECHAT_AES_KEY_PREVIOUS"]]
     hidden += ["database-password", "redis-password", merchant_keys().api_v3_key, "PRIVATE KEY"]

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from billing.channels.base import ProviderAnswer
-from billing.channels.wechat_pay import WeChatPayJsapi
+from billing.channels.wechat_pay import WeChatPayChannel
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentState
 from billing.payments import record_call, record_unknown
@@ -105,7 +105,7 @@ def test_an_order_the_provider_closed_is_closed(till: Till) -> None:
     assert till.state(payment) is PaymentState.CLOSED
 
 
-class Interrupted(WeChatPayJsapi):
+class Interrupted(WeChatPayChannel):
     """The real channel, and something that happens just before a query or a closing goes out."""
 
     def __init__(
@@ -147,7 +147,7 @@ def test_while_the_provider_is_silent_a_payment_stays_unknown_and_is_asked_about
     )
     with till.world.database.transaction() as session:
         record_unknown(session, payment)
-    silent = till.with_channels({MERCHANT[0]: WeChatPayJsapi(merchant_keys(), NOWHERE)})
+    silent = till.with_channels({MERCHANT[0]: WeChatPayChannel(merchant_keys(), NOWHERE)})
     till.forward(minutes=LIFE_MINUTES * 2)
     assert settle_open_payments(silent) == NOTHING | {"unreachable": 1}
     assert till.state(payment) is PaymentState.UNKNOWN

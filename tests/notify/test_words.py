@@ -9,6 +9,7 @@ import pytest
 
 from billing.alerts import Alert, AlertKind
 from billing.bills import BillState
+from billing.fapiao_tables import Fapiao, TitleKind
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentChannel
 from billing.period import Period
@@ -46,6 +47,15 @@ def bill(room: str, months_ago: int, fen: int) -> BillState:
     )
 
 
+FAPIAO = Fapiao(
+    id=17,
+    amount=Money(123450),
+    title_kind=TitleKind.COMPANY,
+    number="26112000000000000017",
+    end_reason="税号与抬头不符",
+)
+
+
 def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) -> Telling:
     return Telling(
         kind=kind,
@@ -54,7 +64,8 @@ def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) ->
         bills=tuple(bills),
         total=sum((one.outstanding for one in bills), ZERO),
         span=(bills[0].period.start, bills[-1].period.end - timedelta(days=1)) if bills else None,
-        payment=PaidPayment(Money(123450), NOW, "2026-000017"),
+        payment=PaidPayment(Money(123450), NOW, "2026-000017", is_cancelled=False),
+        fapiao=(FAPIAO,),
         refund=EndedRefund(
             Money(5000), NOW, RefundStage.DONE, PaymentChannel.WECHAT_JSAPI, Money(5000)
         ),

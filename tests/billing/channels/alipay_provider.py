@@ -86,8 +86,15 @@ class AlipayProvider:
     def pay(self, link: str) -> requests.Response:
         """Open the cashier and confirm; gives where the browser is sent."""
         page = self.open(link)
+        answer = self.confirm(page)
+        assert answer is not None, page.text
+        return answer
+
+    def confirm(self, page: requests.Response) -> requests.Response | None:
+        """Confirm on an open cashier; None when the page is none, as the order has ended."""
         found = re.search(r'action="(/alipay/cashier/\d+)"', page.text)
-        assert found, page.text
+        if found is None:
+            return None
         return requests.post(self.url + found[1], allow_redirects=False, timeout=30)
 
 

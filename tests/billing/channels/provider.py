@@ -13,18 +13,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 from flask import Flask
 from werkzeug.serving import make_server
 
-from billing.channels.base import OrderRequest
-from billing.channels.wechat_pay import WeChatPayJsapi, WeChatPayKeys
+from billing.channels.base import OrderRequest, RefundRequest
+from billing.channels.wechat_pay import WeChatPayChannel
+from billing.channels.wechat_pay_gateway import WeChatPayKeys
 from billing.money import Money
 from billing.payment_tables import PaymentChannel
 from sandbox import config as sandbox_config
@@ -34,13 +39,14 @@ from sandbox.pay import Paid, PayBook, crypto, pay_routes
 from sandbox.pay.merchants import Merchant
 from sandbox.pay.platform import Platform
 from sandbox.pay.transaction import callback_body
-from tests.conftest import MERCHANT
+from tests.conftest import MERCHANT, NOW
 
 APP_ID = "wxsandbox0000000001"
 MCHID = MERCHANT[1]
 OTHER_MCHID = "1900000202"
 SERIAL_NO = "5A0B1C2D3E4F"
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000001012026"
+CERTIFICATE_SERIAL = "05157F09EFDC096DE15EBE81A47057A7232F1B8E"
 API_V3_KEY = "sandbox-only-api-v3-key-32-bytes"
 OWNER = "o-owner"
 NOTIFY_URL = "http://127.0.0.1:9/callbacks/wechat_pay/HYPM"
@@ -63,9 +69,39 @@ def key_pair(owner: str) -> KeyPair:
     return KeyPair(private.decode(), public.decode())
 
 
-def merchant_keys(**changes: str) -> WeChatPayKeys:
+@cache
+def certificate_pem(owner: str = "certificate", days: int = 1800) -> str:
+    """A platform certificate for this owner's key, from the day before the tests' today on."""
+    key = load_pem_private_key(key_pair(owner).private.encode(), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "pretend WeChat Pay")])
+    starts_at = NOW - timedelta(days=1)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(int(CERTIFICATE_SERIAL, 16))
+        .not_valid_before(starts_at)
+        .not_valid_after(starts_at + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+    return built.public_bytes(Encoding.PEM).decode()
+
+
+def by_either() -> dict[str, Any]:
+    """Changes for `merchant_keys` of an account that moves from certificates to the public key."""
+    return {"platform_certificates": (certificate_pem(),)}
+
+
+def by_certificate() -> dict[str, Any]:
+    """Changes for `merchant_keys` of an account in certificate mode."""
+    return by_either() | {"public_key_id": None, "public_key": None}
+
+
+def merchant_keys(**changes: Any) -> WeChatPayKeys:
     """The keys of the world's merchant account."""
-    values = {
+    values: dict[str, Any] = {
         "mchid": MCHID,
         "app_id": APP_ID,
         "serial_no": SERIAL_NO,
@@ -96,6 +132,17 @@ def order_request(out_trade_no: str = "MZ20261123A01", **changes: Any) -> OrderR
     return OrderRequest(**values | changes)
 
 
+def refund_request(out_trade_no: str, out_refund_no: str, **changes: Any) -> RefundRequest:
+    """20.50 of such an order given back."""
+    values: dict[str, Any] = {
+        "amount": Money(2050),
+        "total": Money(32050),
+        "reason": "多收了电费",
+        "notify_url": NOTIFY_URL,
+    }
+    return RefundRequest(out_trade_no=out_trade_no, out_refund_no=out_refund_no, **values | changes)
+
+
 @dataclass
 class Provider:
     """The running provider."""
@@ -104,9 +151,9 @@ class Provider:
     url: str
     faults: Faults
 
-    def channel(self, **changes: str) -> WeChatPayJsapi:
+    def channel(self, **changes: Any) -> WeChatPayChannel:
         """The merchant's program, talking to this provider."""
-        return WeChatPayJsapi(merchant_keys(**changes), self.url)
+        return WeChatPayChannel(merchant_keys(**changes), self.url)
 
     def pay(self, call: dict[str, Any], openid: str = OWNER) -> Paid:
         """Open the cashier with what the page was given, and confirm."""
@@ -169,6 +216,9 @@ def _sandbox(folder: Path) -> sandbox_config.SandboxConfig:
         "platform": {
             "public_key_id": PUBLIC_KEY_ID,
             "private_key_pem": key_pair("platform").private,
+            "certificate_serial": CERTIFICATE_SERIAL,
+            "certificate_private_key_pem": key_pair("certificate").private,
+            "certificate_pem": certificate_pem(),
         },
     }
     return sandbox_config.read(values, folder)
@@ -191,10 +241,27 @@ def transaction(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (said | changes).items() if value is not None}
 
 
+def refund_news(**changes: Any) -> dict[str, Any]:
+    """What WeChat Pay tells about a refund that is done; a change to None leaves the field out."""
+    said = {
+        "mchid": MCHID,
+        "out_trade_no": "MZ20261123A01",
+        "transaction_id": "4200000001202611230000000001",
+        "out_refund_no": "RF20261123A01",
+        "refund_id": "50300000012026112300000000001",
+        "refund_status": "SUCCESS",
+        "success_time": "2026-11-23T10:30:00+08:00",
+        "user_received_account": "支付用户零钱",
+        "amount": {"total": 32050, "refund": 2050, "payer_total": 30050, "payer_refund": 2050},
+    }
+    return {name: value for name, value in (said | changes).items() if value is not None}
+
+
 def signed(body: bytes, now: datetime, *, key: str = "platform") -> dict[str, str]:
     """The headers WeChat Pay sends with this body; `key` says who signs."""
     pen = crypto.load_private_key(key_pair(key).private)
-    return Platform(PUBLIC_KEY_ID, pen).signed_headers(body, now)
+    serial = CERTIFICATE_SERIAL if key == "certificate" else PUBLIC_KEY_ID
+    return Platform(serial, pen).signed_headers(body, now)
 
 
 def callback(

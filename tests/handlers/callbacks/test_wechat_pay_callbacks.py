@@ -16,7 +16,7 @@ from psycopg import sql
 from sqlalchemy import make_url, update
 from structlog.testing import capture_logs
 
-from billing.channels.wechat_pay import PROBE_MARK
+from billing.channels.wechat_pay_signatures import PROBE_MARK
 from billing.merchants import MerchantAccount
 from billing.money import ZERO
 from billing.payment_tables import PaymentState

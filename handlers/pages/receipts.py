@@ -1,0 +1,86 @@
+"""Receipts: a page to print for who paid, and one for whoever scans the code on the paper."""
+
+import cn2an
+from flask import render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from billing.counter import find_cashier
+from billing.money import Money
+from billing.payment_tables import PaymentState
+from billing.privacy import mask_room
+from billing.property import Community, Unit
+from billing.receipts import number_waiting
+from billing.refund_tables import RefundStage
+from billing.refunds import refunded_of
+from handlers.pages.qr import qr_image
+from handlers.pages.queries import get_payment, list_paid_lines, prepaid_parts, sum_paid
+from handlers.pages.refusals import Refusal, Refused
+from handlers.pages.results import visit_payment
+from handlers.pages.tokens import read_payment, read_receipt, receipt_token
+from handlers.pages.viewer import welcome_anyone
+from handlers.services import Services
+
+RECEIPTS_AT_ONCE = 500
+
+
+def receipt(services: Services, token: str) -> ResponseReturnValue:
+    """`GET /o/receipt/<token>`: proof of a payment, to print; without lines for a stranger."""
+    openid = welcome_anyone(services).openid
+    with services.database.transaction() as session:
+        record, visit = visit_payment(session, openid, read_payment(token))
+        if record.receipt is None:
+            # Who looks for his receipt before the workers numbered it does not wait for them.
+            number_waiting(session, services.clock(), limit=RECEIPTS_AT_ONCE)
+            record, visit = visit_payment(session, openid, read_payment(token))
+        if record.receipt is None:
+            raise Refused(Refusal.BROKEN_LINK)
+        lines = list_paid_lines(session, record.payment)
+        _, moved = prepaid_parts(session, record.payment)
+        cashier = find_cashier(session, record.payment)
+        refunded = refunded_of(session, record.payment, (RefundStage.DONE,))
+    proof = url_for("pages.verify", token=receipt_token(record.payment))
+    return render_template(
+        "pages/receipt.html",
+        visit=visit,
+        payment=record.payment,
+        receipt=record.receipt,
+        cashier=cashier.name if cashier else None,
+        is_void=record.payment.state is PaymentState.REVERSED,
+        refunded=refunded,
+        lines=lines if visit.bound else [],
+        prepaid=record.payment.amount - sum_paid(lines),
+        moved=moved,
+        code=qr_image(f"{services.base_url}{proof}"),
+        home_token=services.links.home_token(visit.ref),
+    )
+
+
+def verify(services: Services, token: str) -> ResponseReturnValue:
+    """`GET /o/verify/<token>`: whether a receipt somebody holds is ours and stands. For anybody, so
+    it says nothing that is not on the paper, and less.
+    """
+    ref = read_receipt(token)
+    if ref is None:
+        raise Refused(Refusal.NOT_OUR_RECEIPT)
+    with services.database.transaction() as session:
+        record = get_payment(session, ref)
+        payment = record.payment
+        community = session.get_one(Community, payment.community_id)
+        unit = session.get_one(Unit, (payment.community_id, payment.unit_id))
+        refunded = refunded_of(session, payment, (RefundStage.DONE,))
+    if record.receipt is None:
+        raise Refused(Refusal.NOT_OUR_RECEIPT)
+    return render_template(
+        "pages/verify.html",
+        receipt=record.receipt,
+        payment=payment,
+        is_void=payment.state is PaymentState.REVERSED,
+        refunded=refunded,
+        community=community,
+        room=mask_room(unit.room),
+    )
+
+
+def capital(amount: Money) -> str:
+    """The amount in the characters that cannot be altered on paper (大写金额)."""
+    return str(cn2an.an2cn(amount.yuan, "rmb"))
