@@ -3,10 +3,18 @@
 import json
 import sys
 
-from benchmarks import bill_run, callbacks, imports, reconciliation, understand
+from benchmarks import (
+    bank_matching,
+    bill_run,
+    callbacks,
+    imports,
+    reconciliation,
+    understand,
+)
 
 MEASURES = {
     "understand": understand.measure,
+    "bank-matching": bank_matching.measure,
     "bill-run": bill_run.measure,
     "imports": imports.measure,
     "callbacks": callbacks.measure,

@@ -1,17 +1,19 @@
 """Money that arrived, or that a home had with us, goes to the books, whatever its channel."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
-from billing.bills import LineKind, find_bills, list_lines, list_unpaid
+from billing.bills import LineKind
 from billing.business_day import business_date
 from billing.closing import first_open_day
 from billing.facts import FactKind, record
 from billing.ledger import EntryKind, FixedAccount, Leg, post
 from billing.money import ZERO, Money
+from billing.owed_lines import OwedLine, list_owed_lines
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import (
     Payment,
@@ -45,7 +47,7 @@ def book(session: Session, payment: Payment, now: datetime) -> Allocation:
         source_id=payment.id,
         effective_on=first_open_day(session, payment.community_id, paid_on),
         now=now,
-        legs=_payment_legs(payment, allocation),
+        legs=payment_legs(payment, allocation),
     )
     has_receipt = CHANNELS[payment.channel].has_receipt
     if has_receipt:
@@ -97,27 +99,20 @@ def _write_allocation(
 def _allocate_to_open_lines(session: Session, payment: Payment) -> Allocation:
     designated = _still_designated(session, payment) if payment.is_designated else None
     if designated is None:
-        bills = list_unpaid(session, payment.community_id, [payment.unit_id])
+        owed = list_owed_lines(session, payment.community_id, unit_ids=[payment.unit_id])
     else:
-        bills = find_bills(session, payment.community_id, designated)
-    lines = list_lines(session, payment.community_id, [bill.id for bill in bills])
-    rank = {bill.id: position for position, bill in enumerate(bills)}
-    late_fee_rank = 0
-    if any(line.kind is LineKind.LATE_FEE for line in lines):
-        late_fee_rank = -1 if _late_fees_go_first(session, payment.community_id) else 1
-    lines.sort(
-        key=lambda line: (
-            late_fee_rank if line.kind is LineKind.LATE_FEE else 0,
-            rank[line.bill_id],
-            line.id,
-        )
+        owed = list_owed_lines(session, payment.community_id, bill_ids=designated)
+    late_fees_first = any(line.kind is LineKind.LATE_FEE for line in owed) and late_fees_go_first(
+        session, payment.community_id
     )
-    open_lines = [
-        OpenLine(line.bill_id, line.id, line.outstanding)
-        for line in lines
-        if line.outstanding > ZERO
-    ]
-    return allocate(payment.amount, designated, open_lines)
+    return allocate(payment.amount, designated, in_order(owed, late_fees_first=late_fees_first))
+
+
+def in_order(owed: Sequence[OwedLine], *, late_fees_first: bool) -> list[OpenLine]:
+    """What is owed, in the order in which money pays it: late fees first or last, else as given."""
+    late_fee_rank = -1 if late_fees_first else 1
+    ordered = sorted(owed, key=lambda line: late_fee_rank if line.kind is LineKind.LATE_FEE else 0)
+    return [OpenLine(line.bill_id, line.line_id, line.outstanding) for line in ordered]
 
 
 def _still_designated(session: Session, payment: Payment) -> dict[int, Money]:
@@ -133,14 +128,15 @@ def _still_designated(session: Session, payment: Payment) -> dict[int, Money]:
     return designated
 
 
-def _late_fees_go_first(session: Session, community_id: int) -> bool:
+def late_fees_go_first(session: Session, community_id: int) -> bool:
     """民法典 561 puts interest before principal unless agreed otherwise; the community says."""
     return bool(
         session.scalar(select(Community.late_fee_first).where(Community.id == community_id))
     )
 
 
-def _payment_legs(payment: Payment, allocation: Allocation) -> list[Leg]:
+def payment_legs(payment: Payment, allocation: Allocation) -> list[Leg]:
+    """The two sides of the entry that books a payment."""
     source = CHANNELS[payment.channel].account
     home = payment.unit_id if source is FixedAccount.PREPAYMENTS else None
     legs = [Leg(source, debit=payment.amount, unit_id=home)]

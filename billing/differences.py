@@ -162,7 +162,8 @@ TOTALS = text(
            coalesce(sum(amount) FILTER (WHERE out_refund_no IS NOT NULL
                                           AND refund_state IS DISTINCT FROM 'closed'), 0)
                AS refunded,
-           coalesce(sum(fee), 0) AS fees,
+           -- A refund that failed moved nothing, not even the fee it would have brought back.
+           coalesce(sum(fee) FILTER (WHERE refund_state IS DISTINCT FROM 'closed'), 0) AS fees,
            -- A difference is of one row, unless it is of a row that is not there.
            count(*) - (SELECT count(*) FROM difference
                        WHERE kind <> 'missing_there'

@@ -246,8 +246,8 @@ def list_in_flight(
 
 def list_targets(session: Session, payment: Payment) -> dict[int, Money]:
     """What the payer designated this payment for: bill id → amount."""
-    rows = session.scalars(
-        select(PaymentTarget)
+    rows = session.execute(
+        select(PaymentTarget.bill_id, PaymentTarget.amount)
         .where(
             PaymentTarget.community_id == payment.community_id,
             PaymentTarget.payment_id == payment.id,

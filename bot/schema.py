@@ -37,6 +37,8 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     tariffs,
 )
 from billing.db import RUNTIME_ROLE, Base
+from billing.direct_debit import tables as debit_tables  # noqa: F401
+from billing.statements import tables as statement_tables  # noqa: F401
 from notify import outbox  # noqa: F401
 
 

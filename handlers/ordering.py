@@ -21,6 +21,8 @@ from handlers.settlement import make_way
 CALL_LIFE = {PaymentChannel.WECHAT_H5: timedelta(minutes=4)}
 """How long the answer to an order is used again; WeChat's `h5_url` opens for five minutes."""
 
+PAYER_IP = "payer_ip"
+
 log = structlog.get_logger(__name__)
 
 
@@ -72,6 +74,8 @@ def order(
     """
     if payment.call is not None and not _is_stale(payment, services.clock()):
         return payment.call
+    if payment.call is not None:
+        payer_ip = payment.call.get(PAYER_IP)  # a repetition differs in no word from the first
     request = OrderRequest(
         out_trade_no=payment.out_trade_no,
         channel=payment.channel,
@@ -97,6 +101,8 @@ def order(
             with services.database.transaction() as session:
                 record_closed(session, payment, services.clock())
         raise
+    if payment.channel is PaymentChannel.WECHAT_H5:
+        call = call | {PAYER_IP: payer_ip}
     with services.database.transaction() as session:
         may_be_offered = record_call(session, payment, call)
     if not may_be_offered:

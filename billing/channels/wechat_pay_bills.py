@@ -137,7 +137,7 @@ def unpack(packed: bytes, sha1: str) -> Bill:
             raise ChannelUnreachable("WeChat Pay bill: not the one whose SHA1 was given")
         file.seek(0)
         undone.pop_all()  # the reader of the bill closes it
-    return Bill(file, "utf-8-sig" if utf8 else "gb18030")
+    return Bill(file, "utf-8" if utf8 else "gb18030")
 
 
 def _go_on(decoder: codecs.IncrementalDecoder, chunk: bytes) -> codecs.IncrementalDecoder | None:
@@ -303,7 +303,7 @@ class _Table:
         """The cells of the next line that is not empty; none at the end."""
         for line in self._lines:
             self._number += 1
-            text = line.strip()
+            text = line.strip().removeprefix("\ufeff")
             if text.startswith("`"):
                 # Commas within a value are not escaped.
                 return [cell.strip() for cell in text[1:].split(",`")]

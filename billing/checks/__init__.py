@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.checks.bank import BANK_CHECKS
 from billing.checks.bills import BILL_CHECKS
 from billing.checks.counter import COUNTER_CHECKS
 from billing.checks.journal import JOURNAL_CHECKS
@@ -25,6 +26,7 @@ ALL_CHECKS: list[Check] = [
     *BILL_CHECKS,
     *MONEY_CHECKS,
     *COUNTER_CHECKS,
+    *BANK_CHECKS,
     *REFUND_CHECKS,
     *PRICING_CHECKS,
 ]

@@ -11,6 +11,8 @@ import structlog
 
 COMMANDS = {
     "alerts": "bot.cli.operations:alerts",
+    "bank-account": "bot.cli.bank:bank_account",
+    "bank-statement": "bot.cli.bank:bank_statement",
     "bench": "bot.cli.bench:bench",
     "bill": "bot.cli.corrections:bill",
     "bill-preview": "bot.cli.books:bill_preview",
@@ -23,6 +25,7 @@ COMMANDS = {
     "day-close": "bot.cli.papers:day_close",
     "demo": "bot.cli.demo:demo",
     "deposit": "bot.cli.held:deposit",
+    "direct-debit": "bot.cli.direct_debit:direct_debit",
     "discount": "bot.cli.discount:discount",
     "fapiao": "bot.cli.papers:fapiao",
     "discrepancy": "bot.cli.reconciliation:discrepancy",

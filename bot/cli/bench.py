@@ -2,6 +2,7 @@
 
 import click
 
+from benchmarks import bank_matching as bank_matching_bench
 from benchmarks import bill_run as bill_run_bench
 from benchmarks import callbacks as callbacks_bench
 from benchmarks import imports as imports_bench
@@ -19,6 +20,14 @@ def bench() -> None:
 def understand() -> None:
     """Time to understand one sentence."""
     print_json(understand_bench.measure())
+
+
+@bench.command("bank-matching")
+@click.option("--rows", type=click.IntRange(10, 200_000), default=10_000)
+@click.option("--households", type=click.IntRange(100, 1_000_000), default=100_000)
+def bank_matching(rows: int, households: int) -> None:
+    """Match a bank's statement with the homes of a town, and book it."""
+    print_json(bank_matching_bench.measure(rows, households))
 
 
 @bench.command("bill-run")

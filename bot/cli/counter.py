@@ -6,7 +6,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from billing.bills import get_bills
+from billing.bills import get_bills, list_unpaid
 from billing.counter import cancel_payment, get_taken, take_payment
 from billing.errors import InvalidInput
 from billing.money import ZERO, Money
@@ -178,12 +178,17 @@ def cancel(code: str, login: str, number: str, reason: str) -> None:
 @click.option("--bill", "bills", type=int, multiple=True, help="What it is for; repeat for more.")
 @click.option("--prepay", type=AmountParameter(), default=ZERO, help="Prepaid on top, yuan.")
 def qr(code: str, room: str, bills: tuple[int, ...], prepay: Money) -> None:
-    """Order a payment and print the code that whoever stands there scans."""
+    """Order a payment and print the code that whoever stands there scans; with neither bills nor a
+    prepayment named, of all the home owes.
+    """
     with open_program() as program:
         services = program.services
         with services.database.transaction() as session:
             unit = get_unit(session, get_community(session, code).id, room)
-            found = get_bills(session, unit.community_id, set(bills)) if bills else []
+            if bills:
+                found = get_bills(session, unit.community_id, set(bills))
+            else:
+                found = list_unpaid(session, unit.community_id, [unit.id]) if not prepay else []
         order = order_at_counter(
             services, unit, {bill.id: bill.outstanding for bill in found}, prepay
         )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from billing.business_day import business_date
 from billing.discrepancies import (
     Discrepancy,
+    DiscrepancyKind,
     age_days,
     assign_discrepancy,
     close_discrepancy,
@@ -20,6 +21,7 @@ from billing.discrepancies import (
 from billing.merchants import MerchantAccount
 from billing.people import Staff, get_staff
 from billing.property import get_community
+from billing.statements.totals import StatementTotals, statement_totals
 from bot.cli.installation import open_program, print_json
 from bot.cli.options import DateParameter, by_option
 from handlers.reconciling import Comparison
@@ -36,7 +38,7 @@ discrepancy_argument = click.argument("discrepancy_id", type=click.IntRange(1, 2
     help="Day of the payments, YYYY-MM-DD; default: today in Asia/Shanghai.",
 )
 def reconcile(day: date | None) -> None:
-    """Compare a day with what the providers say of it; mend what asking mends, list the rest.
+    """Compare a day with what providers and banks say of it; mend what asking mends, list the rest.
 
     Exit code 1 when a provider could not be asked.
     """
@@ -47,17 +49,32 @@ def reconcile(day: date | None) -> None:
         with services.database.transaction() as session:
             discrepancies = list_discrepancies(session, day=wanted)
             listed = _discrepancies_json(session, discrepancies, services.today())
+            banks = statement_totals(session, wanted)
+    listed += [
+        {
+            "kind": DiscrepancyKind.MISSING_HERE.value,
+            "bank_row": row.id,
+            "amount_fen": row.amount.fen,
+            "statement_on": row.value_on.isoformat(),
+            "age_days": row.age_days,
+        }
+        for bank in banks
+        for row in bank.open_rows
+        if row.value_on == wanted
+    ]
     print_json(
         {
             "date": wanted.isoformat(),
-            "provider_fen": _sum(found, "provider"),
-            "booked_fen": _sum(found, "booked"),
+            "provider_fen": _sum(found, "provider")
+            + sum((bank.credited - bank.ignored).fen for bank in banks),
+            "booked_fen": _sum(found, "booked") + sum(bank.booked.fen for bank in banks),
             "refunded_fen": _sum(found, "refunded"),
             "booked_refunded_fen": _sum(found, "booked_refunded"),
             "matched": sum(each.totals.matched for each in found if each.totals),
             "healed": sum(each.healed for each in found),
             "discrepancies": listed,
             "merchants": [_merchant_json(each) for each in found],
+            "banks": [_bank_json(each) for each in banks],
         }
     )
     if any(each.failure for each in found):
@@ -87,6 +104,17 @@ def _merchant_json(found: Comparison) -> dict[str, Any]:
         "booked_refunded_fen": found.totals.booked_refunded.fen,
         "fees_fen": found.totals.fees.fen,
         "matched": found.totals.matched,
+    }
+
+
+def _bank_json(totals: StatementTotals) -> dict[str, Any]:
+    return {
+        "community_id": totals.community_id,
+        "credited_fen": totals.credited.fen,
+        "booked_fen": totals.booked.fen,
+        "ignored_fen": totals.ignored.fen,
+        "open": len(totals.open_rows),
+        "oldest_days": max((row.age_days for row in totals.open_rows), default=0),
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from billing.bank_accounts import add_account
 from billing.bill_run import run_bills
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunState
 from billing.business_day import BEIJING
@@ -28,7 +29,15 @@ from billing.period import Period, add_months
 from billing.privacy import Vault
 from billing.property import Community, SubjectKind
 from billing.tariffs import ChargeItem, FeeKind, Tariff
-from bot.demo.cast import COMMUNITY_NAME, COMPANY_NAME, ITEMS, LATE_FEE_CLAUSE, STAFF
+from bot.demo.cast import (
+    BANK_NAME,
+    BANK_NUMBER,
+    COMMUNITY_NAME,
+    COMPANY_NAME,
+    ITEMS,
+    LATE_FEE_CLAUSE,
+    STAFF,
+)
 from bot.demo.history import pay_history
 from bot.demo.homes import add_homes
 from bot.demo.utilities import add_utilities, read_and_record
@@ -82,6 +91,17 @@ def seed_demo(
                 chance = _chance(plan, "vacant")
                 add_utilities(
                     session, community.id, first, manager, chance, first_day_at_nine(first)
+                )
+                add_account(
+                    session,
+                    vault,
+                    community.id,
+                    code="demo",
+                    holder=COMPANY_NAME,
+                    bank=BANK_NAME,
+                    number=BANK_NUMBER,
+                    by=manager,
+                    now=first_day_at_nine(first),
                 )
         if alipay and find_merchant(session, community.id, Provider.ALIPAY) is None:
             _collect(session, community, Provider.ALIPAY, alipay)

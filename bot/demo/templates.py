@@ -63,6 +63,15 @@ _TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("说明", "thing4", "remark"),
         ],
     ),
+    "home_looked_up": (
+        "TMHomeLookedUp0000000000000000000000000007",
+        "代缴查询提醒",
+        [
+            ("房号", "thing1", "room"),
+            ("小区", "thing2", "community"),
+            ("说明", "thing3", "remark"),
+        ],
+    ),
 }
 
 PRODUCT_TEMPLATES: dict[str, dict[str, Any]] = {

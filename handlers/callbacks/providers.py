@@ -47,6 +47,7 @@ MANNERS: Mapping[Provider, Manners] = MappingProxyType(
 def callbacks(services: Services, registry: CollectorRegistry) -> Blueprint:
     """Blueprint of all providers' callbacks."""
     blueprint = Blueprint("callbacks", __name__)
+    merchants = _Merchants(services)
     outcomes = Counter(
         "mingzhang_payment_callbacks",
         "Payment callbacks by provider and outcome",
@@ -76,7 +77,7 @@ def callbacks(services: Services, registry: CollectorRegistry) -> Blueprint:
         except InvalidNotification as error:
             log.warning("payment_callback_refused", merchant=merchant_code, reason=str(error))
             return refuse(400, "invalid")
-        outcome = _record(services, merchant_code, answer)
+        outcome = _record(services, merchants.get(merchant_code), answer)
         outcomes.labels(provider_name, outcome).inc()
         log.info("payment_callback", out_trade_no=answer.out_trade_no, outcome=outcome)
         status, body = manners.accepted
@@ -85,12 +86,28 @@ def callbacks(services: Services, registry: CollectorRegistry) -> Blueprint:
     return blueprint
 
 
-def _record(services: Services, merchant_code: str, answer: ProviderAnswer | RefundAnswer) -> str:
+class _Merchants:
+    """Merchant accounts by code, each read once: they never change."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._known: dict[str, MerchantAccount] = {}
+
+    def get(self, code: str) -> MerchantAccount:
+        """The account with this code."""
+        if code not in self._known:
+            with self._services.database.transaction() as session:
+                self._known[code] = session.scalars(
+                    select(MerchantAccount).where(MerchantAccount.code == code)
+                ).one()
+        return self._known[code]
+
+
+def _record(
+    services: Services, merchant: MerchantAccount, answer: ProviderAnswer | RefundAnswer
+) -> str:
     """Write down what the provider says; the name of what it did."""
     with services.database.transaction() as session:
-        merchant = session.scalars(
-            select(MerchantAccount).where(MerchantAccount.code == merchant_code)
-        ).one()
         if isinstance(answer, RefundAnswer):
             return record_answer(session, merchant, answer, services.clock()).value
         return confirm(session, merchant, answer, services.clock()).value

@@ -44,12 +44,14 @@ class Draft:
 
     @property
     def missing(self) -> str | None:
-        """What must be asked next: `kind`, `name`, `tax`; None when all is there."""
+        """The template that asks for what is missing next; None when all is there."""
         if self.kind is None:
-            return "kind"
+            return "fapiao/kind"
         if self.name is None:
-            return "name"
-        return "tax" if self.kind is TitleKind.COMPANY and self.tax_number is None else None
+            return "fapiao/name"
+        if self.kind is TitleKind.COMPANY and self.tax_number is None:
+            return "fapiao/tax"
+        return None
 
     def as_json(self, vault: Vault) -> dict[str, Any]:
         """To be remembered."""
@@ -94,9 +96,9 @@ def answer(chat: Chat) -> Reply:
     """The answer to the question that was open; what is no answer is asked again."""
     draft = _draft(chat)
     said = dict(chat.slots)
-    if not said and draft.missing == "name":
+    if not said and draft.missing == "fapiao/name":
         said["title"] = chat.push.text
-    if not said and draft.missing == "tax":
+    if not said and draft.missing == "fapiao/tax":
         said["tax_number"] = chat.push.text
     return _go_on(chat, draft, said, again=not said)
 
@@ -195,7 +197,7 @@ def _go_on(chat: Chat, draft: Draft, said: Mapping[str, Any], *, again: bool = F
     question = Question(QuestionKind.FAPIAO, draft.as_json(chat.services.vault))
     number = read_tax_number(draft.tax_number) if draft.tax_number else None
     return chat.say(
-        f"fapiao/{draft.missing or 'confirm'}",
+        draft.missing or "fapiao/confirm",
         home=ref_of(home),
         question=question,
         room=home,

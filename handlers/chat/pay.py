@@ -1,5 +1,6 @@
 """缴费: the link on which bills are chosen and paid; which ways there are."""
 
+from billing.bank_accounts import transfer_instructions
 from billing.property import Community
 from handlers.chat import balance
 from handlers.chat.bills import home_due, several_homes
@@ -36,4 +37,7 @@ def methods(chat: Chat) -> Reply:
         phone=chat.session.get_one(Community, home.community_id).service_phone,
         links=chat.services.links,
         ref=ref,
+        transfer=transfer_instructions(
+            chat.session, chat.services.vault, home.community_id, home.unit_id
+        ),
     )

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing.bank_accounts import transfer_instructions
 from billing.bills import BillState, get_bills, list_lines, list_unpaid
 from billing.bindings import Home, list_homes
 from billing.errors import NotFound
@@ -123,6 +124,7 @@ def bill(services: Services, token: str) -> ResponseReturnValue:
         payable = [one for one in unpaid if one.id == found.id]
         form = pay_form(session, services, visit, viewer, payable) if payable else None
         printed = find_elsewhere(session, services, visit, []) if payable else None
+        transfer = transfer_instructions(session, services.vault, found.community_id, found.unit_id)
     if not visit.bound:
         return show_home(services, viewer, visit.ref)
     return render_template(
@@ -136,6 +138,7 @@ def bill(services: Services, token: str) -> ResponseReturnValue:
         receipts=[(payment, receipt, payment_token(payment)) for payment, receipt in payments],
         form=form,
         printed=printed,
+        transfer=transfer if payable else None,
     )
 
 

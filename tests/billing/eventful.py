@@ -16,6 +16,7 @@ from billing.adjustment_tables import (
     ShareReason,
 )
 from billing.adjustments import approve_adjustment, request_adjustment, reverse_adjustment
+from billing.bank_reference import reference_of
 from billing.bill_issue import issue_chunk
 from billing.bill_run import run_bills
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunKind
@@ -46,7 +47,9 @@ from billing.shifts import close_shift
 from billing.tariffs import ChargeItem, FeeKind
 from billing.voids import void_bill
 from tests.billing.corrections import BEHIND, IN_TIME, OPENID, bill_of, pay, staff
+from tests.billing.direct_debit.debits import Debit
 from tests.billing.drawer import FLOAT, cancel, shift_of, take
+from tests.billing.statements.banks import Bank, Transfer
 from tests.conftest import NOW, TODAY, World, make_vault
 
 NOVEMBER = DateRange(date(2026, 11, 1), date(2026, 12, 1))
@@ -423,6 +426,28 @@ def give_back(world: World, payment: Payment) -> None:
         pay_out_refund(session, here, refund.id, by=cashier, reference="TK-1", now=NOW)
 
 
+def hear_the_banks(world: World) -> None:
+    """Transfers that pay, were recorded by their slip, or are nobody's; debits that were taken, not
+    taken, wait, or were taken back before the bank had them.
+    """
+    with world.database.transaction() as session:
+        slip = PaymentChannel.SLIP
+        take(session, world, "2-1-104", "401.80", "P-1", channel=slip, bank="工商银行")
+    Bank(world).decided(
+        Transfer("218.80", remark=reference_of(world.unit("2-1-102").id), serial="S1"),
+        Transfer("401.80", "高秀兰", "2-1-104", serial="S2"),
+        Transfer("9.99", "银行", "结息", serial="S3"),
+    )
+    debit = Debit(world)
+    for number, room in enumerate(("1-2-101", "1-2-102", "1-2-103")):
+        debit.sign(room, f"XY-{number}")
+    debit.cancel(debit.make())
+    batch = debit.send(debit.make())
+    debit.answer(batch, ",1,218.80,成功,,", ",2,366.08,失败,余额不足,")
+    debit.end("XY-0")
+    debit.make()
+
+
 def let_everything_happen(world: World) -> None:
     """Adjust, waive, take back, share, pay, void, prepay, close: the books stay whole."""
     behind, in_time = world.unit(BEHIND).id, world.unit(IN_TIME).id
@@ -489,6 +514,7 @@ def let_everything_happen(world: World) -> None:
     void(world, draft)
     work_the_counter(world)
     give_back(world, paid)
+    hear_the_banks(world)
     manager = staff(world, "zhao")
     with world.database.transaction() as session:
         for month in ("2026-07", "2026-08"):

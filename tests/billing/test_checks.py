@@ -127,7 +127,7 @@ FAULTS: dict[str, list[str]] = {
         """
         UPDATE bill_line SET period_from = period_from - 1
         WHERE id = (SELECT id FROM bill_line WHERE bill_id NOT IN (SELECT bill_id FROM bill_void)
-                     AND kind = 'charge' AND period_from = '2026-11-01' LIMIT 1)
+                     AND kind = 'charge' AND period_from = '2026-11-01' ORDER BY id LIMIT 1)
         """,
     ],
     "a late fee stands on a bill that stands": [
@@ -202,6 +202,27 @@ FAULTS: dict[str, list[str]] = {
         f"UPDATE posting SET unit_id = NULL WHERE account_id = ({PREPAYMENTS})",
         "UPDATE refund SET state = 'failed' WHERE state = 'approved'",
         f"UPDATE payment_allocation SET amount = amount + 1 WHERE payment_id = ({PAID})",
+    ],
+    "a booked bank row is one payment of its home and amount, and every transfer is a row": [
+        "UPDATE bank_row SET amount = amount + 1 WHERE state = 'matched'",
+        "UPDATE bank_row SET unit_id = unit_id + 1 WHERE state = 'matched'",
+        "UPDATE bank_row SET payment_id = NULL, state = 'unknown' WHERE state = 'matched'",
+        "UPDATE bank_row SET state = 'recorded' WHERE state = 'matched'",
+        "UPDATE bank_row SET state = 'matched' WHERE state = 'recorded'",
+        "DELETE FROM bank_row WHERE state = 'matched'",
+        "UPDATE payment SET state = 'closed', confirmed_at = NULL, paid_at = NULL"
+        " WHERE channel IN ('slip', 'bank_transfer')",
+    ],
+    "a direct debit order's payment is what the bank said of it, and every debit is an order": [
+        "UPDATE direct_debit_order SET amount = amount + 1 WHERE state = 'paid'",
+        "UPDATE direct_debit_order SET state = 'failed' WHERE state = 'paid'",
+        "UPDATE direct_debit_order SET state = 'paid', result_at = now() WHERE state = 'failed'",
+        "UPDATE direct_debit_order SET state = 'waiting', result_at = NULL WHERE state = 'failed'",
+        "UPDATE direct_debit_order SET state = 'cancelled' WHERE state = 'waiting'",
+        "UPDATE direct_debit_batch SET state = 'made', sent_at = NULL WHERE state = 'sent'",
+        "UPDATE direct_debit_mandate SET unit_id = unit_id + 100",
+        "DELETE FROM direct_debit_order WHERE state = 'paid'",
+        "UPDATE payment SET channel = 'cash' WHERE channel = 'direct_debit'",
     ],
     "no more is refunded of a payment than was paid, and never of one that was taken back": [
         "UPDATE refund SET amount = 100000000 WHERE state = 'done'",

@@ -15,9 +15,8 @@ from billing.deduction import deduct_home
 from billing.errors import BillingError, Conflict, InvalidInput
 from billing.ledger import FixedAccount, JournalEntry
 from billing.money import ZERO, Money
-from billing.payment_tables import PaymentChannel
 from billing.people import get_staff
-from billing.prepayments import balance, top_up
+from billing.prepayments import balance
 from billing.refund_outcomes import RefundOutcome, pay_out_refund, record_answer, reject_refund
 from billing.refund_tables import RefundStage
 from billing.refunds import (
@@ -28,6 +27,7 @@ from billing.refunds import (
     set_refund_limit,
 )
 from billing.voids import void_bill
+from tests.billing.drawer import take
 from tests.conftest import World, many_rounds
 from tests.desk import Desk
 
@@ -48,16 +48,7 @@ def held(desk: Desk) -> Money:
 def cash(desk: Desk, fen: int, number: str = "SJ1") -> int:
     """Cash paid in for a home that owes nothing; the number of the payment's row."""
     with desk.world.database.transaction() as session:
-        return top_up(
-            session,
-            community_id=desk.here,
-            unit_id=desk.world.unit(ROOM).id,
-            amount=Money(fen),
-            channel=PaymentChannel.CASH,
-            number=number,
-            paid_at=desk.now,
-            now=desk.now,
-        ).id
+        return take(session, desk.world, ROOM, Money(fen).yuan, number, now=desk.now).id
 
 
 def test_a_prepayment_goes_back_to_where_it_came_from(desk: Desk) -> None:

@@ -23,7 +23,9 @@ __all__ = ["make_house"]
 class CodeCashier(Cashier):
     """Offers codes."""
 
-    ways = frozenset({PaymentChannel.WECHAT_JSAPI, PaymentChannel.WECHAT_NATIVE})
+    def __init__(self) -> None:
+        super().__init__()
+        self.ways |= {PaymentChannel.WECHAT_NATIVE}
 
     def order(self, request: OrderRequest, now: datetime) -> dict[str, Any]:
         """Accept it as the pages' cashier does; answer with a code."""

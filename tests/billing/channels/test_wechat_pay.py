@@ -7,6 +7,8 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -18,7 +20,9 @@ from billing.channels.base import (
     ProviderState,
 )
 from billing.channels.wechat_pay import WeChatPayChannel
+from billing.errors import InvalidInput
 from billing.money import Money
+from billing.payment_tables import PaymentChannel
 from sandbox.pay import crypto
 from tests.billing.channels.provider import (
     API_V3_KEY,
@@ -38,6 +42,13 @@ from tests.billing.channels.provider import (
 )
 
 ORDER = "MZ20261123A01"
+NOWHERE = "http://127.0.0.1:1"
+OUTSIDE: dict[str, Any] = {
+    "channel": PaymentChannel.WECHAT_H5,
+    "payer_openid": None,
+    "payer_ip": "203.0.113.9",
+    "return_url": "http://127.0.0.1:9/o/paid?token=t&next=1",
+}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -74,6 +85,61 @@ def test_the_page_gets_what_the_cashier_accepts(
     merchant = crypto.load_public_key(key_pair("merchant").public)
     assert crypto.is_signed_by(merchant, message, call["paySign"])
     assert provider.pay(call).paid_fen == 32050
+
+
+def test_a_code_is_given_for_whoever_scans_it(
+    provider: Provider, channel: WeChatPayChannel
+) -> None:
+    wish = order_request("MZ-by-code-0", channel=PaymentChannel.WECHAT_NATIVE, payer_openid=None)
+    call = channel.order(wish, real_now())
+    assert list(call) == ["code_url"]
+    assert channel.order(wish, real_now()) == call
+    provider.book.confirm(provider.book.scan(call["code_url"]).prepay_id, "o-neighbour")
+    answer = channel.query(wish.out_trade_no)
+    assert (answer.state, answer.payer) == (ProviderState.PAID, "o-neighbour")
+
+
+def test_outside_wechat_the_payer_is_sent_to_its_page_and_back(provider: Provider) -> None:
+    channel = provider.channel(h5=True)
+    wish = order_request("MZ-outside-0", **OUTSIDE)
+    [(name, address)] = channel.order(wish, real_now()).items()
+    assert name == "redirect_url"
+    asked = parse_qs(urlsplit(address).query)
+    assert asked["redirect_url"] == [OUTSIDE["return_url"]]
+    page, _, way_back = address.partition("&redirect_url=")
+    assert "&" not in way_back
+    provider.book.confirm_visit(page)
+    assert channel.query(wish.out_trade_no).state is ProviderState.PAID
+
+
+def test_without_a_page_to_come_back_to_he_stays_there(provider: Provider) -> None:
+    wish = order_request("MZ-outside-1", **OUTSIDE | {"return_url": None})
+    [address] = provider.channel(h5=True).order(wish, real_now()).values()
+    assert "redirect_url" not in address
+
+
+def test_h5_is_offered_only_where_the_account_may(provider: Provider) -> None:
+    inside = {PaymentChannel.WECHAT_JSAPI, PaymentChannel.WECHAT_NATIVE}
+    assert provider.channel().ways == inside
+    assert provider.channel(h5=True).ways == inside | {PaymentChannel.WECHAT_H5}
+    with pytest.raises(InvalidInput, match="wechat_h5 is not a way of this account"):
+        provider.channel().order(order_request(**OUTSIDE), real_now())
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"payer_openid": None}, "payer_openid"),
+        ({"channel": PaymentChannel.WECHAT_H5}, "payer_ip"),
+        ({"channel": PaymentChannel.ALIPAY_WAP}, "channel"),
+    ],
+)
+def test_an_order_says_who_pays_or_from_where(changes: dict[str, object], field: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        WeChatPayChannel(merchant_keys(h5=True), NOWHERE).order(
+            order_request(**changes), real_now()
+        )
+    assert refusal.value.field == field
 
 
 def test_the_same_order_again_is_the_same_order(channel: WeChatPayChannel) -> None:

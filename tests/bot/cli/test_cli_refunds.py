@@ -13,8 +13,10 @@ ROOM = ("--room", "3-2-501")
 
 def paid_in(mingzhang: Mingzhang, number: str = "SJ-1") -> str:
     """A prepayment of 2,000 yuan in cash, for a home that owes less."""
-    top_up = ("prepayment", "top-up", *COMMUNITY, *ROOM, "--amount", "2000", "--number", number)
-    mingzhang.json(*top_up)
+    by = ("--by", "zhou")
+    mingzhang.run("counter", "shift-open", *COMMUNITY, *by, "--float", "0")  # or it is open
+    pay = ("counter", "pay", *COMMUNITY, *ROOM, *by, "--amount", "2000", "--number", number)
+    mingzhang.json(*pay)
     return number
 
 
@@ -82,6 +84,7 @@ def test_a_day_without_providers_is_compared_and_empty(mingzhang: Mingzhang) -> 
         "healed": 0,
         "discrepancies": [],
         "merchants": [],
+        "banks": [],
     }
 
 

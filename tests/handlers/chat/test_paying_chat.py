@@ -6,9 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from billing.channels.base import Channel
-from billing.money import Money
-from billing.payment_tables import PaymentChannel
-from billing.prepayments import set_auto_deduction, top_up
+from billing.prepayments import set_auto_deduction
+from tests.billing.drawer import take
 from tests.billing.paper import sell
 from tests.conftest import MERCHANT
 from tests.handlers.pages.conftest import Cashier
@@ -24,19 +23,9 @@ def open_town(town: Town) -> Town:
 
 
 def hold(town: Town, room: str, amount: str) -> None:
-    unit = town.world.unit(room)
     town.pay_everything(room)
     with town.world.database.transaction() as session:
-        top_up(
-            session,
-            community_id=unit.community_id,
-            unit_id=unit.id,
-            amount=Money.from_yuan(amount),
-            channel=PaymentChannel.CASH,
-            number="SLIP-1",
-            paid_at=town.now,
-            now=town.now,
-        )
+        take(session, town.world, room, amount, "SLIP-1", now=town.now)
 
 
 def test_paying_names_the_ways_that_are_open(open_town: Town) -> None:

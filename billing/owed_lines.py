@@ -1,0 +1,70 @@
+"""What is owed, line by line, in the order in which money pays it. Read whenever money is booked,
+so it is one statement, put together once.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import select, type_coerce
+from sqlalchemy.orm import Session
+
+from billing.adjustment_tables import is_void
+from billing.bill_run_tables import BillRunChunk, ChunkState
+from billing.bills import Bill, BillLine, LineKind, adjusted_on, discounted_on, paid_on
+from billing.db import MoneyColumn
+from billing.money import ZERO, Money
+
+
+@dataclass(frozen=True, slots=True)
+class OwedLine:
+    """What is owed on a line of an issued bill, above zero."""
+
+    unit_id: int
+    bill_id: int
+    line_id: int
+    kind: LineKind
+    outstanding: Money
+
+
+@cache
+def _owed_lines() -> Any:
+    owed = BillLine.amount + discounted_on(BillLine) + adjusted_on(BillLine) - paid_on(BillLine)
+    return (
+        select(
+            Bill.unit_id,
+            BillLine.bill_id,
+            BillLine.id.label("line_id"),
+            BillLine.kind,
+            type_coerce(owed, MoneyColumn()).label("outstanding"),
+        )
+        .join(Bill, (Bill.community_id == BillLine.community_id) & (Bill.id == BillLine.bill_id))
+        .join(
+            BillRunChunk,
+            (BillRunChunk.community_id == Bill.community_id)
+            & (BillRunChunk.run_id == Bill.run_id)
+            & (BillRunChunk.no == Bill.chunk_no),
+        )
+        .where(
+            BillRunChunk.state == ChunkState.ISSUED,
+            BillLine.kind != LineKind.DISCOUNT,
+            ~is_void(Bill.community_id, Bill.id),
+        )
+        .order_by(BillRunChunk.due_on, Bill.period, Bill.id, BillLine.id)
+    )
+
+
+def list_owed_lines(
+    session: Session,
+    community_id: int,
+    *,
+    unit_ids: Collection[int] = (),
+    bill_ids: Collection[int] = (),
+) -> list[OwedLine]:
+    """What these homes, or these bills, owe line by line; the oldest due date first, then as the
+    lines were written.
+    """
+    narrow = Bill.unit_id.in_(unit_ids) if unit_ids else Bill.id.in_(bill_ids)
+    rows = session.execute(_owed_lines().where(Bill.community_id == community_id, narrow))
+    return [OwedLine(*row) for row in rows if row.outstanding > ZERO]

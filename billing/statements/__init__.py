@@ -1,0 +1,1 @@
+"""Bank statements: read from any bank's file, matched with homes, booked once."""
