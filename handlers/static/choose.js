@@ -12,7 +12,8 @@
   const compare = () => {
     const typed = /^(\d+)(?:\.(\d{0,2}))?$/.exec(amount.value.trim());
     const fen = typed ? Number(typed[1]) * 100 + Number((typed[2] || "").padEnd(2, "0")) : 0;
-    more.hidden = fen <= owed();
+    // While a bill is left out, more than the chosen ones owe is refused.
+    more.hidden = fen <= owed() || boxes.some((box) => !box.checked);
     more.querySelector("b").textContent = yuan(Math.max(fen - owed(), 0));
   };
   boxes.forEach((box) => box.addEventListener("change", () => {

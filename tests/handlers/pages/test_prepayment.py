@@ -8,6 +8,7 @@ from billing.money import Money
 from billing.payments import list_targets
 from billing.people import ResidentRole
 from billing.prepayments import balance, list_auto_deduction
+from notify.links import BillRef
 from notify.wording import yuan
 from tests.billing.paper import sell
 from tests.handlers.pages.conftest import ON_PHONE, Browser, House
@@ -88,6 +89,21 @@ def test_while_a_bill_is_left_out_nothing_is_prepaid(house: House, owner: Browse
     page = owner.post("/o/pay", form | {"bill": list(form["bill"])[:1]})
     assert page.status == 422
     assert page.shows("超过了所选账单的合计")
+
+
+def test_a_bill_promises_a_prepayment_only_when_nothing_else_is_owed(
+    house: House, owner: Browser
+) -> None:
+    *others, last = house.unpaid()
+    links = house.services.links
+    page = f"/o/bill/{links.bill_token(BillRef(last.community_id, last.id))}"
+    assert owner.get(page).hides("多缴的转入预存")
+    form = owner.get(f"/o/home/{house.token}").form("/o/pay")
+    tokens = [links.bill_token(BillRef(one.community_id, one.id)) for one in others]
+    paying = owner.post("/o/pay", form | {"bill": tokens, "amount": ""})
+    house.cashier.pay(house.payments()[0].out_trade_no)
+    owner.get(paying.attribute("//main/@data-return"))
+    assert owner.get(page).shows("多缴的转入预存")
 
 
 def test_a_stranger_sees_nothing_of_it(house: House, stranger: Browser) -> None:

@@ -1,4 +1,4 @@
-"""The three small scripts, in Chromium."""
+"""The small scripts, in Chromium."""
 
 import json
 import shutil
@@ -12,9 +12,10 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
+from billing.money import Money
 from handlers.sign_in import confirm, read_scene
 from notify.links import BillRef
-from tests.handlers.pages.conftest import IN_WECHAT, ON_COMPUTER, Browser, House
+from tests.handlers.pages.conftest import IN_WECHAT, ON_COMPUTER, ON_PHONE, Browser, House
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -88,6 +89,50 @@ def test_the_amount_follows_the_chosen_bills(house: House, phone: Window) -> Non
     expect(amount).to_have_value(rest.yuan)
     first.check()
     expect(amount).to_have_value(house.owed().yuan)
+
+
+def test_what_is_more_than_owed_is_said_while_one_types(house: House, phone: Window) -> None:
+    phone.open(f"/o/home/{house.token}")
+    amount, more = phone.page.locator("input[name=amount]"), phone.page.locator("#more")
+    expect(more).to_be_hidden()
+    amount.fill((house.owed() + Money(1205)).yuan)
+    expect(more).to_contain_text("其中 12.05 元转入预存")
+    phone.page.locator("input[name=bill]").first.uncheck()
+    amount.fill((house.owed() + Money(1205)).yuan)
+    expect(more).to_be_hidden()
+
+
+def test_the_phone_goes_on_to_the_providers_page(
+    house: House, chromium: Chromium, serve: Callable[[Flask], str]
+) -> None:
+    house.open_every_way()
+    page = chromium.new_context(user_agent=ON_PHONE).new_page()
+    page.route("https://cashier.test/**", lambda route: route.fulfill(body="cashier"))
+    page.goto(f"{serve(house.app)}{house.scan_path}")
+    page.click("button[data-way=alipay]")
+    page.wait_for_url(f"https://cashier.test/?order={house.payments()[0].out_trade_no}")
+    page.go_back()
+    expect(page.locator("h1")).to_contain_text("为该房屋缴费")
+
+
+def test_what_is_prepaid_is_read_before_the_browser_leaves(
+    house: House, chromium: Chromium, serve: Callable[[Flask], str]
+) -> None:
+    house.open_every_way()
+    computer = house.signed_in_computer()
+    cookie = computer.client.get_cookie("session")
+    assert cookie is not None
+    base = serve(house.app)
+    context = chromium.new_context(user_agent=ON_COMPUTER)
+    context.add_cookies([{"name": "session", "value": cookie.value, "url": base}])
+    page = context.new_page()
+    page.route("https://cashier.test/**", lambda route: route.fulfill(body="cashier"))
+    page.goto(f"{base}/o/prepayment/{house.token}")
+    page.fill("input[name=amount]", "300")
+    page.click("button[data-way=alipay]")
+    expect(page.locator(".notice")).to_contain_text("其中 300.00 元转入预存")
+    page.click("a.alipay")
+    page.wait_for_url("https://cashier.test/**")
 
 
 def test_the_button_calls_wechat_pay_and_goes_to_the_result(house: House, phone: Window) -> None:
