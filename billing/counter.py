@@ -24,6 +24,8 @@ from billing.money import ZERO, Money
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
 from billing.payments import (
+    OWN_NUMBERS,
+    SLIP_PREFIX,
     check_designation,
     list_targets,
     lock_home,
@@ -31,7 +33,7 @@ from billing.payments import (
     write_targets,
 )
 from billing.people import Staff
-from billing.prepayments import PREPAID_PREFIX, balance
+from billing.prepayments import balance
 from billing.property import Unit
 from billing.refund_tables import COUNTED_STAGES
 from billing.refunds import refunded_of
@@ -183,13 +185,13 @@ def _read_paper(
     if channel is not PaymentChannel.SLIP:
         if bank is not None:
             raise InvalidInput("bank", f"only a slip has a bank, {channel.value} has none")
-        if number.startswith(PREPAID_PREFIX):
-            raise InvalidInput("number", f"{PREPAID_PREFIX}… is kept for used prepayments")
+        if OWN_NUMBERS.match(number):
+            raise InvalidInput("number", f"{number} is like one that we give ourselves")
         return number, number, None
     bank = _text("bank", bank or "", BANK_CHARACTERS_MAX)
     if "/" in bank:
         raise InvalidInput("bank", "a bank's name has no stroke in it")
-    return f"{channel.value.upper()}/{bank}/{number}", number, bank
+    return f"{SLIP_PREFIX}{bank}/{number}", number, bank
 
 
 def _text(field: str, value: str, characters_max: int) -> str:

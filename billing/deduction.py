@@ -23,8 +23,8 @@ from billing.facts import FactKind, mark_recorded
 from billing.ledger import Account, EntryKind, FixedAccount, Posting
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
-from billing.payments import lock_home, lock_homes
-from billing.prepayments import PREPAID_PREFIX, AutoDeduction, balance
+from billing.payments import PREPAID_PREFIX, lock_home, lock_homes
+from billing.prepayments import AutoDeduction, balance
 
 
 @dataclass(frozen=True, slots=True)

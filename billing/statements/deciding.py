@@ -15,7 +15,7 @@ from billing.business_day import business_date
 from billing.db import Database
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
-from billing.payments import lock_homes
+from billing.payments import BANK_PREFIX, lock_homes
 from billing.privacy import Vault
 from billing.statements.directory import load_directory, read_owed
 from billing.statements.matching import (
@@ -33,7 +33,6 @@ from billing.statements.matching import (
 from billing.statements.slips import Slip, find_slip, list_slips, numbers_in
 from billing.statements.tables import BankRow, RowState
 
-NUMBER_PREFIX = "BANK-"
 ROWS_PER_TRANSACTION = 500
 PAYMENT_COLUMNS = (
     *("community_id", "id", "out_trade_no", "unit_id", "channel", "state", "amount"),
@@ -291,7 +290,7 @@ def book_movements(
         Payment(
             community_id=community_id,
             id=payment_id,
-            out_trade_no=one.number or f"{NUMBER_PREFIX}{one.row.id}",
+            out_trade_no=one.number or f"{BANK_PREFIX}{one.row.id}",
             unit_id=one.unit_id,
             channel=PaymentChannel.BANK_TRANSFER,
             state=PaymentState.CONFIRMED,

@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentState
-from billing.payments import lock_home
+from billing.payments import BANK_PREFIX, lock_home
 from billing.people import BOOKKEEPERS, Staff, StaffRole, require_role
 from billing.privacy import Vault, mask_name
 from billing.property import Unit
 from billing.statements.deciding import (
-    NUMBER_PREFIX,
     Assigned,
     Movement,
     book_movements,
@@ -199,7 +198,7 @@ def _is_reversed(payment: Payment) -> bool:
 
 def _next_number(session: Session, row: BankRow) -> str:
     """BANK-7, and BANK-7-2 for the second payment of a row whose first was taken back."""
-    number = f"{NUMBER_PREFIX}{row.id}"
+    number = f"{BANK_PREFIX}{row.id}"
     earlier = session.scalar(
         select(func.count())
         .select_from(Payment)
