@@ -38,6 +38,7 @@ from billing.property import Unit
 from billing.refund_tables import COUNTED_STAGES
 from billing.refunds import refunded_of
 from billing.shifts import hold_open, refuse_strangers
+from billing.statements.slips import refuse_booked
 
 AMOUNT_MAX = Money(10**11)
 """Above a thousand million yuan somebody mistyped."""
@@ -82,7 +83,8 @@ def take_payment(
             not booked by hand, a number or bank that is empty, too long or one of ours, a date to
             come or over a year ago.
         NotFound: no such home, or a bill that is not an issued bill of it.
-        Conflict: the shift is closed, or the number stands for another payment.
+        Conflict: the shift is closed, the number stands for another payment, or the transfer of a
+            slip came with the bank's statement before.
         InFlight: another open payment is for one of these bills; end it at its provider first.
     """
     key, number, bank = _read_paper(channel, number, bank)
@@ -110,6 +112,7 @@ def take_payment(
         confirmed_at=now,
         paid_at=paid_at,
     )
+    refuse_booked(session, payment, number)
     write_targets(session, community_id, payment.id, designated or {})
     beside = CounterPayment(community_id=community_id, payment_id=payment.id, shift_id=shift.id)
     beside.number, beside.bank = number, bank
