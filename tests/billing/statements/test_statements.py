@@ -272,6 +272,49 @@ def test_what_a_cashier_booked_by_its_slip_is_not_booked_again(world: World, ban
     assert violations(world) == []
 
 
+def test_a_row_of_a_slip_assigned_to_the_home_of_the_slip_books_nothing(
+    world: World, bank: Bank
+) -> None:
+    slip(world, IN_TIME, OWED, "P-1")
+    [row] = bank.decided(Transfer("401.80", "张秀英", ref(world, IN_TIME), "S1"))
+    decide(world, row.id, IN_TIME)
+    assert (bank.rows()[0].state, transfers(world)) == (RowState.RECORDED, [])
+    decide(world, row.id, "1-1-101")
+    [moved] = transfers(world)
+    assert (bank.rows()[0].payment, bank.rows()[0].room) == (moved.out_trade_no, "1-1-101")
+    assert violations(world) == []
+
+
+def test_a_row_is_the_slip_that_was_booked_while_nobody_knew_whose_it_was(
+    world: World, bank: Bank
+) -> None:
+    [row] = bank.decided(Transfer("401.80", "外人", "", "S1"))
+    assert row.state is RowState.UNKNOWN
+    booked = slip(world, IN_TIME, OWED, "P-1")
+    decide(world, row.id, IN_TIME)
+    [row] = bank.rows()
+    assert (row.state, row.payment) == (RowState.RECORDED, booked.out_trade_no)
+    assert transfers(world) == []
+    assert violations(world) == []
+
+
+def test_a_slip_of_a_transfer_that_is_booked_already_is_refused(world: World, bank: Bank) -> None:
+    bank.decided(
+        Transfer("401.80", "", ref(world, IN_TIME), "HD20261120001"),
+        Transfer("88.00", "", ref(world, BEHIND), "S2"),
+    )
+    for room, amount, number in (
+        (IN_TIME, OWED, "hd20261120001"),
+        (BEHIND, Money(88_00), "P-2"),
+    ):
+        with pytest.raises(Conflict, match="is booked already"):
+            slip(world, room, amount, number)
+    slip(world, BEHIND, Money(88_01), "P-2")
+    slip(world, BEHIND, Money(88_00), "P-3", day=1)
+    assert len(transfers(world)) == 2
+    assert violations(world) == []
+
+
 def test_a_slip_is_known_by_its_number_or_by_home_amount_and_days(world: World, bank: Bank) -> None:
     numbered = slip(world, IN_TIME, Money(88_00), "HD20261119001", day=1)
     slip(world, BEHIND, Money(77_00), "P-2", day=1)
