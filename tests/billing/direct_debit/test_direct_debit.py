@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from billing.bank_reference import reference_of
+from billing.deduction import deduct_home
 from billing.direct_debit.bank_files import write_batch
 from billing.direct_debit.batches import (
     get_batch,
@@ -22,11 +23,12 @@ from billing.facts import Fact, FactKind
 from billing.handovers import hand_over
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
-from billing.payments import record_closed
+from billing.payments import InFlight, record_closed
 from billing.people import Resident, get_staff
 from billing.statements.grid import parse_grids
-from tests.billing.corrections import BEHIND, IN_TIME, owed, prepared, violations
+from tests.billing.corrections import BEHIND, IN_TIME, owed, prepaid, prepared, violations
 from tests.billing.direct_debit.debits import ACCOUNT, Debit
+from tests.billing.drawer import take
 from tests.conftest import World, make_vault
 
 
@@ -164,6 +166,19 @@ def test_a_mandate_ends_when_its_home_changes_hands(world: World, debit: Debit) 
     assert states == {"XY-1": None, "XY-2": date(2026, 11, 20)}
     debit.sign(IN_TIME, "XY-3")
     assert len(debit.orders(debit.make())) == 2
+
+
+def test_what_the_bank_is_asked_for_is_not_paid_from_the_prepayment_meanwhile(
+    world: World, debit: Debit, sent: DirectDebitBatch
+) -> None:
+    unit = world.unit(IN_TIME)
+    with world.database.transaction() as session:
+        take(session, world, IN_TIME, "500.00", designated={})
+    with pytest.raises(InFlight), world.database.transaction() as session:
+        deduct_home(session, unit.community_id, unit.id, now=world.now)
+    debit.answer(sent, ",2,401.80,成功,,")
+    assert (owed(world, IN_TIME), prepaid(world, IN_TIME)) == (Money(0), Money(500_00))
+    assert violations(world) == []
 
 
 def test_a_bank_that_changes_its_mind_is_reported(debit: Debit, sent: DirectDebitBatch) -> None:
