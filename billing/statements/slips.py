@@ -78,6 +78,34 @@ def list_slips(
     ]
 
 
+def list_debits(
+    session: Session, community_id: int, unit_ids: Collection[int]
+) -> frozenset[tuple[int, Money, date]]:
+    """Home, amount and day of what the bank took from these homes by direct debit."""
+    found = session.scalars(
+        select(Payment).where(
+            Payment.community_id == community_id,
+            Payment.unit_id.in_(id_array(unit_ids)),
+            Payment.channel == PaymentChannel.DIRECT_DEBIT,
+            Payment.state == PaymentState.CONFIRMED,
+        )
+    )
+    return frozenset(
+        (one.unit_id, one.amount, business_date(one.paid_at or one.prepared_at)) for one in found
+    )
+
+
+def may_be_debit(
+    debits: Collection[tuple[int, Money, date]], *, unit_id: int, amount: Money, value_on: date
+) -> bool:
+    """Whether a movement may be what a direct debit brought, and not a transfer of the owner's."""
+    apart = timedelta(days=DAYS_APART_MAX)
+    return any(
+        (home, taken) == (unit_id, amount) and abs(day - value_on) <= apart
+        for home, taken, day in debits
+    )
+
+
 def refuse_booked(session: Session, payment: Payment, number: str) -> None:
     """Refuse a slip of a transfer that came with the bank's statement before: the same number and
     amount, or the same home and amount on a day that is near.

@@ -19,6 +19,7 @@ from billing.statements.rows import assign, ignore
 from billing.statements.tables import BankRow, RowState
 from billing.statements.totals import statement_totals
 from tests.billing.corrections import BEHIND, IN_TIME, owed, prepaid, violations
+from tests.billing.direct_debit.debits import Debit
 from tests.billing.drawer import take
 from tests.billing.statements.banks import ACCOUNT, Bank, Transfer, table
 from tests.conftest import World, make_vault, many_rounds
@@ -282,6 +283,20 @@ def test_a_row_of_a_slip_assigned_to_the_home_of_the_slip_books_nothing(
     decide(world, row.id, "1-1-101")
     [moved] = transfers(world)
     assert (bank.rows()[0].payment, bank.rows()[0].room) == (moved.out_trade_no, "1-1-101")
+    assert violations(world) == []
+
+
+def test_the_credit_of_a_direct_debit_is_not_booked_as_a_transfer(world: World, bank: Bank) -> None:
+    debit = Debit(world)
+    debit.sign(IN_TIME, "XY-1")
+    debit.answer(debit.send(debit.make()), ",1,401.80,成功,,2026-11-23")
+    of_the_debit, own = bank.decided(
+        Transfer("401.80", "张秀英", ref(world, IN_TIME), "S1", day="2026-11-23"),
+        Transfer("20.00", "张秀英", ref(world, IN_TIME), "S2", day="2026-11-24"),
+    )
+    assert (of_the_debit.state, own.state) == (RowState.AMBIGUOUS, RowState.OVERPAID)
+    assert prepaid(world, IN_TIME) == Money(20_00)
+    decide(world, of_the_debit.id, None)
     assert violations(world) == []
 
 
