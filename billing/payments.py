@@ -265,7 +265,14 @@ def list_targets(session: Session, payment: Payment) -> dict[int, Money]:
     return {row.bill_id: row.amount for row in rows}
 
 
-def _set_open(session: Session, payment: Payment, state: PaymentState, **values: Any) -> bool:
+def _set_open(
+    session: Session,
+    payment: Payment,
+    state: PaymentState,
+    *,
+    out_of: Collection[PaymentState] = OPEN_STATES,
+    **values: Any,
+) -> bool:
     """Move a payment between open states; one that was confirmed or closed meanwhile stays so.
     Whether it moved.
     """
@@ -274,7 +281,7 @@ def _set_open(session: Session, payment: Payment, state: PaymentState, **values:
         .where(
             Payment.community_id == payment.community_id,
             Payment.id == payment.id,
-            Payment.state.in_(OPEN_STATES),
+            Payment.state.in_(out_of),
         )
         .values(state=state, **values)
         .returning(Payment.id)
@@ -307,6 +314,14 @@ def record_asked(session: Session, payment: Payment, now: datetime) -> None:
 def record_closed(session: Session, payment: Payment, now: datetime) -> None:
     """The number can no longer be paid."""
     _set_open(session, payment, PaymentState.CLOSED, closed_at=now)
+
+
+def record_refused(session: Session, payment: Payment, now: datetime) -> None:
+    """The provider refused the order: the number is closed, unless another try has reached the
+    provider; then only that can say that it is over.
+    """
+    out_of = [PaymentState.PREPARED]
+    _set_open(session, payment, PaymentState.CLOSED, out_of=out_of, closed_at=now)
 
 
 def list_unsettled(
