@@ -156,11 +156,12 @@ def _write_allocations(session: Session, community_id: int, bookings: Sequence[_
 
 
 def _post(session: Session, community_id: int, bookings: Sequence[_Booking], now: datetime) -> None:
-    entry_ids = draw_ids(session, "journal_entry", len(bookings))
     posted_on: Mapping[date, date] = {
         day: first_open_day(session, community_id, day)
         for day in sorted({booking.paid_on for booking in bookings})
     }
+    # Not before the community's row is held: a day close takes every number below its own as seen.
+    entry_ids = draw_ids(session, "journal_entry", len(bookings))
     legs: list[tuple[int, int, Leg]] = []
     counts = []
     for entry_id, booking in zip(entry_ids, bookings, strict=True):

@@ -24,6 +24,8 @@ from billing.money import ZERO, Money
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
 from billing.payments import (
+    OWN_NUMBERS,
+    SLIP_PREFIX,
     check_designation,
     list_targets,
     lock_home,
@@ -31,11 +33,12 @@ from billing.payments import (
     write_targets,
 )
 from billing.people import Staff
-from billing.prepayments import PREPAID_PREFIX, balance
+from billing.prepayments import balance
 from billing.property import Unit
 from billing.refund_tables import COUNTED_STAGES
 from billing.refunds import refunded_of
 from billing.shifts import hold_open, refuse_strangers
+from billing.statements.slips import refuse_booked
 
 AMOUNT_MAX = Money(10**11)
 """Above a thousand million yuan somebody mistyped."""
@@ -80,7 +83,8 @@ def take_payment(
             not booked by hand, a number or bank that is empty, too long or one of ours, a date to
             come or over a year ago.
         NotFound: no such home, or a bill that is not an issued bill of it.
-        Conflict: the shift is closed, or the number stands for another payment.
+        Conflict: the shift is closed, the number stands for another payment, or the transfer of a
+            slip came with the bank's statement before.
         InFlight: another open payment is for one of these bills; end it at its provider first.
     """
     key, number, bank = _read_paper(channel, number, bank)
@@ -108,6 +112,7 @@ def take_payment(
         confirmed_at=now,
         paid_at=paid_at,
     )
+    refuse_booked(session, payment, number)
     write_targets(session, community_id, payment.id, designated or {})
     beside = CounterPayment(community_id=community_id, payment_id=payment.id, shift_id=shift.id)
     beside.number, beside.bank = number, bank
@@ -183,13 +188,13 @@ def _read_paper(
     if channel is not PaymentChannel.SLIP:
         if bank is not None:
             raise InvalidInput("bank", f"only a slip has a bank, {channel.value} has none")
-        if number.startswith(PREPAID_PREFIX):
-            raise InvalidInput("number", f"{PREPAID_PREFIX}… is kept for used prepayments")
+        if OWN_NUMBERS.match(number):
+            raise InvalidInput("number", f"{number} is like one that we give ourselves")
         return number, number, None
     bank = _text("bank", bank or "", BANK_CHARACTERS_MAX)
     if "/" in bank:
         raise InvalidInput("bank", "a bank's name has no stroke in it")
-    return f"{channel.value.upper()}/{bank}/{number}", number, bank
+    return f"{SLIP_PREFIX}{bank}/{number}", number, bank
 
 
 def _text(field: str, value: str, characters_max: int) -> str:

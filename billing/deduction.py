@@ -23,8 +23,8 @@ from billing.facts import FactKind, mark_recorded
 from billing.ledger import Account, EntryKind, FixedAccount, Posting
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
-from billing.payments import lock_home, lock_homes
-from billing.prepayments import PREPAID_PREFIX, AutoDeduction, balance
+from billing.payments import PREPAID_PREFIX, lock_home, lock_homes, refuse_in_flight
+from billing.prepayments import AutoDeduction, balance
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +264,9 @@ def deduct_home(
 
     Returns None, and writes nothing, when it owes nothing or has nothing with us. Safe to call
     twice.
+
+    Raises:
+        InFlight: one of the bills may be being paid already.
     """
     lock_home(session, community_id, unit_id)
     unpaid = list_unpaid(session, community_id, [unit_id])
@@ -271,6 +274,7 @@ def deduct_home(
     amount = min(owed, balance(session, community_id, unit_id))
     if amount <= ZERO:
         return None
+    refuse_in_flight(session, community_id, unit_id, [bill.id for bill in unpaid])
     used_before = session.scalar(
         select(func.count()).where(
             Payment.community_id == community_id,

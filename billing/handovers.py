@@ -12,6 +12,7 @@ from sqlalchemy import or_, select, text, update
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
+from billing.direct_debit.tables import DirectDebitMandate, MandateState
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
 from billing.payments import lock_home, lock_homes
@@ -77,7 +78,8 @@ def hand_over(
     What was charged for days before stays the former owners', what was charged for days from then
     on becomes the new owners'; a line over both is split by days. Several owners share equally.
     Who was bound goes on seeing bills of days before, and no others. Codes that were handed out
-    and not used become worthless. Called again with the same facts it changes nothing.
+    and not used become worthless, and a mandate of the former owners ends. Called again with the
+    same facts it changes nothing.
 
     Args:
         new_owners: ids of residents the community knows.
@@ -108,6 +110,7 @@ def hand_over(
     _move_people(session, community_id, unit_id, wanted, on, keep_tenants)
     _limit_bindings(session, community_id, unit_id, on, keep_tenants, own_bindings)
     _expire_codes(session, community_id, unit_id, keep_tenants, now)
+    _end_mandates(session, community_id, unit_id, on, by)
     record(
         session,
         FactKind.HANDED_OVER,
@@ -267,3 +270,17 @@ def _expire_codes(
     if keep_tenants:
         codes = codes.where(BindingCode.role != ResidentRole.TENANT)
     session.execute(codes.values(expires_at=now))
+
+
+def _end_mandates(session: Session, community_id: int, unit_id: int, on: date, by: int) -> None:
+    """What the new owners owe is not taken from the former owners' account."""
+    session.execute(
+        update(DirectDebitMandate)
+        .where(
+            DirectDebitMandate.community_id == community_id,
+            DirectDebitMandate.unit_id == unit_id,
+            DirectDebitMandate.state == MandateState.ACTIVE,
+            DirectDebitMandate.signed_on < on,
+        )
+        .values(state=MandateState.ENDED, ended_on=on, ended_by=by)
+    )

@@ -4,6 +4,7 @@
 channel with no transaction open and records the outcome here. Booking money is `confirmation`.
 """
 
+import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -29,6 +30,13 @@ from billing.sight import payment_within
 
 ORDER_LIFE = timedelta(hours=2)
 """How long a prepared payment may be paid; afterwards it is closed at the provider."""
+
+PREPAID_PREFIX, BANK_PREFIX, DEBIT_PREFIX, SLIP_PREFIX = "PRE-", "BANK-", "TS", "SLIP/"
+"""How the numbers begin that we give to used prepayments, rows of bank statements, orders of direct
+debit batches (then the day) and slips. No paper of a cashier's may take one of them.
+"""
+
+OWN_NUMBERS = re.compile(f"{PREPAID_PREFIX}|{BANK_PREFIX}|{DEBIT_PREFIX}[0-9]{{8}}-|{SLIP_PREFIX}")
 
 PATIENCE = timedelta(days=1)
 """How long an open payment is asked about at the usual pace."""
@@ -257,7 +265,14 @@ def list_targets(session: Session, payment: Payment) -> dict[int, Money]:
     return {row.bill_id: row.amount for row in rows}
 
 
-def _set_open(session: Session, payment: Payment, state: PaymentState, **values: Any) -> bool:
+def _set_open(
+    session: Session,
+    payment: Payment,
+    state: PaymentState,
+    *,
+    out_of: Collection[PaymentState] = OPEN_STATES,
+    **values: Any,
+) -> bool:
     """Move a payment between open states; one that was confirmed or closed meanwhile stays so.
     Whether it moved.
     """
@@ -266,7 +281,7 @@ def _set_open(session: Session, payment: Payment, state: PaymentState, **values:
         .where(
             Payment.community_id == payment.community_id,
             Payment.id == payment.id,
-            Payment.state.in_(OPEN_STATES),
+            Payment.state.in_(out_of),
         )
         .values(state=state, **values)
         .returning(Payment.id)
@@ -299,6 +314,14 @@ def record_asked(session: Session, payment: Payment, now: datetime) -> None:
 def record_closed(session: Session, payment: Payment, now: datetime) -> None:
     """The number can no longer be paid."""
     _set_open(session, payment, PaymentState.CLOSED, closed_at=now)
+
+
+def record_refused(session: Session, payment: Payment, now: datetime) -> None:
+    """The provider refused the order: the number is closed, unless another try has reached the
+    provider; then only that can say that it is over.
+    """
+    out_of = [PaymentState.PREPARED]
+    _set_open(session, payment, PaymentState.CLOSED, out_of=out_of, closed_at=now)
 
 
 def list_unsettled(

@@ -24,9 +24,6 @@ from billing.period import Period
 from billing.property import Unit
 from billing.tariffs import ChargeItem
 
-PREPAID_PREFIX = "PRE-"
-"""Numbers of payments from prepayments; no other payment may have one like it."""
-
 
 class AutoDeduction(Base):
     """Bills of this home are paid from its prepayment when they are issued (自动抵扣)."""

@@ -2,6 +2,7 @@
 year, so that payments never queue behind a number.
 """
 
+import re
 from datetime import datetime
 
 from sqlalchemy import select, text
@@ -11,6 +12,9 @@ from billing.business_day import business_date
 from billing.errors import NotFound
 from billing.facts import FactKind, mark_recorded
 from billing.payment_tables import Payment, Receipt
+
+PRINTED = re.compile(r"([0-9]{4})-([0-9]{1,9})")
+"""Year and number, as on the paper."""
 
 LOCK_WAITING = text(
     """
@@ -97,10 +101,8 @@ def get_receipt(session: Session, community_id: int, number: str) -> tuple[Recei
     Raises:
         NotFound: there is none.
     """
-    year, _, no = number.strip().partition("-")
-    found = None
-    if year.isdecimal() and no.isdecimal():
-        found = session.get(Receipt, (community_id, int(year), int(no)))
+    printed = PRINTED.fullmatch(number.strip())
+    found = printed and session.get(Receipt, (community_id, int(printed[1]), int(printed[2])))
     if found is None:
         raise NotFound(f"no receipt {number!r} in community {community_id}")
     return found, session.get_one(Payment, (community_id, found.payment_id))

@@ -18,6 +18,7 @@ from billing.bills import Bill
 from billing.closing import first_open_day
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
+from billing.fapiao_tables import LIVING, Fapiao, FapiaoPayment
 from billing.ledger import EntryKind, FixedAccount, Leg, post
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
@@ -62,8 +63,8 @@ def request_refund(
     Raises:
         NotFound: no such payment.
         InvalidInput: an amount not above zero, no reason or one too long, or `by` may not ask.
-        Conflict: the payment brought no money or was taken back, more than is left of it, the
-            money was used, or the number stands for another refund.
+        Conflict: the payment brought no money or was taken back, more than is left of it, a fapiao
+            is for it, the money was used, or the number stands for another refund.
     """
     require_role(by, community_id, REQUESTERS)
     reason = _text("reason", reason)
@@ -85,6 +86,8 @@ def request_refund(
         raise Conflict(
             f"{amount.yuan} of payment {payment.out_trade_no}, of which {left.yuan} is left"
         )
+    if not is_begun:
+        _refuse_invoiced(session, payment, left - amount)
     _find_money(session, payment, amount, release_bills=release_bills)
     refund = Refund(
         community_id=community_id,
@@ -113,7 +116,7 @@ def approve_refund(
     Raises:
         NotFound: no such refund.
         InvalidInput: `by` asked for it, approved it before, or may not decide.
-        Conflict: it was decided already, or the money was used meanwhile.
+        Conflict: it was decided already, or meanwhile the money was used or invoiced.
     """
     require_role(by, community_id, BOOKKEEPERS)
     payment, refund = lock_refund(session, community_id, refund_id)
@@ -129,6 +132,9 @@ def approve_refund(
             return refund
     else:
         refund.second_approved_by, refund.second_approved_at = by.id, now
+    if refund.called_at is None:
+        left = payment.amount - refunded_of(session, payment, COUNTED_STAGES)
+        _refuse_invoiced(session, payment, left)
     day = first_open_day(session, community_id, today)
     _release(session, payment, refund, day, now)
     refund.state = RefundStage.APPROVED
@@ -284,6 +290,30 @@ def _refuse_unrefundable(payment: Payment, is_begun: bool) -> None:
         )
     if is_begun and payment.merchant_id is None:
         raise InvalidInput("begun", f"no provider collected payment {payment.out_trade_no}")
+
+
+def _refuse_invoiced(session: Session, payment: Payment, left: Money) -> None:
+    """What is left of a locked payment must bear the fapiao that stand for it. What a provider has
+    given back already is written down all the same.
+    """
+    invoiced: Money = session.execute(
+        select(func.coalesce(func.sum(FapiaoPayment.amount), 0))
+        .join(
+            Fapiao,
+            (Fapiao.community_id == FapiaoPayment.community_id)
+            & (Fapiao.id == FapiaoPayment.fapiao_id),
+        )
+        .where(
+            FapiaoPayment.community_id == payment.community_id,
+            FapiaoPayment.payment_id == payment.id,
+            Fapiao.state.in_(LIVING),
+        )
+    ).scalar_one()
+    if invoiced > left:
+        raise Conflict(
+            f"fapiao over {invoiced.yuan} are for payment {payment.out_trade_no}, of which"
+            f" {left.yuan} would be left: reject or reverse them first"
+        )
 
 
 def _find_money(

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from billing.channels.base import ChannelRefused, ChannelUnreachable, OrderRequest
 from billing.merchants import MerchantAccount
-from billing.payment_tables import Payment, PaymentChannel, PaymentState
-from billing.payments import ORDER_LIFE, InFlight, record_call, record_closed, record_unknown
+from billing.payment_tables import Payment, PaymentChannel
+from billing.payments import ORDER_LIFE, InFlight, record_call, record_refused, record_unknown
 from handlers.services import Services
 from handlers.settlement import make_way
 
@@ -68,8 +68,8 @@ def order(
 
     Raises:
         ChannelUnreachable: no trustworthy answer; recorded as UNKNOWN; trying again is safe.
-        ChannelRefused: the provider said no; the payment is closed, unless an earlier try was left
-            without an answer: then only the provider can say that it is over.
+        ChannelRefused: the provider said no; the payment is closed, unless another try was taken or
+            left without an answer: then only the provider can say that it is over.
         Superseded: another payment of the same bills took its place meanwhile.
     """
     if payment.call is not None and not _is_stale(payment, services.clock()):
@@ -97,9 +97,8 @@ def order(
         raise
     except ChannelRefused as refusal:
         log.warning("order_refused", out_trade_no=payment.out_trade_no, code=refusal.code)
-        if payment.state is PaymentState.PREPARED:
-            with services.database.transaction() as session:
-                record_closed(session, payment, services.clock())
+        with services.database.transaction() as session:
+            record_refused(session, payment, services.clock())
         raise
     if payment.channel is PaymentChannel.WECHAT_H5:
         call = call | {PAYER_IP: payer_ip}

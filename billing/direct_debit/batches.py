@@ -30,11 +30,9 @@ from billing.errors import Conflict, InvalidInput, NotFound
 from billing.labels import LabelEnum
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
-from billing.payments import InFlight, lock_homes, prepare, record_closed
+from billing.payments import DEBIT_PREFIX, InFlight, lock_homes, prepare, record_closed
 from billing.people import BOOKKEEPERS, Staff, require_role
 from billing.privacy import Vault
-
-NUMBER_PREFIX = "TS"
 
 
 class Skipped(LabelEnum):
@@ -134,7 +132,7 @@ def _new_batch(
             insert(DirectDebitBatch)
             .values(
                 community_id=community_id,
-                number=f"{NUMBER_PREFIX}{business_date(now):%Y%m%d}-{number}",
+                number=f"{DEBIT_PREFIX}{business_date(now):%Y%m%d}-{number}",
                 due_by=due_by,
                 state=BatchState.MADE,
                 skipped={},

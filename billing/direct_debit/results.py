@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -151,12 +151,14 @@ def import_results(
     A row that does not fit is reported and moves nothing.
 
     Raises:
-        InvalidInput: `by` may not, or the bank never had the batch.
+        InvalidInput: `by` may not, the bank never had the batch, or a day before it was made or to
+            come; nothing is taken.
         NotFound: no such batch.
     """
     require_role(by, community_id, BOOKKEEPERS)
     batch = get_batch(session, community_id, number)
     check_sent(batch)
+    _check_days(batch, results, business_date(now))
     orders = {str(order.no): (order, payment) for order, payment in list_orders(session, batch)}
     outcome = ResultOutcome()
     for result in results:
@@ -171,6 +173,16 @@ def import_results(
     if not outcome.missing:
         _settle(session, batch)
     return outcome
+
+
+def _check_days(batch: DirectDebitBatch, results: Sequence[Result], today: date) -> None:
+    # As for statements, a bank ahead of our clock by minutes is not in the future; a day is.
+    first, last = business_date(batch.made_at), today + timedelta(days=1)
+    for result in results:
+        if result.paid_on is not None and not first <= result.paid_on <= last:
+            raise InvalidInput(
+                "file", f"row {result.line}: {result.paid_on}, of a batch made on {first}"
+            )
 
 
 def _take(

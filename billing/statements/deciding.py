@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -15,7 +15,7 @@ from billing.business_day import business_date
 from billing.db import Database
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
-from billing.payments import lock_homes
+from billing.payments import BANK_PREFIX, lock_homes
 from billing.privacy import Vault
 from billing.statements.directory import load_directory, read_owed
 from billing.statements.matching import (
@@ -30,10 +30,16 @@ from billing.statements.matching import (
     outcome,
     with_amounts,
 )
-from billing.statements.slips import Slip, find_slip, list_slips, numbers_in
+from billing.statements.slips import (
+    Slip,
+    find_slip,
+    list_debits,
+    list_slips,
+    may_be_debit,
+    numbers_in,
+)
 from billing.statements.tables import BankRow, RowState
 
-NUMBER_PREFIX = "BANK-"
 ROWS_PER_TRANSACTION = 500
 PAYMENT_COLUMNS = (
     *("community_id", "id", "out_trade_no", "unit_id", "channel", "state", "amount"),
@@ -158,9 +164,10 @@ def match_waiting(
     lock_homes(session, community_id, payers)
     owed |= read_owed(session, community_id, payers)
     slips = list_slips(session, community_id, homes, numbers)
+    debits = list_debits(session, community_id, payers)
     decisions = [
         one if one.unit_id is None or one.unit_id in payers else _left_to_people(one)
-        for one in _decide(looks, owed, slips)
+        for one in _decide(looks, owed, slips, debits)
     ]
     _write(session, community_id, decisions, now)
     return Counter(one.state for one in decisions)
@@ -199,10 +206,14 @@ def _next_rows(
 
 
 def _decide(
-    looks: Sequence[_Look], owed: Mapping[int, Owed], slips: Sequence[Slip]
+    looks: Sequence[_Look],
+    owed: Mapping[int, Owed],
+    slips: Sequence[Slip],
+    debits: Collection[tuple[int, Money, date]] = (),
 ) -> list[_Decision]:
     """What becomes of each row, one after the other: what an earlier one pays is not owed when the
-    next is looked at, and a slip stands for one row.
+    next is looked at, and a slip stands for one row. What may be the credit of a direct debit that
+    is booked by the bank's answer is left to people.
     """
     still, left = dict(owed), list(slips)
     decisions = []
@@ -220,7 +231,9 @@ def _decide(
         if slip is not None:
             left.remove(slip)
             made = _Decision(look, ranked, RowState.RECORDED, slip.unit_id, slip)
-        elif chosen is not None:
+        elif chosen is not None and not may_be_debit(
+            debits, unit_id=chosen.unit_id, amount=amount, value_on=look.row.value_on
+        ):
             debt = still[chosen.unit_id]
             still[chosen.unit_id] = after(debt, amount)
             made = _Decision(look, ranked, outcome(amount, debt), chosen.unit_id)
@@ -291,7 +304,7 @@ def book_movements(
         Payment(
             community_id=community_id,
             id=payment_id,
-            out_trade_no=one.number or f"{NUMBER_PREFIX}{one.row.id}",
+            out_trade_no=one.number or f"{BANK_PREFIX}{one.row.id}",
             unit_id=one.unit_id,
             channel=PaymentChannel.BANK_TRANSFER,
             state=PaymentState.CONFIRMED,

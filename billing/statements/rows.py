@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentState
-from billing.payments import lock_home
+from billing.payments import BANK_PREFIX, lock_home
 from billing.people import BOOKKEEPERS, Staff, StaffRole, require_role
 from billing.privacy import Vault, mask_name
 from billing.property import Unit
 from billing.statements.deciding import (
-    NUMBER_PREFIX,
     Assigned,
     Movement,
     book_movements,
@@ -25,6 +24,7 @@ from billing.statements.deciding import (
 )
 from billing.statements.directory import read_owed
 from billing.statements.matching import outcome
+from billing.statements.slips import find_slip, list_slips, numbers_in
 from billing.statements.tables import BankRow, RowState
 
 DECIDERS = BOOKKEEPERS | {StaffRole.CASHIER}
@@ -122,7 +122,8 @@ def assign(
     now: datetime,
 ) -> BankRow:
     """Book a row to a home because somebody says so: what is owed is paid, the oldest first, the
-    rest is its prepayment. The same home again books nothing.
+    rest is its prepayment. The same home again books nothing, nor does a transfer that a cashier
+    booked for this home by its slip.
 
     A row that was booked is assigned to another home only after the cashier took its payment back.
 
@@ -135,18 +136,37 @@ def assign(
     if session.get(Unit, (community_id, unit_id)) is None:
         raise NotFound(f"no home {unit_id} in community {community_id}")
     payment = _payment_of(session, row)
-    if row.state not in DECIDABLE and (payment is None or not _is_reversed(payment)):
-        if row.unit_id == unit_id and payment is not None:
-            return row
+    is_free = payment is None or _is_reversed(payment)
+    if not is_free and row.unit_id == unit_id:
+        return row
+    if row.state not in DECIDABLE and (payment is None or not is_free):
         raise Conflict(f"row {row_id} is {row.state.value}; it cannot be assigned")
     lock_home(session, community_id, unit_id)
-    state = outcome(row.amount, read_owed(session, community_id, [unit_id])[unit_id])
-    movement = Movement(row.id, row.amount, row.value_at, row.value_on, row.serial)
-    assigned = Assigned(movement, unit_id, _next_number(session, row))
-    [payment_id] = book_movements(session, community_id, [assigned], now)
-    row.state, row.unit_id, row.payment_id = state, unit_id, payment_id
+    row.state, row.payment_id = _recorded(session, row, unit_id) or _book(
+        session, row, unit_id, now
+    )
+    row.unit_id = unit_id
     _sign(row, by, reason, now)
     return row
+
+
+def _recorded(session: Session, row: BankRow, unit_id: int) -> tuple[RowState, int] | None:
+    """The slip of a locked home that the cashier booked meanwhile for this very movement."""
+    numbers = numbers_in(row.serial, "")
+    slips = list_slips(session, row.community_id, [unit_id], [])
+    slip = find_slip(
+        slips, amount=row.amount, value_on=row.value_on, unit_ids=[unit_id], numbers=numbers
+    )
+    return None if slip is None else (RowState.RECORDED, slip.payment_id)
+
+
+def _book(session: Session, row: BankRow, unit_id: int, now: datetime) -> tuple[RowState, int]:
+    """A payment of its own for a locked home."""
+    state = outcome(row.amount, read_owed(session, row.community_id, [unit_id])[unit_id])
+    movement = Movement(row.id, row.amount, row.value_at, row.value_on, row.serial)
+    assigned = Assigned(movement, unit_id, _next_number(session, row))
+    [payment_id] = book_movements(session, row.community_id, [assigned], now)
+    return state, payment_id
 
 
 def ignore(
@@ -199,7 +219,7 @@ def _is_reversed(payment: Payment) -> bool:
 
 def _next_number(session: Session, row: BankRow) -> str:
     """BANK-7, and BANK-7-2 for the second payment of a row whose first was taken back."""
-    number = f"{NUMBER_PREFIX}{row.id}"
+    number = f"{BANK_PREFIX}{row.id}"
     earlier = session.scalar(
         select(func.count())
         .select_from(Payment)

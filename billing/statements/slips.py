@@ -5,15 +5,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from billing.counter_tables import CounterPayment
 from billing.db import id_array
+from billing.errors import Conflict
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
-from billing.statements.tables import BankRow
+from billing.statements.tables import BOOKED_ROWS, BankRow
 
 DAYS_APART_MAX = 5
 """A transfer over a long weekend reaches the account days after its slip was shown."""
@@ -75,6 +76,72 @@ def list_slips(
         )
         for payment, number in rows
     ]
+
+
+def list_debits(
+    session: Session, community_id: int, unit_ids: Collection[int]
+) -> frozenset[tuple[int, Money, date]]:
+    """Home, amount and day of what the bank took from these homes by direct debit."""
+    found = session.scalars(
+        select(Payment).where(
+            Payment.community_id == community_id,
+            Payment.unit_id.in_(id_array(unit_ids)),
+            Payment.channel == PaymentChannel.DIRECT_DEBIT,
+            Payment.state == PaymentState.CONFIRMED,
+        )
+    )
+    return frozenset(
+        (one.unit_id, one.amount, business_date(one.paid_at or one.prepared_at)) for one in found
+    )
+
+
+def may_be_debit(
+    debits: Collection[tuple[int, Money, date]], *, unit_id: int, amount: Money, value_on: date
+) -> bool:
+    """Whether a movement may be what a direct debit brought, and not a transfer of the owner's."""
+    apart = timedelta(days=DAYS_APART_MAX)
+    return any(
+        (home, taken) == (unit_id, amount) and abs(day - value_on) <= apart
+        for home, taken, day in debits
+    )
+
+
+def refuse_booked(session: Session, payment: Payment, number: str) -> None:
+    """Refuse a slip of a transfer that came with the bank's statement before: the same number and
+    amount, or the same home and amount on a day that is near.
+
+    Raises:
+        Conflict: naming the row.
+    """
+    if payment.channel is not PaymentChannel.SLIP:
+        return
+    paid_on = business_date(payment.paid_at or payment.prepared_at)
+    days = timedelta(days=DAYS_APART_MAX)
+    is_numbered = func.upper(BankRow.serial) == number.upper()
+    is_near = and_(
+        BankRow.unit_id == payment.unit_id,
+        BankRow.value_on.between(paid_on - days, paid_on + days),
+    )
+    row = session.scalar(
+        select(BankRow.id)
+        .join(
+            Payment,
+            (Payment.community_id == BankRow.community_id) & (Payment.id == BankRow.payment_id),
+        )
+        .where(
+            BankRow.community_id == payment.community_id,
+            BankRow.state.in_(BOOKED_ROWS),
+            BankRow.amount == payment.amount,
+            Payment.state == PaymentState.CONFIRMED,
+            or_(is_numbered, is_near) if len(number) >= NUMBER_CHARACTERS_MIN else is_near,
+        )
+        .limit(1)
+    )
+    if row is not None:
+        raise Conflict(
+            f"slip {number} is booked already, as row {row} of the bank's statement; another"
+            " transfer comes with the next statement"
+        )
 
 
 def find_slip(

@@ -14,11 +14,11 @@ from billing.statements.importing import import_statement
 from billing.statements.rows import RowView, assign, ignore, list_rows
 from billing.statements.tables import BankAccount, RowState
 from bot.cli.installation import open_books, open_program, print_json
-from bot.cli.options import by_option, community_option, room_option
+from bot.cli.options import NUMBER, by_option, community_option, room_option
 
 account_option = click.option("--account", "account_code", required=True, help="Code, e.g. icbc.")
 reason_option = click.option("--reason", required=True, help="Why; kept with the row.")
-row_argument = click.argument("row_id", type=int)
+row_argument = click.argument("row_id", type=NUMBER)
 
 
 @click.group("bank-account")

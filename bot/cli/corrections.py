@@ -22,6 +22,7 @@ from billing.property import get_community
 from billing.voids import void_bill, void_run
 from bot.cli.installation import Books, open_books, open_program, print_json
 from bot.cli.options import (
+    NUMBER,
     PeriodParameter,
     by_option,
     community_option,
@@ -29,9 +30,6 @@ from bot.cli.options import (
     period_option,
     today_option,
 )
-
-NUMBER = click.IntRange(1, 2**63 - 1)
-"""Number of a row."""
 
 reason_option = click.option("--reason", required=True, help="Why; kept with the books.")
 after_option = click.option(

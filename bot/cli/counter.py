@@ -26,6 +26,7 @@ from billing.shifts import (
 )
 from bot.cli.installation import open_books, open_program, print_json
 from bot.cli.options import (
+    NUMBER,
     AmountParameter,
     DateParameter,
     amount_option,
@@ -69,7 +70,7 @@ def shift_open(code: str, login: str, opening_float: Money) -> None:
 @by_option
 @click.option("--counted", type=AmountParameter(), required=True, help="Cash that was counted.")
 @click.option("--reason", default="", help="Why it differs from what is expected.")
-@click.option("--shift", "shift_id", type=int, help="A manager closes this one; default: own.")
+@click.option("--shift", "shift_id", type=NUMBER, help="A manager closes this one; default: own.")
 def shift_close(code: str, login: str, counted: Money, reason: str, shift_id: int | None) -> None:
     """End a shift with the counted cash; a difference is posted and needs a reason."""
     with open_books(code) as books:
@@ -99,7 +100,9 @@ def shift_close(code: str, login: str, counted: Money, reason: str, shift_id: in
     default=PaymentChannel.CASH.value,
     show_default=True,
 )
-@click.option("--bill", "bills", type=int, multiple=True, help="What it is for; repeat for more.")
+@click.option(
+    "--bill", "bills", type=NUMBER, multiple=True, help="What it is for; repeat for more."
+)
 @click.option("--prepay", is_flag=True, help="All of it is a prepayment.")
 @click.option("--bank", help="Whose slip it is.")
 @click.option("--paid-on", type=DateParameter(), help="Date of the slip.")
@@ -175,7 +178,9 @@ def cancel(code: str, login: str, number: str, reason: str) -> None:
 
 @counter.command("qr")
 @home_options
-@click.option("--bill", "bills", type=int, multiple=True, help="What it is for; repeat for more.")
+@click.option(
+    "--bill", "bills", type=NUMBER, multiple=True, help="What it is for; repeat for more."
+)
 @click.option("--prepay", type=AmountParameter(), default=ZERO, help="Prepaid on top, yuan.")
 def qr(code: str, room: str, bills: tuple[int, ...], prepay: Money) -> None:
     """Order a payment and print the code that whoever stands there scans; with neither bills nor a
@@ -203,7 +208,7 @@ def qr(code: str, room: str, bills: tuple[int, ...], prepay: Money) -> None:
 
 @counter.command("report")
 @community_option
-@click.option("--shift", "shift_id", type=int, help="One shift; default: the latest.")
+@click.option("--shift", "shift_id", type=NUMBER, help="One shift; default: the latest.")
 def report(code: str, shift_id: int | None) -> None:
     """What shifts took by channel, what their drawers must hold and held."""
     with open_books(code) as books:

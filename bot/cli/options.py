@@ -16,6 +16,12 @@ from bot.program import utc_now
 
 Choice = TypeVar("Choice", bound=LabelEnum)
 
+NUMBER = click.IntRange(1, 2**63 - 1)
+"""Number of a row."""
+
+YEARS = range(1900, 2200)
+"""Days before and after can be counted from every day of these."""
+
 
 class DateParameter(click.ParamType[date]):
     """`YYYY-MM-DD`."""
@@ -27,9 +33,12 @@ class DateParameter(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is not a date like 2026-11-23", param, ctx)
+        if day.year not in YEARS:
+            self.fail(f"{value} is mistyped: no books reach so far", param, ctx)
+        return day
 
 
 class PeriodParameter(click.ParamType[Period]):

@@ -24,7 +24,7 @@ from billing.privacy import Vault, mask_name
 from billing.property import Unit, get_community
 from billing.receipts import get_receipt, number_waiting
 from bot.cli.installation import open_books, open_program, print_json
-from bot.cli.options import CodeParameter, by_option, community_option, today_option
+from bot.cli.options import NUMBER, CodeParameter, by_option, community_option, today_option
 from bot.program import Program
 
 RECEIPTS_AT_ONCE = 2000
@@ -80,7 +80,7 @@ def fapiao() -> None:
     """Fapiao that owners asked for."""
 
 
-identifier = click.argument("fapiao_id", type=int)
+identifier = click.argument("fapiao_id", type=NUMBER)
 reason_option = click.option("--reason", required=True, help="The owner is told it.")
 
 

@@ -23,11 +23,11 @@ from billing.people import Staff, get_staff
 from billing.property import get_community
 from billing.statements.totals import StatementTotals, statement_totals
 from bot.cli.installation import open_program, print_json
-from bot.cli.options import DateParameter, by_option
+from bot.cli.options import NUMBER, DateParameter, by_option
 from handlers.reconciling import Comparison
 from handlers.reconciling import reconcile as compare
 
-discrepancy_argument = click.argument("discrepancy_id", type=click.IntRange(1, 2**63 - 1))
+discrepancy_argument = click.argument("discrepancy_id", type=NUMBER)
 
 
 @click.command()

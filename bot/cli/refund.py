@@ -22,6 +22,7 @@ from billing.refunds import (
 )
 from bot.cli.installation import Books, open_books, open_program, print_json
 from bot.cli.options import (
+    NUMBER,
     AmountParameter,
     CodeParameter,
     amount_option,
@@ -31,7 +32,7 @@ from bot.cli.options import (
 )
 from handlers.refunding import send_refund
 
-refund_argument = click.argument("refund_id", type=click.IntRange(1, 2**63 - 1))
+refund_argument = click.argument("refund_id", type=NUMBER)
 reason_option = click.option("--reason", required=True, help="Why; the payer may read it.")
 
 

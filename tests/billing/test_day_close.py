@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 
+from billing.bank_reference import reference_of
 from billing.day_close import DayClose, close_day, list_day_closes
 from billing.db import Database
 from billing.discrepancies import Discrepancy, DiscrepancyKind, record_discrepancy
@@ -19,11 +20,16 @@ from billing.receipts import number_waiting
 from billing.shifts import close_shift
 from tests.billing.corrections import violations
 from tests.billing.drawer import cancel, shift_of, take
+from tests.billing.statements.banks import Bank, Transfer
 from tests.conftest import NOW, TODAY, World, many_rounds
 
 ROOM = "3-2-501"
 YESTERDAY = TODAY - timedelta(days=1)
 TOMORROW = TODAY + timedelta(days=1)
+WAITING = text(
+    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE NOT granted AND datname = current_database()"
+)
 
 
 def end_shift(world: World) -> None:
@@ -186,3 +192,31 @@ def test_two_closes_and_a_payment_at_once_count_every_fen_once(
     assert sum(one.payments for one in closes) == 1
     assert sum((one.amount for one in closes), ZERO) == Money(500)
     assert violations(world) == []
+
+
+def test_a_statement_that_waits_for_a_close_is_late_on_the_next(
+    world: World, engine_for: Callable[[str], Engine]
+) -> None:
+    database = Database(engine_for(world.url), after_facts=lambda: None)
+    bank = Bank(world)
+    remark = reference_of(world.unit("1-1-302").id)
+    bank.take([Transfer("7.00", "", remark, "S1", day=str(TODAY))])
+    here = {"id": world.community.id}
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as session:
+            session.execute(text("SELECT id FROM community WHERE id = :id FOR UPDATE"), here)
+            matching = pool.submit(bank.match)
+            while not session.scalar(WAITING):
+                assert not matching.done()
+            take(session, world, ROOM, "5.00")
+            close_shift(
+                session, world.community.id, shift_of(session, world).id, counted=ZERO,
+                reason="上交", by=get_staff(session, "zhou"), now=NOW,
+            )  # fmt: skip
+            number_waiting(session, NOW, limit=1000)
+            first = close_day(
+                session, world.community.id, TODAY, by=get_staff(session, "chen"), now=NOW
+            )
+        matching.result()
+    second = close(world, TOMORROW, later=1)
+    assert (first.amount, second.amount, second.late) == (Money(500), Money(700), 1)

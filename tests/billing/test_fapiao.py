@@ -32,10 +32,13 @@ from billing.money import Money
 from billing.payment_tables import Payment
 from billing.people import get_staff
 from billing.privacy import Vault
+from billing.refund_outcomes import reject_refund
+from billing.refund_tables import Refund, RefundStage
+from billing.refunds import approve_refund, new_out_refund_no, request_refund
 from billing.tax_numbers import ALPHABET, check_character, read_tax_number
 from tests.billing.corrections import BEHIND, owed, violations
 from tests.billing.drawer import cancel, take
-from tests.conftest import NOW, World, many_rounds
+from tests.conftest import NOW, TODAY, World, many_rounds
 
 COMPANY = FapiaoTitle(TitleKind.COMPANY, "花园商贸有限公司", "91110108551385082Q")
 NUMBER = "26112000000000000017"
@@ -244,6 +247,43 @@ def test_a_payment_with_a_fapiao_is_not_cancelled_until_that_is_gone(
         assert list_unpaid(session, paid.community_id, [paid.unit_id]) != []
     with pytest.raises(Conflict, match="nothing to invoice"):
         ask(world, vault, paid)
+    assert violations(world) == []
+
+
+def refund(world: World, payment: Payment, amount: Money) -> Refund:
+    with world.database.transaction() as session:
+        return request_refund(
+            session, payment.community_id, payment.id, amount, reason="退房", release_bills=True,
+            by=get_staff(session, "liu"), now=NOW, out_refund_no=new_out_refund_no(),
+        )  # fmt: skip
+
+
+def approve(world: World, asked: Refund) -> None:
+    with world.database.transaction() as session:
+        for login in ("zhao", "chen"):
+            by = get_staff(session, login)
+            if asked.state is RefundStage.REQUESTED:
+                asked = approve_refund(
+                    session, asked.community_id, asked.id, by=by, today=TODAY, now=NOW
+                )
+
+
+def test_what_a_fapiao_is_for_is_not_refunded_until_that_is_gone(
+    world: World, vault: Vault, paid: Payment
+) -> None:
+    early = refund(world, paid, Money(1100))
+    fapiao = ask(world, vault, paid)
+    with pytest.raises(Conflict, match="reject or reverse"):
+        approve(world, early)
+    with world.database.transaction() as session:
+        by = get_staff(session, "chen")
+        reject_refund(session, early.community_id, early.id, by=by, reason="已开票", now=NOW)
+    with pytest.raises(Conflict, match="reject or reverse"):
+        refund(world, paid, Money(1001))
+    approve(world, refund(world, paid, Money(1000)))
+    issue(world, fapiao)
+    reverse(world, fapiao)
+    approve(world, refund(world, paid, paid.amount - Money(1000)))
     assert violations(world) == []
 
 

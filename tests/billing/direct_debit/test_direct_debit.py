@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from billing.bank_reference import reference_of
+from billing.deduction import deduct_home
 from billing.direct_debit.bank_files import write_batch
 from billing.direct_debit.batches import (
     get_batch,
@@ -19,12 +20,15 @@ from billing.direct_debit.results import read_results
 from billing.direct_debit.tables import BatchState, DirectDebitBatch, OrderState
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
+from billing.handovers import hand_over
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
-from billing.payments import record_closed
+from billing.payments import InFlight, record_closed
+from billing.people import Resident, get_staff
 from billing.statements.grid import parse_grids
-from tests.billing.corrections import BEHIND, IN_TIME, owed, prepared, violations
+from tests.billing.corrections import BEHIND, IN_TIME, owed, prepaid, prepared, violations
 from tests.billing.direct_debit.debits import ACCOUNT, Debit
+from tests.billing.drawer import take
 from tests.conftest import World, make_vault
 
 
@@ -82,8 +86,8 @@ def test_what_the_bank_took_is_booked_and_what_it_did_not_is_owed(
     before = owed(world, BEHIND)
     outcome = debit.answer(
         sent,
-        f"{sent.number},0002,401.80,成功,,2026-11-20",
-        f"{sent.number},0001,{before.yuan},失败,余额不足,2026-11-20",
+        f"{sent.number},0002,401.80,成功,,2026-11-24",
+        f"{sent.number},0001,{before.yuan},失败,余额不足,2026-11-23",
         "合计,,1887.00,,,",
     )
     assert (outcome.paid, outcome.failed, outcome.is_clean) == (1, 1, True)
@@ -103,7 +107,7 @@ def test_what_the_bank_took_is_booked_and_what_it_did_not_is_owed(
                 Payment.state == PaymentState.CONFIRMED,
             )
         ).one()
-        assert f"{paid.paid_at:%Y-%m-%d}" == "2026-11-20"
+        assert f"{paid.paid_at:%Y-%m-%d}" == "2026-11-24"
     assert violations(world) == []
 
 
@@ -132,6 +136,48 @@ def test_what_does_not_fit_is_reported_and_moves_nothing(
     assert debit.orders(sent) == [(OrderState.WAITING, PaymentState.WAITING)] * 2
     later = debit.answer(sent, ",2,401.80,成功,,")
     assert (later.paid, later.missing) == (1, [1])
+    assert violations(world) == []
+
+
+@pytest.mark.parametrize("day", ["2062-11-20", "2026-11-25", "2026-10-20"])
+def test_a_day_on_which_the_bank_cannot_have_taken_it_is_refused(
+    world: World, debit: Debit, sent: DirectDebitBatch, day: str
+) -> None:
+    with pytest.raises(InvalidInput, match=f"row 2: {day}"):
+        debit.answer(sent, f",2,401.80,成功,,{day}")
+    assert owed(world, IN_TIME) == Money(401_80)
+
+
+def test_a_mandate_ends_when_its_home_changes_hands(world: World, debit: Debit) -> None:
+    with world.database.transaction() as session:
+        unit_id = world.unit(IN_TIME).id
+        buyer = Resident(community_id=world.community.id, name_sealed=make_vault().seal("钱多多"))
+        session.add(buyer)
+        session.flush()
+        hand_over(
+            session, world.community.id, unit_id, [buyer.id], on=date(2026, 11, 20),
+            by=get_staff(session, "liu").id, now=world.now,
+        )  # fmt: skip
+    with world.database.transaction() as session:
+        states = {
+            one.contract_code: one.ended_on
+            for one in list_mandates(session, make_vault(), world.community.id)
+        }
+    assert states == {"XY-1": None, "XY-2": date(2026, 11, 20)}
+    debit.sign(IN_TIME, "XY-3")
+    assert len(debit.orders(debit.make())) == 2
+
+
+def test_what_the_bank_is_asked_for_is_not_paid_from_the_prepayment_meanwhile(
+    world: World, debit: Debit, sent: DirectDebitBatch
+) -> None:
+    unit = world.unit(IN_TIME)
+    with world.database.transaction() as session:
+        take(session, world, IN_TIME, "500.00", designated={})
+    with pytest.raises(InFlight), world.database.transaction() as session:
+        deduct_home(session, unit.community_id, unit.id, now=world.now)
+    debit.answer(sent, ",2,401.80,成功,,")
+    assert (owed(world, IN_TIME), prepaid(world, IN_TIME)) == (Money(0), Money(500_00))
     assert violations(world) == []
 
 

@@ -19,6 +19,7 @@ from billing.statements.rows import assign, ignore
 from billing.statements.tables import BankRow, RowState
 from billing.statements.totals import statement_totals
 from tests.billing.corrections import BEHIND, IN_TIME, owed, prepaid, violations
+from tests.billing.direct_debit.debits import Debit
 from tests.billing.drawer import take
 from tests.billing.statements.banks import ACCOUNT, Bank, Transfer, table
 from tests.conftest import World, make_vault, many_rounds
@@ -269,6 +270,63 @@ def test_what_a_cashier_booked_by_its_slip_is_not_booked_again(world: World, ban
         Transfer("401.80", "张秀英", ref(world, IN_TIME), "S2", clock="11:00:00")
     )
     assert second.state is RowState.OVERPAID
+    assert violations(world) == []
+
+
+def test_a_row_of_a_slip_assigned_to_the_home_of_the_slip_books_nothing(
+    world: World, bank: Bank
+) -> None:
+    slip(world, IN_TIME, OWED, "P-1")
+    [row] = bank.decided(Transfer("401.80", "张秀英", ref(world, IN_TIME), "S1"))
+    decide(world, row.id, IN_TIME)
+    assert (bank.rows()[0].state, transfers(world)) == (RowState.RECORDED, [])
+    decide(world, row.id, "1-1-101")
+    [moved] = transfers(world)
+    assert (bank.rows()[0].payment, bank.rows()[0].room) == (moved.out_trade_no, "1-1-101")
+    assert violations(world) == []
+
+
+def test_the_credit_of_a_direct_debit_is_not_booked_as_a_transfer(world: World, bank: Bank) -> None:
+    debit = Debit(world)
+    debit.sign(IN_TIME, "XY-1")
+    debit.answer(debit.send(debit.make()), ",1,401.80,成功,,2026-11-23")
+    of_the_debit, own = bank.decided(
+        Transfer("401.80", "张秀英", ref(world, IN_TIME), "S1", day="2026-11-23"),
+        Transfer("20.00", "张秀英", ref(world, IN_TIME), "S2", day="2026-11-24"),
+    )
+    assert (of_the_debit.state, own.state) == (RowState.AMBIGUOUS, RowState.OVERPAID)
+    assert prepaid(world, IN_TIME) == Money(20_00)
+    decide(world, of_the_debit.id, None)
+    assert violations(world) == []
+
+
+def test_a_row_is_the_slip_that_was_booked_while_nobody_knew_whose_it_was(
+    world: World, bank: Bank
+) -> None:
+    [row] = bank.decided(Transfer("401.80", "外人", "", "S1"))
+    assert row.state is RowState.UNKNOWN
+    booked = slip(world, IN_TIME, OWED, "P-1")
+    decide(world, row.id, IN_TIME)
+    [row] = bank.rows()
+    assert (row.state, row.payment) == (RowState.RECORDED, booked.out_trade_no)
+    assert transfers(world) == []
+    assert violations(world) == []
+
+
+def test_a_slip_of_a_transfer_that_is_booked_already_is_refused(world: World, bank: Bank) -> None:
+    bank.decided(
+        Transfer("401.80", "", ref(world, IN_TIME), "HD20261120001"),
+        Transfer("88.00", "", ref(world, BEHIND), "S2"),
+    )
+    for room, amount, number in (
+        (IN_TIME, OWED, "hd20261120001"),
+        (BEHIND, Money(88_00), "P-2"),
+    ):
+        with pytest.raises(Conflict, match="is booked already"):
+            slip(world, room, amount, number)
+    slip(world, BEHIND, Money(88_01), "P-2")
+    slip(world, BEHIND, Money(88_00), "P-3", day=1)
+    assert len(transfers(world)) == 2
     assert violations(world) == []
 
 

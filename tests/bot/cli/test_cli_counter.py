@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from billing.bindings import see_follower
 from billing.fapiao import list_uninvoiced, request_fapiao
 from billing.fapiao_papers import FapiaoTitle
@@ -63,6 +65,33 @@ def test_what_the_counter_refuses_is_a_sentence(world: World, mingzhang: Mingzha
     assert "no receipt" in mingzhang.refusal("receipt", "show", *HERE, "--number", "2026-9999")
     assert "open shifts of zhou" in mingzhang.refusal("day-close", *HERE, "--by", "chen")
     assert mingzhang.run(*pay, "--bill", "1", "--prepay").exit_code == 2
+
+
+FAR = "9" * 20
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("receipt", "show", *HERE, "--number", f"2026-{FAR}"),
+        ("receipt", "show", *HERE, "--number", f"{FAR}-1"),
+        ("bank-statement", "assign", FAR, *HOME, "--reason", "x", "--by", "chen"),
+        ("bank-statement", "ignore", FAR, *HERE, "--reason", "x", "--by", "chen"),
+        ("fapiao", "show", *HERE, FAR),
+        ("counter", "pay", *HOME, *BY, "--number", "S1", "--amount", "5", "--bill", FAR),
+        ("counter", "qr", *HOME, "--bill", FAR),
+        ("counter", "shift-close", *HERE, "--by", "zhao", "--counted", "1", "--shift", FAR),
+        ("reconcile", "--date", "9999-12-31"),
+        ("reconcile", "--date", "0001-01-01"),
+        ("day-close", *HERE, "--by", "chen", "--today", "0001-01-01"),
+    ],
+)
+def test_a_number_or_a_day_beyond_all_bounds_is_refused(
+    world: World, mingzhang: Mingzhang, command: tuple[str, ...]
+) -> None:
+    result = mingzhang.run(*command)
+    assert isinstance(result.exception, SystemExit), repr(result.exception)
+    assert result.exit_code in (1, 2)
 
 
 def test_a_payment_in_flight_that_cannot_be_ended_is_named(
