@@ -1,24 +1,22 @@
 """Money that arrived, or that a home had with us, goes to the books, whatever its channel."""
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from billing.allocation import Allocation, OpenLine, allocate
 from billing.bills import LineKind
 from billing.business_day import business_date
 from billing.closing import first_open_day
-from billing.facts import FactKind, record
+from billing.facts import FactKind, mark_recorded
 from billing.ledger import EntryKind, FixedAccount, Leg, post
 from billing.money import ZERO, Money
-from billing.owed_lines import OwedLine, list_owed_lines
+from billing.owed_lines import OwedLine, list_designated_lines, list_owed_lines
 from billing.payment_channels import CHANNELS
-from billing.payment_tables import (
-    Payment,
-    ReceiptWaiting,
-)
+from billing.payment_tables import Payment
 from billing.payments import list_in_flight, list_targets, lock_home
 from billing.property import Community
 
@@ -38,7 +36,7 @@ def book(session: Session, payment: Payment, now: datetime) -> Allocation:
     lock_home(session, payment.community_id, payment.unit_id)
     paid_on = business_date(payment.paid_at or now)
     allocation = _allocate_to_open_lines(session, payment)
-    _write_allocation(session, payment, allocation, paid_on)
+    _write_down(session, payment, allocation, paid_on, now)
     post(
         session,
         payment.community_id,
@@ -49,42 +47,38 @@ def book(session: Session, payment: Payment, now: datetime) -> Allocation:
         now=now,
         legs=payment_legs(payment, allocation),
     )
-    has_receipt = CHANNELS[payment.channel].has_receipt
-    if has_receipt:
-        session.execute(
-            insert(ReceiptWaiting).values(community_id=payment.community_id, payment_id=payment.id)
-        )
-    record(
-        session,
-        FactKind.PAYMENT_CONFIRMED if has_receipt else FactKind.PREPAID_USED,
-        community_id=payment.community_id,
-        unit_id=payment.unit_id,
-        ref_id=payment.id,
-        amount=payment.amount,
-        at=now,
-        data={"payer_id": payment.payer_id} if has_receipt else {},
-    )
     return allocation
 
 
-WRITE_ALLOCATION = text(
+WRITE_DOWN = text(
     """
-    INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
-                                    effective_on)
-    SELECT :community_id, :payment_id, part.line_id, part.bill_id, part.amount, :effective_on
-    FROM unnest(CAST(:line_ids AS bigint[]), CAST(:bill_ids AS bigint[]),
-                CAST(:amounts AS bigint[])) AS part (line_id, bill_id, amount)
+    WITH allocated AS (
+        INSERT INTO payment_allocation (community_id, payment_id, bill_line_id, bill_id, amount,
+                                        effective_on)
+        SELECT :community_id, :payment_id, part.line_id, part.bill_id, part.amount, :effective_on
+        FROM unnest(CAST(:line_ids AS bigint[]), CAST(:bill_ids AS bigint[]),
+                    CAST(:amounts AS bigint[])) AS part (line_id, bill_id, amount)
+    ),
+    waiting AS (
+        INSERT INTO receipt_waiting (community_id, payment_id)
+        SELECT :community_id, :payment_id WHERE :has_receipt
+    )
+    INSERT INTO fact (community_id, kind, unit_id, ref_id, amount, data, at)
+    VALUES (:community_id, :fact_kind, :unit_id, :payment_id, :amount, CAST(:data AS jsonb), :now)
     """
 )
+"""In one statement, as callbacks come by the hundred: what the money paid, that its receipt is to
+be numbered, and the fact that it came.
+"""
 
 
-def _write_allocation(
-    session: Session, payment: Payment, allocation: Allocation, paid_on: date
+def _write_down(
+    session: Session, payment: Payment, allocation: Allocation, paid_on: date, now: datetime
 ) -> None:
-    if not allocation.parts:
-        return
+    has_receipt = CHANNELS[payment.channel].has_receipt
+    kind = FactKind.PAYMENT_CONFIRMED if has_receipt else FactKind.PREPAID_USED
     session.execute(
-        WRITE_ALLOCATION,
+        WRITE_DOWN,
         {
             "community_id": payment.community_id,
             "payment_id": payment.id,
@@ -92,16 +86,24 @@ def _write_allocation(
             "bill_ids": [part.bill_id for part in allocation.parts],
             "amounts": [part.amount.fen for part in allocation.parts],
             "effective_on": paid_on,
+            "has_receipt": has_receipt,
+            "fact_kind": kind.value,
+            "unit_id": payment.unit_id,
+            "amount": payment.amount.fen,
+            "data": json.dumps({"payer_id": payment.payer_id} if has_receipt else {}),
+            "now": now,
         },
     )
+    mark_recorded(session)
 
 
 def _allocate_to_open_lines(session: Session, payment: Payment) -> Allocation:
-    designated = _still_designated(session, payment) if payment.is_designated else None
-    if designated is None:
-        owed = list_owed_lines(session, payment.community_id, unit_ids=[payment.unit_id])
+    designated: dict[int, Money] | None = None
+    if payment.is_designated:
+        owed, designated = list_designated_lines(session, payment)
+        _leave_to_others(session, payment, designated)
     else:
-        owed = list_owed_lines(session, payment.community_id, bill_ids=designated)
+        owed = list_owed_lines(session, payment.community_id, unit_ids=[payment.unit_id])
     late_fees_first = any(line.kind is LineKind.LATE_FEE for line in owed) and late_fees_go_first(
         session, payment.community_id
     )
@@ -115,17 +117,15 @@ def in_order(owed: Sequence[OwedLine], *, late_fees_first: bool) -> list[OpenLin
     return [OpenLine(line.bill_id, line.line_id, line.outstanding) for line in ordered]
 
 
-def _still_designated(session: Session, payment: Payment) -> dict[int, Money]:
-    """What the payer meant. What somebody else is paying meanwhile, because this number had been
-    closed, is left to him.
+def _leave_to_others(session: Session, payment: Payment, designated: dict[int, Money]) -> None:
+    """What somebody else is paying meanwhile, because this number had been closed, is left to
+    him.
     """
-    designated = list_targets(session, payment)
     if payment.closed_at is None:
-        return designated
+        return
     for other in list_in_flight(session, payment.community_id, payment.unit_id, designated):
         for bill_id in list_targets(session, other):
             designated.pop(bill_id, None)
-    return designated
 
 
 def late_fees_go_first(session: Session, community_id: int) -> bool:

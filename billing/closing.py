@@ -12,6 +12,7 @@ from sqlalchemy import (
     false,
     func,
     select,
+    text,
     true,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
@@ -52,20 +53,21 @@ class PeriodClose(Base):
     total: Mapped[Money] = mapped_column(comment="sum of their totals, fen")
 
 
+FIRST_OPEN_DAY = text("SELECT first_open_day(:community_id, :day)")
+
+
 def first_open_day(session: Session, community_id: int, day: date) -> date:
     """The day itself, or the first day after the closed months when it lies in one of them.
 
     Every posting of the core is dated so. Until the caller's transaction ends the answer holds: no
     month is closed meanwhile. Lock order: payment, unit, community.
     """
-    # What a posting's foreign key locks anyway, only before the question instead of after it.
-    session.execute(
-        select(Community.id)
-        .where(Community.id == community_id)
-        .with_for_update(read=True, key_share=True)
-    )
-    last = _last_closed(session, community_id)
-    return day if last is None else max(day, last.end)
+    # In the database, as it locks what a posting's foreign key locks anyway, only before the
+    # question instead of after it, and both are one round trip: migration 0009.
+    first: date = session.execute(
+        FIRST_OPEN_DAY, {"community_id": community_id, "day": day}
+    ).scalar_one()
+    return first
 
 
 def _last_closed(session: Session, community_id: int) -> Period | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import select, type_coerce
+from sqlalchemy import bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import is_void
@@ -15,6 +15,7 @@ from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.bills import Bill, BillLine, LineKind, adjusted_on, discounted_on, paid_on
 from billing.db import MoneyColumn
 from billing.money import ZERO, Money
+from billing.payment_tables import Payment, PaymentTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +69,32 @@ def list_owed_lines(
     narrow = Bill.unit_id.in_(unit_ids) if unit_ids else Bill.id.in_(bill_ids)
     rows = session.execute(_owed_lines().where(Bill.community_id == community_id, narrow))
     return [OwedLine(*row) for row in rows if row.outstanding > ZERO]
+
+
+@cache
+def _designated_lines() -> Any:
+    return (
+        _owed_lines()
+        .add_columns(PaymentTarget.amount.label("designated"))
+        .join(
+            PaymentTarget,
+            (PaymentTarget.community_id == Bill.community_id) & (PaymentTarget.bill_id == Bill.id),
+        )
+        .where(
+            PaymentTarget.community_id == bindparam("community_id"),
+            PaymentTarget.payment_id == bindparam("payment_id"),
+        )
+    )
+
+
+def list_designated_lines(
+    session: Session, payment: Payment
+) -> tuple[list[OwedLine], dict[int, Money]]:
+    """What is still owed on the bills a payment is meant for, in the order of `list_owed_lines`,
+    and bill id → how much of the payment is meant for it; without the bills nothing is owed on.
+    """
+    rows = session.execute(
+        _designated_lines(), {"community_id": payment.community_id, "payment_id": payment.id}
+    ).all()
+    lines = [OwedLine(*row[:-1]) for row in rows if row.outstanding > ZERO]
+    return lines, {row.bill_id: row.designated for row in rows if row.outstanding > ZERO}
