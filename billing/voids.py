@@ -19,6 +19,7 @@ from billing.closing import first_open_day
 from billing.db import Database
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, mark_recorded
+from billing.fapiao_tables import LIVING
 from billing.ledger import EntryKind, FixedAccount, reverse_entries
 from billing.payments import lock_homes
 from billing.people import BOOKKEEPERS, Staff, require_role
@@ -66,6 +67,23 @@ LATE_FEES_ON = text(
     """
 )
 
+FAPIAO_OF = text(
+    """
+    SELECT applied.bill_id, fapiao.id AS fapiao_id
+    FROM payment_allocation applied
+    JOIN fapiao_payment part ON part.community_id = applied.community_id
+     AND part.payment_id = applied.payment_id
+    JOIN fapiao ON fapiao.community_id = part.community_id AND fapiao.id = part.fapiao_id
+     AND fapiao.state = ANY(CAST(:living AS text[]))
+    WHERE applied.community_id = :community_id
+      AND applied.bill_id = ANY(CAST(:bill_ids AS bigint[]))
+    GROUP BY applied.bill_id, fapiao.id
+    HAVING sum(applied.amount) > 0
+    ORDER BY 1, 2
+    LIMIT 1
+    """
+)
+
 FACTS = text(
     """
     INSERT INTO fact (community_id, kind, unit_id, ref_id, amount, data, at)
@@ -106,7 +124,8 @@ def void_bill(
     Raises:
         NotFound: no such bill.
         InvalidInput: no reason, or `by` may not.
-        Conflict: it is void already, or late fees were billed for it.
+        Conflict: it is void already, late fees were billed for it, or a fapiao is for what was paid
+            on it.
     """
     _refuse_order(community_id, reason, by)
     bill = session.get(Bill, (community_id, bill_id))
@@ -139,7 +158,8 @@ def void_chunk(
     Raises:
         NotFound: no such chunk.
         InvalidInput: no reason, or `by` may not.
-        Conflict: late fees were billed for one of them; none is voided.
+        Conflict: late fees were billed for one of them, or a fapiao is for what was paid on one;
+            none is voided.
     """
     _refuse_order(community_id, reason, by)
     chunk = _lock_chunk(session, community_id, run_id, no)
@@ -167,8 +187,8 @@ def void_run(
     Raises:
         NotFound: no such run.
         InvalidInput: no reason, or `by` may not.
-        Conflict: the run is still drafting, nothing of it is left to void, or late fees were billed
-            for one of its bills; then none is voided.
+        Conflict: the run is still drafting, nothing of it is left to void, or one of its bills
+            cannot be voided as `void_bill` says; then none is.
     """
     with database.transaction() as session:
         _refuse_order(community_id, reason, by)
@@ -186,6 +206,7 @@ def void_run(
         if not homes:
             raise Conflict(f"run {run_id} has no bill that is not void already")
         _refuse_late_fees(session, community_id, homes)
+        _refuse_invoiced(session, community_id, homes)
     voided = 0
     for no in chunks:
         with database.transaction() as session:
@@ -260,6 +281,23 @@ def _refuse_late_fees(session: Session, community_id: int, homes: Mapping[int, i
         )
 
 
+def _refuse_invoiced(session: Session, community_id: int, homes: Mapping[int, int]) -> None:
+    """A fapiao is for what became revenue; a void bill is none."""
+    found = session.execute(
+        FAPIAO_OF,
+        {
+            "community_id": community_id,
+            "bill_ids": list(homes),
+            "living": [state.value for state in LIVING],
+        },
+    ).first()
+    if found is not None:
+        raise Conflict(
+            f"fapiao {found.fapiao_id} is for what was paid on bill {found.bill_id}: reject or"
+            " reverse it first"
+        )
+
+
 def _void(
     session: Session,
     chunk: BillRunChunk,
@@ -277,6 +315,7 @@ def _void(
     # No payment, approval or deduction of these homes meanwhile.
     lock_homes(session, community_id, unit_ids)
     _refuse_late_fees(session, community_id, homes)
+    _refuse_invoiced(session, community_id, homes)
     session.execute(
         insert(BillVoid),
         [

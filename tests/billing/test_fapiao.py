@@ -9,6 +9,7 @@ from io import BytesIO
 import pytest
 from sqlalchemy import Engine, select
 
+from billing.adjustment_tables import AfterVoid
 from billing.bills import list_unpaid
 from billing.bindings import see_follower
 from billing.db import Database
@@ -36,6 +37,7 @@ from billing.refund_outcomes import reject_refund
 from billing.refund_tables import Refund, RefundStage
 from billing.refunds import approve_refund, new_out_refund_no, request_refund
 from billing.tax_numbers import ALPHABET, check_character, read_tax_number
+from billing.voids import void_bill
 from tests.billing.corrections import BEHIND, owed, violations
 from tests.billing.drawer import cancel, take
 from tests.conftest import NOW, TODAY, World, many_rounds
@@ -284,6 +286,30 @@ def test_what_a_fapiao_is_for_is_not_refunded_until_that_is_gone(
     issue(world, fapiao)
     reverse(world, fapiao)
     approve(world, refund(world, paid, paid.amount - Money(1000)))
+    assert violations(world) == []
+
+
+def test_a_bill_whose_payment_has_a_fapiao_is_not_voided_until_that_is_gone(
+    world: World, vault: Vault
+) -> None:
+    with world.database.transaction() as session:
+        unit_id = world.unit(BEHIND).id
+        owing = list_unpaid(session, world.community.id, [unit_id])
+        paid = take(session, world, BEHIND, owing[0].outstanding.yuan)
+    fapiao = ask(world, vault, paid)
+
+    def void(bill_id: int) -> None:
+        with world.database.transaction() as session:
+            void_bill(
+                session, world.community.id, bill_id, after=AfterVoid.REDO, reason="面积有误",
+                by=get_staff(session, "chen"), today=TODAY, now=NOW,
+            )  # fmt: skip
+
+    with pytest.raises(Conflict, match=f"fapiao {fapiao.id} is for what was paid"):
+        void(owing[0].id)
+    void(owing[1].id)
+    reject(world, fapiao)
+    void(owing[0].id)
     assert violations(world) == []
 
 
