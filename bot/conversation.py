@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import LockError, RedisError
 
 from handlers.chat.context import Memory, Question, QuestionKind
+from handlers.chat.topics import Topic
 from notify.links import HomeRef
 
 MEMORY_SECONDS = 30 * 60
@@ -96,6 +97,9 @@ def _to_json(memory: Memory) -> str:
         {
             "home": [home.community_id, home.unit_id] if home else None,
             "question": [question.kind.name, dict(question.data)] if question else None,
+            "topic": memory.topic.name if memory.topic else None,
+            "slots": dict(memory.slots),
+            "choices": memory.choices,
         }
     )
 
@@ -106,4 +110,7 @@ def _from_json(stored: str | bytes) -> Memory:
     return Memory(
         home=HomeRef(*home) if home else None,
         question=Question(QuestionKind[question[0]], question[1]) if question else None,
+        topic=Topic[value["topic"]] if value["topic"] else None,
+        slots=value["slots"],
+        choices=tuple(value["choices"]),
     )

@@ -13,18 +13,27 @@ from datetime import date, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from billing.bindings import list_homes, normalize_code, see_follower
-from billing.people import Follower, Staff
+from billing.people import find_staff
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
-from bot.understanding import read_fapiao, read_period, read_room, understand
+from bot.understanding import change, read_fapiao, read_period, read_room, understand
 from handlers.chat import help
 from handlers.chat.bind import find_code
-from handlers.chat.context import FORMS, Chat, Memory, Push, Refusal, Reply
+from handlers.chat.context import (
+    FORMS,
+    LEAVING,
+    Agreement,
+    Chat,
+    Memory,
+    Push,
+    QuestionKind,
+    Refusal,
+    Reply,
+)
 from handlers.chat.routes import (
+    LEFT,
     NEAREST,
     NOT_TEXT,
     NOT_UNDERSTOOD,
@@ -44,6 +53,12 @@ LAST_MESSAGE_PRECISION = timedelta(minutes=10)
 """`follower.last_message_at` may be this old: it saves a write per sentence."""
 
 EDGES = re.compile(r"^\W+|\W+$")
+CHOICE = re.compile(r"第?([1-9][0-9]?)(?:个|项|条)?\W?")
+REFUSALS = {refusal.label: refusal for refusal in Refusal}
+AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
+NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN})
+"""They name nothing that another sentence could change."""
+
 COMMANDS = {topic.label: topic for topic in Topic}
 TOPICS = {topic.value: topic for topic in Topic}
 log = structlog.get_logger(__name__)
@@ -92,25 +107,54 @@ class Dispatcher:
 
     def _converse(self, push: Push) -> str:
         memory = self._conversations.recall(push.openid)
-        reply = self._reply(push, memory)
-        remembered = Memory(reply.home or memory.home, reply.question)
+        wish, reply = self._reply(push, memory)
+        remembered = _remembered(memory, wish, reply)
         if remembered != memory:
             self._conversations.remember(push.openid, remembered)
         return presentable(reply.text)
 
-    def _reply(self, push: Push, memory: Memory) -> Reply:
+    def _reply(self, push: Push, memory: Memory) -> tuple[Wish, Reply]:
         """Answer inside one transaction; what was said is committed before it is sent."""
         now = self._services.clock()
         with self._services.database.transaction() as session:
             follower = see_follower(session, push.openid, now)
-            homes = list_homes(session, follower.id)
-            chat = Chat(session, self._services, follower, homes, push, memory, now)
+            chat = Chat(
+                session,
+                self._services,
+                follower,
+                list_homes(session, follower.id),
+                _chosen(push, memory),
+                memory,
+                now,
+                staff=find_staff(session, follower),
+            )
             if not push.is_event:
                 _note_message(chat)
             wish = read_wish(chat)
             chat = replace(chat, topic=wish.topic, slots=wish.slots)
             route = ROUTES[wish.route]
-            return _refused(route, chat) or route.handler(chat)
+            return wish, _refused(route, chat) or route.handler(chat)
+
+
+def _chosen(push: Push, memory: Memory) -> Push:
+    """The number of an offered sentence stands for the sentence."""
+    number = CHOICE.fullmatch(unicodedata.normalize("NFKC", push.text).strip())
+    if number is None or int(number[1]) > len(memory.choices):
+        return push
+    return replace(push, text=memory.choices[int(number[1]) - 1])
+
+
+def _remembered(memory: Memory, wish: Wish, reply: Reply) -> Memory:
+    """What the next sentence may lean on: a wish that was understood stays until there is
+    another, or the follower leaves.
+    """
+    home = reply.home or memory.home
+    if wish.route == LEFT:
+        return Memory(home)
+    topic, slots = memory.topic, memory.slots
+    if wish.route == wish.topic and wish.topic not in NEVER_MEANT_AGAIN:
+        topic, slots = wish.topic, wish.slots
+    return Memory(home, reply.question, topic, slots, reply.choices)
 
 
 def awaited(push: Push) -> bool:
@@ -135,6 +179,8 @@ def _refused(route: Route, chat: Chat) -> Reply | None:
     """Who may: what needs a home is for those who have one, and about their own only."""
     if route.audience is Audience.ANYONE:
         return None
+    if route.audience is Audience.STAFF:
+        return None if chat.staff else help.staff_only(chat)
     if not chat.homes:
         return help.unbound(chat)
     return None if homes_meant(chat) else help.not_yours(chat)
@@ -159,12 +205,16 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
     itself.
     """
     question = chat.memory.question
+    word = EDGES.sub("", text).lower()
+    refusal = REFUSALS.get(word)
     if question is None:
-        return None
-    word = EDGES.sub("", text)
+        return Wish(LEFT) if refusal in LEAVING else None
+    if question.kind is QuestionKind.MEANT and (word in AGREEMENTS or word == question.kind.label):
+        meant = Topic(question.data["topic"])
+        return Wish(meant, meant, question.data["slots"])
     if word == question.kind.label:
         return Wish(yes_to(question.kind))
-    if any(word == refusal.label for refusal in Refusal):
+    if refusal is not None:
         return Wish(no_to(question.kind))
     if question.kind in FORMS and word not in COMMANDS:
         return Wish(answer_to(question.kind), slots=read_fapiao(text))
@@ -172,13 +222,16 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
 
 
 def _read_sentence(chat: Chat, text: str) -> Wish:
-    understood = understand(text, today=chat.today, staff=_is_staff(chat.session, chat.follower))
+    understood = understand(text, today=chat.today, staff=chat.staff is not None)
     command = COMMANDS.get(EDGES.sub("", text.split()[0]))
     if command is None and _carries_code(text):
         command = Topic.BIND
     if command is not None:
         slots = {**understood.slots, **_read_places(text, chat.today)}
         return Wish(command, command, slots | _read_more(command, text))
+    last = chat.memory.topic
+    if last is not None and understood.follow_up is not None:
+        return Wish(last, last, change(chat.memory.slots, understood.follow_up))
     topic = TOPICS.get(understood.intent) or NEAREST.get(understood.intent)
     if topic is None:
         return Wish(NOT_UNDERSTOOD)
@@ -203,7 +256,3 @@ def _carries_code(text: str) -> bool:
     if code is None or normalize_code(code) is None:
         return False
     return any(character.isalpha() for character in code)
-
-
-def _is_staff(session: Session, follower: Follower) -> bool:
-    return session.scalar(select(Staff.id).where(Staff.follower_id == follower.id)) is not None

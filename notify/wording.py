@@ -5,6 +5,7 @@ Every sentence a person reads is a template under `templates/`; these filters ar
 
 from datetime import date, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -38,12 +39,22 @@ def chinese_month(period: Period) -> str:
     return f"{period.start.year}年{period.start.month}月"
 
 
+def tap(sentence: str) -> str:
+    """A sentence the reader sends by tapping it, as WeChat's menu messages do, but within a plain
+    text: without a call of ours and its quota.
+    """
+    return (
+        f'<a href="weixin://bizmsgmenu?msgmenucontent={quote(sentence)}&msgmenuid=1">{sentence}</a>'
+    )
+
+
 FILTERS = {
     "yuan": yuan,
     "chinese_date": chinese_date,
     "chinese_month": chinese_month,
     "clock": clock,
     "explain": explain,
+    "tap": tap,
 }
 
 

@@ -8,6 +8,7 @@
 """
 
 from bot.understanding.fapiao import read_fapiao
+from bot.understanding.follow_up import change
 from bot.understanding.utterance import (
     ACTING,
     Understanding,
@@ -20,6 +21,7 @@ from bot.understanding.utterance import (
 __all__ = [
     "ACTING",
     "Understanding",
+    "change",
     "read_amount",
     "read_fapiao",
     "read_period",

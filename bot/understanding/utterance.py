@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from bot.understanding.amounts import choose_amount, find_amounts
+from bot.understanding.follow_up import read_follow_up
 from bot.understanding.intents import decide
 from bot.understanding.model import load_model
 from bot.understanding.normalize import clean
@@ -30,6 +31,8 @@ class Understanding:
     slots: Slots
     confidence: float
     ask: bool
+    follow_up: Slots | None = None
+    """What the sentence changes of the wish before it, when it has no wish of its own."""
 
 
 def understand(text: str, *, today: date, staff: bool) -> Understanding:
@@ -42,6 +45,7 @@ def understand(text: str, *, today: date, staff: bool) -> Understanding:
         read_slots(sentence, decision),
         round(decision.confidence, 3),
         decision.confidence < needed,
+        read_follow_up(sentence),
     )
 
 

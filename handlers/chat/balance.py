@@ -6,8 +6,8 @@ from billing.bindings import Home
 from billing.prepayments import balance, list_auto_deduction
 from billing.tariffs import list_tariffs
 from handlers.chat.context import Chat, Reply, ref_of
-from handlers.chat.scope import homes_meant, one_home
-from handlers.chat.topics import Topic, TopUpWord
+from handlers.chat.scope import homes_meant, one_home, which_home
+from handlers.chat.topics import TopUpWord
 from handlers.ways import offered_providers
 
 
@@ -15,7 +15,7 @@ def show(chat: Chat) -> Reply:
     """余额, 预存500, 充值: the balance, and the link on which money is paid in."""
     home = one_home(chat)
     if home is None or home.seen.end is not None:
-        return _which(chat, Topic.BALANCE)
+        return _which(chat)
     url = _url(chat, home)
     amount = chat.slots.get("amount")
     if isinstance(amount, int):
@@ -34,7 +34,7 @@ def autopay(chat: Chat) -> Reply:
     """自动抵扣: which items are paid from the prepayment, and the link where the owner decides."""
     home = one_home(chat)
     if home is None or home.seen.end is not None:
-        return _which(chat, Topic.AUTOPAY)
+        return _which(chat)
     codes = set(list_auto_deduction(chat.session, home.community_id, home.unit_id))
     items = list_tariffs(chat.session, home.community_id, chat.today)
     return chat.say(
@@ -52,9 +52,9 @@ def is_meant(chat: Chat) -> bool:
     return any(word.label in chat.push.text for word in TopUpWord)
 
 
-def _which(chat: Chat, topic: Topic) -> Reply:
+def _which(chat: Chat) -> Reply:
     homes = [home for home in homes_meant(chat) if home.seen.end is None]
-    return chat.say("which_home" if homes else "handed_over", homes=homes, topic=topic)
+    return which_home(chat, homes) if homes else chat.say("handed_over")
 
 
 def _url(chat: Chat, home: Home) -> str:

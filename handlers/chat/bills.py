@@ -10,7 +10,7 @@ from billing.business_day import business_date
 from billing.money import ZERO, Money
 from billing.payments import list_confirmed
 from handlers.chat.context import Chat, Reply, ref_of
-from handlers.chat.scope import homes_meant, months_meant, one_home
+from handlers.chat.scope import homes_meant, months_meant, one_home, which_home
 from notify.links import BillRef
 
 HISTORY_BILLS_MAX = 6
@@ -86,7 +86,7 @@ def detail(chat: Chat) -> Reply:
     """明细: every line of one bill with its arithmetic; the latest bill unless a month is named."""
     home = one_home(chat)
     if home is None:
-        return chat.say("which_home", homes=homes_meant(chat), topic=chat.topic)
+        return which_home(chat, homes_meant(chat))
     months = months_meant(chat)
     bills = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
     asked = [bill for bill in bills if months is None or bill.period in months]
@@ -108,7 +108,7 @@ def history(chat: Chat) -> Reply:
     """历史账单: the last bills, or those of the months named, paid or not."""
     home = one_home(chat)
     if home is None:
-        return chat.say("which_home", homes=homes_meant(chat), topic=chat.topic)
+        return which_home(chat, homes_meant(chat))
     months = months_meant(chat)
     bills = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
     asked = [bill for bill in bills if months is None or bill.period in months]

@@ -15,7 +15,7 @@ from billing.bindings import (
 )
 from billing.property import find_units
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
-from handlers.chat.scope import homes_meant
+from handlers.chat.scope import homes_meant, which_home
 
 ASCII_RUN = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z \-]*[0-9A-Za-z])?")
 CODE_LENGTH_MIN = CODE_LENGTH - 2
@@ -96,7 +96,7 @@ def unbind(chat: Chat) -> Reply:
     """解绑: ask for the word that confirms it; nothing changes yet."""
     homes = homes_meant(chat)
     if len(homes) > 1:
-        return chat.say("which_home", homes=homes, topic=chat.topic)
+        return which_home(chat, homes)
     home = homes[0]
     question = Question(QuestionKind.UNBIND, {"binding_id": home.binding_id})
     return chat.say(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from billing.bindings import Home
 from billing.business_day import business_date
 from billing.labels import LabelEnum
-from billing.people import Follower
+from billing.people import Follower, Staff
 from handlers.chat.topics import Topic
 from handlers.services import Services
 from notify.links import HomeRef
@@ -29,6 +29,7 @@ class QuestionKind(LabelEnum):
     SIGN_IN = "sign_in", "确认登录"
     UNBIND = "unbind", "确认解绑"
     FAPIAO = "fapiao", "确认开票"
+    MEANT = "meant", "是的"
 
 
 FORMS = frozenset({QuestionKind.FAPIAO})
@@ -37,14 +38,36 @@ them.
 """
 
 
+class Agreement(LabelEnum):
+    """Other words that say yes to a guess of ours (`QuestionKind.MEANT`). What changes something
+    takes the label of its question, word by word.
+    """
+
+    YES = "yes", "是"
+    RIGHT = "right", "对"
+    RIGHT_AT_ALL = "right_at_all", "对的"
+    GOOD = "good", "好"
+    GOOD_AT_ALL = "good_at_all", "好的"
+    HUM = "hum", "嗯"
+    HUM_HUM = "hum_hum", "嗯嗯"
+    OK = "ok", "ok"
+
+
 class Refusal(LabelEnum):
     """Words that say no to whatever was asked."""
 
     CANCEL = "cancel", "取消"
     NO = "no", "不"
+    NOT_SO = "not_so", "不是"
     NEVER_MIND = "never_mind", "算了"
+    LEAVE = "leave", "退出"
+    NO_NEED = "no_need", "不用了"
     REFUSE = "refuse", "拒绝"
     NOT_ME = "not_me", "不是我"
+
+
+LEAVING = frozenset({Refusal.CANCEL, Refusal.NEVER_MIND, Refusal.LEAVE, Refusal.NO_NEED})
+"""Those that also leave what nothing was asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +105,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of a conversation: the home last talked about, the question that waits."""
+    """What is remembered of a conversation.
+
+    Attributes:
+        home: the home last talked about.
+        question: the question that waits.
+        topic: what was asked for last, with `slots`: a sentence that only names another month,
+            room or fee asks for the same again (那上个月呢; 不是，是5栋).
+        choices: sentences the follower was offered, who may send their number instead.
+    """
 
     home: HomeRef | None = None
     question: Question | None = None
+    topic: Topic | None = None
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +129,13 @@ class Reply:
     Attributes:
         home: the home it was about, remembered for the next sentence; None keeps the one before.
         question: what the next sentence may answer; None means nothing is open any more.
+        choices: sentences offered to be tapped, or chosen by number.
     """
 
     text: str
     home: HomeRef | None = None
     question: Question | None = None
+    choices: tuple[str, ...] = ()
 
 
 SILENCE = Reply("")
@@ -112,7 +148,8 @@ class Chat:
     Attributes:
         homes: every home the follower may act for.
         topic: what was understood, also when it is too uncertain to act on.
-        slots: room, period, amount, fee, as `bot.understanding` reads them.
+        slots: room, period, amount, fee, audience, as `bot.understanding` reads them.
+        staff: the member of staff the follower is, if he is one.
     """
 
     session: Session
@@ -124,6 +161,7 @@ class Chat:
     now: datetime
     topic: Topic | None = None
     slots: Mapping[str, Any] = field(default_factory=dict)
+    staff: Staff | None = None
 
     @property
     def today(self) -> date:
@@ -136,10 +174,12 @@ class Chat:
         *,
         home: HomeRef | None = None,
         question: Question | None = None,
+        choices: Sequence[str] = (),
         **words: Any,
     ) -> Reply:
-        """Reply with `templates/chat/<template>.txt`."""
-        return Reply(self._render(template, words), home, question)
+        """Reply with `templates/chat/<template>.txt`; the template gets the `choices` too."""
+        words |= {"choices": choices}
+        return Reply(self._render(template, words), home, question, tuple(choices))
 
     def say_list(
         self, template: str, items: Sequence[Any], *, home: HomeRef | None = None, **words: Any

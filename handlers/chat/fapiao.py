@@ -23,7 +23,7 @@ from billing.money import ZERO
 from billing.privacy import Vault
 from billing.tax_numbers import read_tax_number
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
-from handlers.chat.scope import homes_meant, one_home
+from handlers.chat.scope import homes_meant, one_home, which_home
 from notify.links import FapiaoRef
 
 CHOICES_MAX = 8
@@ -83,7 +83,7 @@ def ask(chat: Chat) -> Reply:
     if len(offers) > 1:
         offers = [pair for pair in offers if pair[0] == meant]
     if not offers:
-        return chat.say("which_home", homes=homes_meant(chat), topic=chat.topic)
+        return which_home(chat, homes_meant(chat))
     [(home, found)] = offers
     draft = Draft(home.community_id, home.unit_id, (found[0].payment.id,))
     last = find_last_title(chat.session, chat.services.vault, chat.follower.id)

@@ -1,11 +1,13 @@
 """帮助, and whatever has no answer of its own."""
 
+import structlog
 from sqlalchemy import select
 
 from billing.property import Community
-from handlers.chat.context import Chat, Reply
+from handlers.chat.context import Chat, Question, QuestionKind, Reply
 
 COMMUNITIES_MAX = 5
+log = structlog.get_logger(__name__)
 
 
 def menu(chat: Chat) -> Reply:
@@ -19,8 +21,27 @@ def not_understood(chat: Chat) -> Reply:
 
 
 def unsure(chat: Chat) -> Reply:
-    """A sentence that may mean something: name the command that surely says it."""
-    return chat.say("unsure", topic=chat.topic)
+    """A sentence that may mean something: say what, and do it at the next word."""
+    if chat.topic is None:
+        return not_understood(chat)
+    question = Question(QuestionKind.MEANT, {"topic": chat.topic, "slots": dict(chat.slots)})
+    return chat.say("unsure", question=question, choices=(question.kind.label,), topic=chat.topic)
+
+
+def not_meant(chat: Chat) -> Reply:
+    """不是: our guess was wrong; ask for other words."""
+    return chat.say("not_meant", homes=chat.homes)
+
+
+def left(chat: Chat) -> Reply:
+    """取消, with nothing open: nothing is begun, and what was talked about is forgotten."""
+    return chat.say("left")
+
+
+def staff_only(chat: Chat) -> Reply:
+    """Something only staff may ask, by somebody who is not: refused, and written down."""
+    log.warning("staff_topic_refused", topic=chat.topic, follower=chat.follower.id)
+    return chat.say("staff_only", homes=chat.homes)
 
 
 def not_text(chat: Chat) -> Reply:

@@ -32,6 +32,7 @@ class Audience(Enum):
 
     ANYONE = "anyone"
     BOUND = "bound"
+    STAFF = "staff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,9 @@ def answer_to(kind: QuestionKind) -> str:
 NOT_TEXT = "message.not_text"
 NOT_UNDERSTOOD = "message.not_understood"
 UNSURE = "message.unsure"
+LEFT = "message.left"
 
-ANYONE, BOUND = Audience.ANYONE, Audience.BOUND
+ANYONE, BOUND, STAFF = Audience.ANYONE, Audience.BOUND, Audience.STAFF
 
 TABLE = (
     Route("event.subscribe", ANYONE, welcome.followed),
@@ -93,6 +95,8 @@ TABLE = (
     Route(Topic.HUMAN, ANYONE, help.human),
     Route(Topic.HELP, ANYONE, help.menu),
     Route(UNSURE, ANYONE, help.unsure),
+    Route(no_to(QuestionKind.MEANT), ANYONE, help.not_meant),
+    Route(LEFT, ANYONE, help.left),
     Route(NOT_TEXT, ANYONE, help.not_text),
     Route(NOT_UNDERSTOOD, ANYONE, help.not_understood),
 )

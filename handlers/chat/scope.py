@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from billing.bindings import Home
 from billing.period import Period
-from handlers.chat.context import Chat, ref_of
+from handlers.chat.context import Chat, Reply, ref_of
 
+HOMES_OFFERED_MAX = 10
 QUARTER_MONTHS = {"Q1": ("01", "03"), "Q2": ("04", "06"), "Q3": ("07", "09"), "Q4": ("10", "12")}
 
 
@@ -26,6 +27,12 @@ def homes_meant(chat: Chat) -> Sequence[Home]:
     if said is None:
         return chat.homes
     return [home for home in chat.homes if same_room(home.room, said)]
+
+
+def which_home(chat: Chat, homes: Sequence[Home]) -> Reply:
+    """Ask which of these homes is meant; the answer asks for the same about it."""
+    choices = [home.room for home in homes[:HOMES_OFFERED_MAX]]
+    return chat.say("which_home", choices=choices)
 
 
 def one_home(chat: Chat) -> Home | None:

@@ -134,7 +134,8 @@ def test_with_several_homes_and_no_memory_the_bot_asks_which(town: Town) -> None
     zhang = town.owner("3-2-501")
     zhang.says(f"绑定 {town.code_for('1-1-302')}").shows("绑定成功")
     town.forget(zhang)
-    zhang.says("明细").shows("哪一套", "明细 3-2-501", "明细 1-1-302")
+    zhang.says("明细").shows("哪一套", "1. 3-2-501", "2. 1-1-302")
+    zhang.says("2").shows("1-1-302", "账单")
 
 
 def test_history_shows_paid_and_unpaid_months_latest_first(town: Town) -> None:

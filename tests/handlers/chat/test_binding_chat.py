@@ -143,7 +143,7 @@ def test_another_sentence_closes_the_question(town: Town) -> None:
 def test_of_several_homes_only_the_named_one_is_unbound(town: Town) -> None:
     zhang = town.owner("3-2-501")
     zhang.says(f"绑定 {town.code_for('3-2-502')}").shows("绑定成功")
-    zhang.says("解绑").shows("解绑 3-2-501", "解绑 3-2-502")
+    zhang.says("解绑").shows("1. 3-2-501", "2. 3-2-502")
     zhang.says("解绑 3-2-502").shows("3-2-502", "确认解绑")
     zhang.says("确认解绑").shows("已解绑", "3-2-502")
     zhang.says("我的房屋").shows("3-2-501").hides("3-2-502")

@@ -92,5 +92,5 @@ def test_with_several_homes_the_bot_asks_which(open_town: Town) -> None:
     zhang = open_town.owner("3-2-501")
     zhang.says(f"绑定 {open_town.code_for('1-1-302')}")
     open_town.forget(zhang)
-    zhang.says("余额").shows("哪一套", "余额 3-2-501", "余额 1-1-302")
-    zhang.says("余额 1-1-302").shows("1-1-302", "预存余额")
+    zhang.says("余额").shows("哪一套", "1. 3-2-501", "2. 1-1-302")
+    zhang.says("1-1-302").shows("1-1-302", "预存余额")
