@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from cryptography.fernet import Fernet
@@ -26,6 +27,7 @@ TOKEN = "phone-test-token"
 AES_KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 PREVIOUS_AES_KEY = "GFEDCBAzyxwvutsrqponmlkjihgfedcba9876543210"
 ACCOUNT = "gh_0123456789ab"
+TAP = re.compile(r'<a href="weixin://bizmsgmenu\?msgmenucontent=([^&"]+)&msgmenuid=1">([^<]*)</a>')
 _numbers = itertools.count(70_000_000_000_000_000)
 
 
@@ -91,11 +93,23 @@ def message_xml(openid: str, kind: str, **fields: Any) -> str:
 
 @dataclass(frozen=True)
 class Heard:
-    """What came back: HTTP status, and the text of the answer (empty for an acknowledgement)."""
+    """What came back: HTTP status, and the answer as the phone shows it (empty for an
+    acknowledgement); `offers` are the sentences in it that a tap sends.
+    """
 
     status: int
-    text: str
+    raw: str
     body: str
+
+    @property
+    def text(self) -> str:
+        """The answer with each sentence to tap shown as its words."""
+        return TAP.sub(lambda tap: tap[2], self.raw)
+
+    @property
+    def offers(self) -> list[str]:
+        """What a tap would send, in order."""
+        return [unquote(tap[1]) for tap in TAP.finditer(self.raw)]
 
     def shows(self, *words: str) -> "Heard":
         """All of these words are in the answer."""

@@ -28,7 +28,8 @@ def test_a_choice_is_taken_by_its_number_or_its_words(town: Town) -> None:
     zhang = town.owner("3-2-501")
     zhang.says(f"绑定 {town.code_for('1-1-302')}").shows("绑定成功")
     town.forget(zhang)
-    zhang.says("10月明细").shows("哪一套", "1. ", "weixin://bizmsgmenu?msgmenucontent=3-2-501")
+    asked = zhang.says("10月明细").shows("哪一套", "1. 3-2-501", "2. 1-1-302")
+    assert asked.offers == ["3-2-501", "1-1-302"]
     zhang.says("第1个").shows("3-2-501", "2026年10月账单")
     town.forget(zhang)
     zhang.says("10月明细").shows("哪一套")
