@@ -18,7 +18,7 @@ from billing.bindings import list_homes, normalize_code, see_follower
 from billing.people import find_staff
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
-from bot.understanding import change, read_fapiao, read_period, read_room, understand
+from bot.understanding import change, read_choice, read_fapiao, read_period, read_room, understand
 from handlers.chat import help
 from handlers.chat.bind import find_code
 from handlers.chat.context import (
@@ -53,7 +53,6 @@ LAST_MESSAGE_PRECISION = timedelta(minutes=10)
 """`follower.last_message_at` may be this old: it saves a write per sentence."""
 
 EDGES = re.compile(r"^\W+|\W+$")
-CHOICE = re.compile(r"第?([1-9][0-9]?)(?:个|项|条)?\W?")
 REFUSALS = {refusal.label: refusal for refusal in Refusal}
 AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
 NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN})
@@ -138,10 +137,10 @@ class Dispatcher:
 
 def _chosen(push: Push, memory: Memory) -> Push:
     """The number of an offered sentence stands for the sentence."""
-    number = CHOICE.fullmatch(unicodedata.normalize("NFKC", push.text).strip())
-    if number is None or int(number[1]) > len(memory.choices):
+    number = read_choice(push.text) if memory.choices else None
+    if number is None or number > len(memory.choices):
         return push
-    return replace(push, text=memory.choices[int(number[1]) - 1])
+    return replace(push, text=memory.choices[number - 1])
 
 
 def _remembered(memory: Memory, wish: Wish, reply: Reply) -> Memory:

@@ -8,7 +8,7 @@
 """
 
 from bot.understanding.fapiao import read_fapiao
-from bot.understanding.follow_up import change
+from bot.understanding.follow_up import change, read_choice
 from bot.understanding.utterance import (
     ACTING,
     Understanding,
@@ -23,6 +23,7 @@ __all__ = [
     "Understanding",
     "change",
     "read_amount",
+    "read_choice",
     "read_fapiao",
     "read_period",
     "read_room",

@@ -10,6 +10,8 @@ from typing import Any
 from bot.understanding.amounts import AmountMention, choose_amount
 from bot.understanding.audience import building_scope
 from bot.understanding.fees import FeeMention, fee_codes
+from bot.understanding.normalize import clean
+from bot.understanding.numerals import read_int
 from bot.understanding.periods import PeriodMention, choose_period
 from bot.understanding.rooms import RoomMention, choose_room
 from bot.understanding.sentence import AMOUNT, BUILDING, FEES, FUTURE, NOW, PAST, ROOM, Sentence
@@ -21,7 +23,14 @@ _FILLING = re.compile(
     r"|那么?|还有|再|也|和|跟|的|是|呢|啊|吧|呀|哦|喔|噢|嗯|额|呃|个|份|月份|这套|那套|套|我家|我们家|查|看"
     r"|一下|下|看看|哪|房子|房|室|户|另外|一|了|啦|么|嘛|\W"
 )
+_CHOICE = re.compile(r"第?([1-9][0-9]?|[一二三四五六七八九十])\s*(?:个|项|条|套)?\W*")
 _BUILDING = re.compile(r"building:([0-9A-Z]+)")
+
+
+def read_choice(text: str) -> int | None:
+    """The number of an offered sentence that is all of `text`: 2, 第二个, 2. — or None."""
+    chosen = _CHOICE.fullmatch(clean(text).strip())
+    return read_int(chosen[1]) if chosen else None
 
 
 def read_follow_up(sentence: Sentence) -> Slots | None:

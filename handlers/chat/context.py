@@ -50,7 +50,7 @@ class Agreement(LabelEnum):
     GOOD_AT_ALL = "good_at_all", "好的"
     HUM = "hum", "嗯"
     HUM_HUM = "hum_hum", "嗯嗯"
-    OK = "ok", "ok"
+    FINE = "fine", "可以"
 
 
 class Refusal(LabelEnum):
