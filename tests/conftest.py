@@ -125,9 +125,11 @@ def _drop(name: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def pool() -> Pool:
+def pool() -> Iterator[Pool]:
     """Databases of this process; they end with the engines."""
-    return Pool(_copy_of, _drop)
+    pool = Pool(_copy_of, _drop)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture
@@ -146,18 +148,26 @@ def blank_url(pool: Pool) -> Iterator[str]:
     pool.give_back("mz_schema", used)
 
 
+@pytest.fixture(scope="session")
+def idle_engines() -> dict[str, list[Engine]]:
+    """Engines of this process by URL, without connections: they know the SQL of earlier tests."""
+    return {}
+
+
 @pytest.fixture
-def engine_for() -> Iterator[Callable[[str], Engine]]:
-    """Engines that are disposed of after the test."""
-    engines: list[Engine] = []
+def engine_for(idle_engines: dict[str, list[Engine]]) -> Iterator[Callable[[str], Engine]]:
+    """Engines whose connections end with the test. Each call gives another one."""
+    lent: list[tuple[str, Engine]] = []
 
-    def make(url: str) -> Engine:
-        engines.append(connect(url))
-        return engines[-1]
+    def lend(url: str) -> Engine:
+        idle = idle_engines.setdefault(url, [])
+        lent.append((url, idle.pop() if idle else connect(url)))
+        return lent[-1][1]
 
-    yield make
-    for engine in engines:
+    yield lend
+    for url, engine in lent:
         engine.dispose()
+        idle_engines[url].append(engine)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ rows. A used database is compared with its first state table by table — number
 transaction — and only what differs is written back. One whose schema was changed is dropped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -29,6 +29,13 @@ SEQUENCES = """
     SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1
 """
 
+PUT_BACK_SEQUENCES = """
+    SELECT setval(was.name::regclass, was.value, was.called)
+    FROM unnest(%s::text[], %s::bigint[], %s::boolean[]) AS was (name, value, called)
+    JOIN pg_sequences now ON now.schemaname = 'public' AND now.sequencename = was.name
+    WHERE now.last_value IS DISTINCT FROM CASE WHEN was.called THEN was.value END
+"""
+
 Fingerprint = tuple[int, int]
 
 
@@ -38,6 +45,7 @@ class Recycled:
 
     name: str
     address: str
+    connection: "psycopg.Connection[tuple[object, ...]]"
     schema: tuple[object, ...]
     rows: dict[str, bytes]
     sequences: list[tuple[str, int | None]]
@@ -47,39 +55,54 @@ class Recycled:
     @classmethod
     def take(cls, name: str, address: str) -> "Recycled":
         """Remember a database that was just copied."""
-        with psycopg.connect(address, autocommit=True) as connection:
-            tables = [row[0] for row in connection.execute(TABLES)]
-            return cls(
-                name,
-                address,
-                _schema(connection),
-                {table: _copy_out(connection, table) for table in tables},
-                [(row[0], row[1]) for row in connection.execute(SEQUENCES)],
-                _fingerprints(connection, tables),
-            )
+        connection = psycopg.connect(address, autocommit=True)
+        tables = [row[0] for row in connection.execute(TABLES)]
+        return cls(
+            name,
+            address,
+            connection,
+            _schema(connection),
+            {table: _copy_out(connection, table) for table in tables},
+            [(row[0], row[1]) for row in connection.execute(SEQUENCES)],
+            _fingerprints(connection, tables),
+        )
 
     def put_back(self) -> bool:
         """Undo what a test did; False when that takes a new copy."""
         self.uses += 1
-        with psycopg.connect(self.address, autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            if self.uses >= USES_MAX or _schema(connection) != self.schema:
-                return False
-            now = _fingerprints(connection, list(self.clean))
-            changed = [table for table in self.clean if now[table] != self.clean[table]]
-            with connection.transaction():
-                connection.execute("SET LOCAL session_replication_role = replica")
-                for table in changed:
-                    _copy_in(connection, table, self.rows[table])
-                for name, value in self.sequences:
-                    connection.execute(
-                        "SELECT setval(%s::regclass, %s, %s)", (name, value or 1, value is not None)
-                    )
-            self.clean |= _fingerprints(connection, changed) if changed else {}
+        connection = self._living_connection()
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        if self.uses >= USES_MAX or _schema(connection) != self.schema:
+            connection.close()
+            return False
+        now = _fingerprints(connection, list(self.clean))
+        changed = [table for table in self.clean if now[table] != self.clean[table]]
+        with connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")
+            for table in changed:
+                _copy_in(connection, table, self.rows[table])
+            connection.execute(PUT_BACK_SEQUENCES, _columns(self.sequences))
+        self.clean |= _fingerprints(connection, changed) if changed else {}
         return True
+
+    def _living_connection(self) -> "psycopg.Connection[tuple[object, ...]]":
+        """The same for all tests, so that the server plans our questions once; a new one when a
+        test restarted the server.
+        """
+        try:
+            self.connection.execute("SELECT 1")
+        except psycopg.OperationalError:
+            self.connection = psycopg.connect(self.address, autocommit=True)
+        return self.connection
+
+
+def _columns(rows: Sequence[tuple[str, int | None]]) -> tuple[list[str], list[int], list[bool]]:
+    """Names, values and whether they were drawn, as `setval` takes them."""
+    names = [name for name, _ in rows]
+    return names, [value or 1 for _, value in rows], [value is not None for _, value in rows]
 
 
 def _schema(connection: "psycopg.Connection[tuple[object, ...]]") -> tuple[object, ...]:
@@ -134,3 +157,9 @@ class Pool:
             self._waiting[template].append(used)
         else:
             self._drop(used.name)
+
+    def close(self) -> None:
+        """The process ends; the databases end with the engines."""
+        for idle in self._waiting.values():
+            for one in idle:
+                one.connection.close()

@@ -87,7 +87,8 @@ def test_a_defect_keeps_its_traceback(world: World, mingzhang: Mingzhang) -> Non
 
 OTHERS = text(
     "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " WHERE datname = current_database() AND application_name = 'mingzhang'"
+    " AND pid <> pg_backend_pid()"
 )
 
 
