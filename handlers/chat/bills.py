@@ -10,7 +10,7 @@ from billing.business_day import business_date
 from billing.money import ZERO, Money
 from billing.payments import list_confirmed
 from handlers.chat.context import Chat, Reply, ref_of
-from handlers.chat.scope import homes_meant, months_meant, one_home, which_home
+from handlers.chat.scope import fees_meant, homes_meant, months_meant, one_home, which_home
 from notify.links import BillRef
 
 HISTORY_BILLS_MAX = 6
@@ -130,8 +130,7 @@ def _history_url(chat: Chat, home: Home) -> str:
 
 def _lines_asked_for(chat: Chat, lines: list[LineState]) -> list[LineState]:
     """The lines of the fees a sentence names; all of them when it names none, or none of these."""
-    said = chat.slots.get("fee")
-    fees = [said] if isinstance(said, str) else said or []
+    fees = fees_meant(chat)
     return [line for line in lines if line.fee in fees] or lines
 
 

@@ -12,6 +12,7 @@ from handlers.chat import (
     balance,
     bills,
     bind,
+    changes,
     delivered,
     fapiao,
     help,
@@ -81,6 +82,7 @@ TABLE = (
     Route(answer_to(QuestionKind.FAPIAO), BOUND, fapiao.answer),
     Route(Topic.DUE, BOUND, bills.due),
     Route(Topic.DETAIL, BOUND, bills.detail),
+    Route(Topic.EXPLAIN, BOUND, changes.explain),
     Route(Topic.HISTORY, BOUND, bills.history),
     Route(Topic.PAY, BOUND, pay.pay),
     Route(Topic.PAYMENTS, BOUND, payments.history),
@@ -104,7 +106,6 @@ TABLE = (
 ROUTES: Mapping[str, Route] = {route.name: route for route in TABLE}
 
 NEAREST: Mapping[str, Topic] = {
-    "bills.explain_change": Topic.DETAIL,
     "dispute": Topic.HUMAN,
 }
 """Intents without a handler of their own, and the topic that serves them best."""

@@ -43,6 +43,12 @@ def one_home(chat: Chat) -> Home | None:
     return next((home for home in meant if ref_of(home) == chat.memory.home), None)
 
 
+def fees_meant(chat: Chat) -> list[str]:
+    """Codes of the fees a sentence names; none when it names none."""
+    said = chat.slots.get("fee")
+    return [said] if isinstance(said, str) else list(said or [])
+
+
 @dataclass(frozen=True, slots=True)
 class Months:
     """A range of months, both ends included, as `YYYY-MM`."""

@@ -12,6 +12,7 @@ class Topic(LabelEnum):
 
     DUE = "bills.due", "账单"
     DETAIL = "bills.detail", "明细"
+    EXPLAIN = "bills.explain_change", "费用变化"
     HISTORY = "bills.history", "历史账单"
     PAY = "pay", "缴费"
     PAYMENTS = "payments.history", "缴费记录"
