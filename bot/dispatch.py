@@ -18,7 +18,15 @@ from billing.bindings import list_homes, normalize_code, see_follower
 from billing.people import find_staff
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
-from bot.understanding import change, read_choice, read_fapiao, read_period, read_room, understand
+from bot.understanding import (
+    change,
+    read_choice,
+    read_fapiao,
+    read_period,
+    read_reminder,
+    read_room,
+    understand,
+)
 from handlers.chat import help
 from handlers.chat.bind import find_code
 from handlers.chat.context import (
@@ -227,19 +235,21 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
         command = Topic.BIND
     if command is not None:
         slots = {**understood.slots, **_read_places(text, chat.today)}
-        return Wish(command, command, slots | _read_more(command, text))
+        return Wish(command, command, slots | _read_more(command, text, chat.today))
     last = chat.memory.topic
     if last is not None and understood.follow_up is not None:
         return Wish(last, last, change(chat.memory.slots, understood.follow_up))
     topic = TOPICS.get(understood.intent) or NEAREST.get(understood.intent)
     if topic is None:
         return Wish(NOT_UNDERSTOOD)
-    slots = {**understood.slots, **_read_more(topic, text)}
+    slots = {**understood.slots, **_read_more(topic, text, chat.today)}
     return Wish(UNSURE if understood.ask else topic, topic, slots)
 
 
-def _read_more(topic: Topic, text: str) -> dict[str, str]:
+def _read_more(topic: Topic, text: str, today: date) -> dict[str, str]:
     """What only one topic needs, by a grammar of its own."""
+    if topic is Topic.REMINDERS:
+        return read_reminder(text, today)
     return read_fapiao(text) if topic is Topic.INVOICE else {}
 
 

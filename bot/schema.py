@@ -39,7 +39,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
 from billing.db import RUNTIME_ROLE, Base
 from billing.direct_debit import tables as debit_tables  # noqa: F401
 from billing.statements import tables as statement_tables  # noqa: F401
-from notify import outbox  # noqa: F401
+from notify import outbox, preferences  # noqa: F401
 
 
 class SchemaError(Exception):

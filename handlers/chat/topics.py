@@ -21,6 +21,7 @@ class Topic(LabelEnum):
     BALANCE = "balance", "余额"
     AUTOPAY = "autopay", "自动抵扣"
     TARIFF = "tariff", "收费标准"
+    REMINDERS = "reminders", "提醒设置"
     BIND = "bind", "绑定"
     UNBIND = "unbind", "解绑"
     ROOMS = "my_rooms", "我的房屋"
