@@ -6,16 +6,16 @@ python -m benchmarks.echo
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
+
+from flask import Flask, request
 
 from bot.cli.processes import Server
 from bot.crypto import MessageCipher
 from bot.settings import Settings
 
 SEALED = re.compile("<Encrypt>(.*?)</Encrypt>", re.DOTALL)
-Respond = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Echo(Server):
@@ -24,18 +24,19 @@ class Echo(Server):
     def load(self) -> Any:
         """The application, in the serving process."""
         cipher = MessageCipher(self._settings.wechat_app_id, [self._settings.wechat_aes_key])
+        app = Flask(__name__)
 
-        def echo(environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
-            answer = b"ok"
-            if environ["REQUEST_METHOD"] == "POST":
-                body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode()
-                sealed = SEALED.search(body)
-                opened = cipher.open(sealed[1] if sealed else "")
-                answer = cipher.seal(opened.message, opened.key, secrets.token_bytes(16)).encode()
-            respond("200 OK", [("Content-Length", str(len(answer)))])
-            return [answer]
+        @app.get("/healthz")
+        def healthz() -> str:
+            return "ok"
 
-        return echo
+        @app.post("/wechat")
+        def echo() -> str:
+            sealed = SEALED.search(request.get_data(as_text=True))
+            opened = cipher.open(sealed[1] if sealed else "")
+            return cipher.seal(opened.message, opened.key, secrets.token_bytes(16))
+
+        return app
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     Select,
     SmallInteger,
     UniqueConstraint,
+    bindparam,
     exists,
     func,
     select,
@@ -237,6 +240,18 @@ def _bill_states(session: Session, query: Select[Any]) -> list[BillState]:
     return [BillState(**row) for row in rows]
 
 
+@cache
+def _bills_of_homes(*, unpaid: bool) -> Select[Any]:
+    query = issued_bills().where(
+        Bill.community_id == bindparam("community_id"),
+        Bill.unit_id == func.any(bindparam("unit_ids", type_=ARRAY(BigInteger))),
+    )
+    if unpaid:
+        paid, adjusted = query.selected_columns.paid, query.selected_columns.adjusted
+        query = query.where(Bill.amount + adjusted > paid)
+    return query.order_by(BillRunChunk.due_on, Bill.period, Bill.id)
+
+
 def list_bills(
     session: Session,
     community_id: int,
@@ -246,8 +261,7 @@ def list_bills(
     """Every issued bill of these homes that charges for days within `seen`, oldest due date
     first.
     """
-    query = issued_bills().where(Bill.community_id == community_id, Bill.unit_id.in_(unit_ids))
-    return _bill_states(session, query if seen.is_open else query.where(bill_within(seen)))
+    return _list_bills(session, community_id, unit_ids, seen, unpaid=False)
 
 
 def list_unpaid(
@@ -257,8 +271,23 @@ def list_unpaid(
     seen: DayWindow = EVERY_DAY,
 ) -> list[BillState]:
     """Those of `list_bills` with something still owed."""
-    every = list_bills(session, community_id, unit_ids, seen)
-    return [bill for bill in every if bill.outstanding > ZERO]
+    return _list_bills(session, community_id, unit_ids, seen, unpaid=True)
+
+
+def _list_bills(
+    session: Session,
+    community_id: int,
+    unit_ids: Collection[int],
+    seen: DayWindow,
+    *,
+    unpaid: bool,
+) -> list[BillState]:
+    query = _bills_of_homes(unpaid=unpaid)
+    rows = session.execute(
+        query if seen.is_open else query.where(bill_within(seen)),
+        {"community_id": community_id, "unit_ids": list(unit_ids)},
+    )
+    return [BillState(*row) for row in rows]
 
 
 def find_bills(session: Session, community_id: int, bill_ids: Collection[int]) -> list[BillState]:
@@ -367,6 +396,10 @@ def _lines() -> Any:
             Subject,
             (Subject.community_id == BillLine.community_id) & (Subject.id == BillLine.subject_id),
         )
+        .where(
+            BillLine.community_id == bindparam("community_id"),
+            BillLine.bill_id == func.any(bindparam("bill_ids", type_=ARRAY(BigInteger))),
+        )
         .order_by(BillLine.bill_id, BillLine.id)
     )
     return query
@@ -377,6 +410,7 @@ def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> 
 
     What is outstanding on them sums to what is outstanding on the bills.
     """
-    query = _lines().where(BillLine.community_id == community_id, BillLine.bill_id.in_(bill_ids))
-    rows = session.execute(query).mappings()
-    return [LineState(**row) for row in rows]
+    if not bill_ids:
+        return []
+    rows = session.execute(_lines(), {"community_id": community_id, "bill_ids": list(bill_ids)})
+    return [LineState(*row) for row in rows]

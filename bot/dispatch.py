@@ -14,8 +14,7 @@ from typing import Any
 
 import structlog
 
-from billing.bindings import list_homes, normalize_code, see_follower
-from billing.people import find_staff
+from billing.bindings import meet, normalize_code
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
 from bot.understanding import (
@@ -124,16 +123,16 @@ class Dispatcher:
         """Answer inside one transaction; what was said is committed before it is sent."""
         now = self._services.clock()
         with self._services.database.transaction() as session:
-            follower = see_follower(session, push.openid, now)
+            person = meet(session, push.openid, now)
             chat = Chat(
                 session,
                 self._services,
-                follower,
-                list_homes(session, follower.id),
+                person.follower,
+                person.homes,
                 _chosen(push, memory),
                 memory,
                 now,
-                staff=find_staff(session, follower),
+                staff=person.staff,
             )
             if not push.is_event:
                 _note_message(chat)
@@ -229,6 +228,8 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
 
 
 def _read_sentence(chat: Chat, text: str) -> Wish:
+    if text in COMMANDS:
+        return Wish(COMMANDS[text], COMMANDS[text])
     understood = understand(text, today=chat.today, staff=chat.staff is not None)
     command = COMMANDS.get(EDGES.sub("", text.split()[0]))
     if command is None and _carries_code(text):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from billing.bills import BillState, LineState, list_bills, list_lines
+from billing.bills import BillState, LineState, list_bills, list_lines, list_unpaid
 from billing.bindings import Home
 from billing.business_day import business_date
 from billing.money import ZERO, Money
@@ -49,7 +49,8 @@ def due(chat: Chat) -> Reply:
     if len(homes) > 1:
         return several_homes(chat, homes)
     home, months = homes[0], months_meant(chat)
-    every = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
+    listed = list_bills if months else list_unpaid
+    every = listed(chat.session, home.community_id, [home.unit_id], home.seen)
     unpaid = [bill for bill in every if bill.outstanding > ZERO]
     asked = [bill for bill in every if bill.period in months] if months else unpaid
     return chat.say_list(
@@ -77,8 +78,7 @@ def several_homes(chat: Chat, homes: Sequence[Home]) -> Reply:
 
 def home_due(chat: Chat, home: Home) -> HomeDue:
     """Unpaid bills of a home with the link to pay them."""
-    bills = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
-    unpaid = [bill for bill in bills if bill.outstanding > ZERO]
+    unpaid = list_unpaid(chat.session, home.community_id, [home.unit_id], home.seen)
     return HomeDue(home, chat.services.links.home_url(ref_of(home)), unpaid)
 
 
