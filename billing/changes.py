@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from billing.bills import BillState, LineKind, LineState, list_lines
+from billing.bill_lines import LineState, list_lines
+from billing.bills import BillState, LineKind
 from billing.labels import LabelEnum
 from billing.money import ZERO, Money
 from billing.period import Period

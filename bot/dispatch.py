@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from billing.bindings import meet, normalize_code
+from billing.bindings import normalize_code
+from billing.homes import meet
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
 from bot.understanding import (

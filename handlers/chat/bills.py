@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from billing.bills import BillState, LineState, list_bills, list_lines, list_unpaid
-from billing.bindings import Home
+from billing.bill_lines import LineState, list_lines
+from billing.bills import BillState, list_bills, list_unpaid
 from billing.business_day import business_date
+from billing.homes import Home
 from billing.money import ZERO, Money
 from billing.payments import list_confirmed
 from handlers.chat.context import Chat, Reply, ref_of

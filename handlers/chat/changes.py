@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.bills import BillState, list_bills
-from billing.bindings import Home
 from billing.changes import Change, Comparison, compare, earlier_periods
+from billing.homes import Home
 from billing.period import Period
 from billing.tariffs import FeeKind
 from handlers.chat.context import Chat, Reply, ref_of

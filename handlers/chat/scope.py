@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from billing.bindings import Home
+from billing.homes import Home
 from billing.period import Period
 from handlers.chat.context import Chat, Reply, ref_of
 

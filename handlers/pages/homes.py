@@ -8,9 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.bank_accounts import transfer_instructions
-from billing.bills import BillState, get_bills, list_lines, list_unpaid
-from billing.bindings import Home, list_homes
+from billing.bill_lines import list_lines
+from billing.bills import BillState, get_bills, list_unpaid
 from billing.errors import NotFound
+from billing.homes import Home, list_homes
 from billing.money import Money
 from billing.payment_channels import Place
 from billing.people import Follower

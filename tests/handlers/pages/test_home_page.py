@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from billing.bills import list_lines
+from billing.bill_lines import list_lines
 from billing.pricing.explain import explain
 from notify.links import BillRef, HomeRef
 from notify.wording import chinese_date, yuan
