@@ -19,7 +19,7 @@ KEPT_TAIL = 160
 _YUE = re.compile(r"(?<=\d) ?yue(?:fen)?(?![a-z])")
 _SPACE = re.compile(r"[ _]+")
 _LONE = re.compile(r"(?<![^ ])([\u4e00-\u9fff]) (?=[\u4e00-\u9fff](?: |$))")
-_STUTTER = re.compile(r"([\u4e00-\u9fff])\1{2,}")
+_STUTTER = re.compile(r"([\u4e00-\u9fff])(?<![零〇一二三四五六七八九])\1{2,}")
 _DOUBLED = re.compile(r"([我你这那帮就先想要给])\1+")
 _PARTICLE = re.compile("[嗯呃啊呀哦噢喔唉哎诶欸哟噻嘞嘅㗎喇囉啰啦喽咯嘛呗]+")
 _REPEATED = re.compile(r"([,。!?.~、…])[,。!?.~、…]+")

@@ -95,7 +95,7 @@ _NOW = re.compile(
     r"(?!年)|(?:份)?以来"
 )
 _JOIN = re.compile(
-    r"\s*(?:份|的)?\s*(?P<word>一直到|到|至|-|~|、|和|与|跟|及|还有|以及|,|)\s*(?:从)?"
+    r"\s*(?:份|的)?\s*(?P<word>一直到|到|至|-|~|、|和|与|跟|及|还有|以及|,)\s*(?:从)?|份?"
 )
 _AHEAD = re.compile(r"提前|预交|预存|下个?月|接下来|即将")
 _FINANCIAL = str.maketrans("壹贰叁肆伍陆柒捌玖拾", "一二三四五六七八九十")
@@ -133,8 +133,27 @@ def choose_period(mentions: list[PeriodMention], text: str) -> str | None:
     """
     asked = [m for m in mentions if not is_denied(text, m.start) and not _is_compared(text, m)]
     current = [m for m in asked if not is_recalled(text, m.end)] or asked
+    current = with_year_apart(current)
     names = {str(mention.span) for mention in current}
     return names.pop() if len(names) == 1 else None
+
+
+def with_year_apart(mentions: list[PeriodMention]) -> list[PeriodMention]:
+    """12月账单 去年的那个: a month and its year said apart are one period; 三月到五月…这三个月 are
+    the three months that were named.
+    """
+    if len(mentions) != 2:
+        return mentions
+    years = [m for m in mentions if isinstance(m.span, Year)]
+    months = [m for m in mentions if not m.span.fixed and m.span.first == m.span.last]
+    if len(years) == len(months) == 1:
+        index = years[0].span.first + months[0].span.first % 12
+        return [PeriodMention(months[0].start, months[0].end, Span(index, index))]
+    named = mentions[0]
+    lengths = [m.span.last - m.span.first for m in mentions]
+    if lengths[0] == lengths[1] > 0 and not isinstance(named.span, Year):
+        return [named]
+    return mentions
 
 
 def _is_compared(text: str, mention: PeriodMention) -> bool:
@@ -264,7 +283,8 @@ def _read_year_start(match: Match, calendar: Calendar) -> Span:
 
 def _read_year(match: Match, calendar: Calendar) -> Year | None:
     year = calendar.named_year(match["year"])
-    if year is None or _LIVED.search(match.string[: match.start()]):
+    is_word = match["year"] in YEAR_WORDS
+    if year is None or (not is_word and _LIVED.search(match.string[: match.start()])):
         return None
     return year_at(year)
 
@@ -302,7 +322,7 @@ def _joined(mentions: list[PeriodMention], text: str, calendar: Calendar) -> lis
     for mention in mentions:
         if result:
             word = _JOIN.fullmatch(text, result[-1].end, mention.start)
-            span = word and _range(result[-1].span, mention.span, word["word"])
+            span = word and _range(result[-1].span, mention.span, word["word"] or "")
             if span:
                 result[-1] = PeriodMention(result[-1].start, mention.end, span)
                 continue

@@ -27,7 +27,8 @@ _NOT_ROOM = (
     + CN_NUMERAL
     + r"]{1,2}(?:月|季))["
     + CN_NUMERAL
-    + r"]|\s*(?:栋|幢|座|号楼|单元|层|块|元|圆|度|吨|方|平|月|季度|年|日|天|点|时|个|次|家|人|折|%|分|期|弄|路|米|岁|毛|万|楼)|[-/.]\s*\d|#|\.\d|年)"
+    + r"]|\s*(?:栋|幢|座|号楼|单元|层|块|元|圆|度|吨|方|平|月|季度|年|日|天"
+    r"|点|时|个|次|家|人|折|%|分|期|弄|路|米|岁|毛|万|楼)|[-/.]\s*\d|#|\.\d|年)"
 )
 _BEFORE = rf"(?<![\d{CN_NUMERAL}a-z#/.第-])"
 _LANE_DATE = r"(?<!月)"
@@ -51,7 +52,7 @@ _REVERSED = re.compile(
 )
 _LABELLED = re.compile(
     rf"(?:栋号|楼号|幢号|楼栋)[:是]?\s*{_BUILDING}\s*(?P<mark>,?)\s*"
-    rf"(?:单元号?[:是]?\s*{_ENTRANCE}\s*,?\s*)?(?:房号|室号|房间号|门牌)[:是]?\s*{_ROOM}"
+    rf"(?:单元号?[:是]?\s*{_ENTRANCE}\s*,?\s*)?(?:房号|房子|室号|房间号?|门牌号?)[:是]?\s*{_ROOM}"
     r"(?P<end>\s*室?)(?P<floor>)"
 )
 _ORDINAL = re.compile(rf"第(?=(?:\d|[{CN_NUMERAL}])+\s*(?:栋|幢|座|号楼|单元|门|室|层))")
@@ -161,9 +162,9 @@ def _room(match: re.Match[str], text: str) -> Room | None:
         return None
     if not mark and not match["entrance"] and not _enough_digits(raw, 3):
         return None
-    if match["end"].strip() == "户" and not (match["entrance"] or match["floor"]):
-        if not _enough_digits(raw, 4):  # 5栋120户 counts homes
-            return None
+    counts_homes = match["end"].strip() == "户" and not (match["entrance"] or match["floor"])
+    if counts_homes and not _enough_digits(raw, 4):  # 5栋120户
+        return None
     if mark == "号" and not match["entrance"] and not _enough_digits(raw, 3) and "室" not in whole:
         return None
     if not match["entrance"] and match["end"].strip() == "号" and not _enough_digits(raw, 3):
