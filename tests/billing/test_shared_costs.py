@@ -154,6 +154,7 @@ def test_the_weights_of_any_community_are_one_statement(light: World) -> None:
         statements.clear()
         assert weigh(session, cost)
         assert item.code == "light"
+    event.remove(light.database.engine, "before_cursor_execute", listen)
     assert len(statements) == 1
 
 
