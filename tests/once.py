@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from jinja2 import Environment
 
-KEY_READERS = ("wechatpayv3.core.load_private_key", "sandbox.pay.crypto.load_private_key")
+KEY_READER = "wechatpayv3.core.load_private_key"
 
 
 @contextmanager
 def private_keys_are_read_once() -> Iterator[None]:
     """Reading one checks its primes, which takes longer than most tests."""
     with pytest.MonkeyPatch.context() as patch:
-        for reader in KEY_READERS:
-            patch.setattr(reader, cache(resolve_name(reader)))
+        patch.setattr(KEY_READER, cache(resolve_name(KEY_READER)))
         yield
 
 

@@ -7,6 +7,7 @@ the last one too.
 
 import base64
 import binascii
+from functools import cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 
 
+@cache  # reading one proves its primes, which takes as long as twenty signatures
 def load_private_key(pem: str) -> RSAPrivateKey:
     """Read an unencrypted RSA private key; raises ValueError for any other kind."""
     key = load_pem_private_key(pem.encode(), password=None)
