@@ -53,6 +53,12 @@ _ABOUT_ROOM = frozenset({
     "bills.due", "bills.detail", "bills.history", "payments.history", "balance", "my_rooms",
     "bills.explain_change", "staff.arrears", "staff.collection",
 })  # fmt: skip
+_SENDING = re.compile(
+    r"(?:给|向|跟|对|和|叫|让)(?:全体|所有|全部|全小区|整个小区|大家|各位|每家|每户|M?B)的?(?:业主|住户|人|家)*的?"
+    r".{0,4}(?:发|推|说|讲|通知|告诉)|(?:通知|群发|发给|告诉|广播)(?:给)?(?:全体|所有|全部|全小区|大家|各位|每家|B)"
+)
+"""Staff who say so send something to many, whatever it is about."""
+
 _SELF = re.compile(r"我(?:家|的|自己|名下|住|那|这|爸|妈|就是)")
 
 
@@ -115,10 +121,14 @@ def _apply_roles(votes: dict[str, float], skeleton: str, *, staff: bool) -> None
     who wants to complain wants a person.
     """
     if staff:
+        if _SENDING.search(skeleton):
+            votes["staff.broadcast"] += votes.pop(OTHER)
         if ROOM in skeleton and not _SELF.search(skeleton):
             for name in _ABOUT_ROOM:
                 votes["staff.room"] += votes.pop(name)
         return
+    if ROOM in skeleton:  # whose home it is, is looked up; here it is the sender's
+        votes["bills.due"] += votes.pop("staff.room")
     for name in [name for name in votes if name.startswith(STAFF)]:
         votes[OTHER] += votes.pop(name)
     if _OTHERS.search(skeleton):
