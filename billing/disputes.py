@@ -72,7 +72,7 @@ def disputed_lines(session: Session, community_id: int, bill_ids: Collection[int
     return {row.bill_line_id for row in session.execute(query)}
 
 
-def _disputed() -> Select[tuple[int, int | None, int | None]]:
+def _disputed() -> Select[int, int | None, int | None]:
     return select(Ticket.community_id, Ticket.bill_id, Ticket.bill_line_id).where(
         Ticket.state == TicketState.OPEN, Ticket.bill_line_id.is_not(None)
     )

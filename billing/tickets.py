@@ -160,6 +160,13 @@ def list_tickets(
     return list(session.scalars(query.order_by(Ticket.id).limit(limit)))
 
 
+def list_of_follower(session: Session, follower_id: int, *, limit: int = 5) -> list[Ticket]:
+    """What a follower opened last, the latest first."""
+    query = select(Ticket).where(Ticket.follower_id == follower_id)
+    newest = query.order_by(Ticket.opened_at.desc(), Ticket.id.desc()).limit(limit)
+    return list(session.scalars(newest))
+
+
 def find_tickets(
     session: Session, keys: Collection[tuple[int, int]]
 ) -> dict[tuple[int, int], tuple[Ticket, str]]:
@@ -174,8 +181,11 @@ def find_tickets(
         .limit(1)
         .scalar_subquery()
     )
-    query = select(Ticket, opening).where(tuple_(Ticket.community_id, Ticket.id).in_(set(keys)))
-    rows = session.execute(query) if keys else []
+    if not keys:
+        return {}
+    rows = session.execute(
+        select(Ticket, opening).where(tuple_(Ticket.community_id, Ticket.id).in_(set(keys)))
+    )
     return {(ticket.community_id, ticket.id): (ticket, masked) for ticket, masked in rows}
 
 

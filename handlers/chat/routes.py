@@ -13,8 +13,10 @@ from handlers.chat import (
     bills,
     bind,
     delivered,
+    dispute,
     fapiao,
     help,
+    human,
     pay,
     payments,
     sign_in,
@@ -63,6 +65,7 @@ def answer_to(kind: QuestionKind) -> str:
 NOT_TEXT = "message.not_text"
 NOT_UNDERSTOOD = "message.not_understood"
 UNSURE = "message.unsure"
+MISUNDERSTOOD = "message.misunderstood"
 LEFT = "message.left"
 
 ANYONE, BOUND, STAFF = Audience.ANYONE, Audience.BOUND, Audience.STAFF
@@ -79,6 +82,8 @@ TABLE = (
     Route(yes_to(QuestionKind.FAPIAO), BOUND, fapiao.confirmed),
     Route(no_to(QuestionKind.FAPIAO), ANYONE, fapiao.left),
     Route(answer_to(QuestionKind.FAPIAO), BOUND, fapiao.answer),
+    Route(yes_to(QuestionKind.DISPUTE), BOUND, dispute.without_line),
+    Route(no_to(QuestionKind.DISPUTE), ANYONE, dispute.left),
     Route(Topic.DUE, BOUND, bills.due),
     Route(Topic.DETAIL, BOUND, bills.detail),
     Route(Topic.HISTORY, BOUND, bills.history),
@@ -92,10 +97,12 @@ TABLE = (
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, bind.unbind),
     Route(Topic.ROOMS, BOUND, bind.my_rooms),
-    Route(Topic.HUMAN, ANYONE, help.human),
+    Route(Topic.DISPUTE, BOUND, dispute.dispute),
+    Route(Topic.HUMAN, ANYONE, human.human),
     Route(Topic.HELP, ANYONE, help.menu),
     Route(UNSURE, ANYONE, help.unsure),
     Route(no_to(QuestionKind.MEANT), ANYONE, help.not_meant),
+    Route(MISUNDERSTOOD, ANYONE, help.not_meant),
     Route(LEFT, ANYONE, help.left),
     Route(NOT_TEXT, ANYONE, help.not_text),
     Route(NOT_UNDERSTOOD, ANYONE, help.not_understood),
@@ -105,6 +112,5 @@ ROUTES: Mapping[str, Route] = {route.name: route for route in TABLE}
 
 NEAREST: Mapping[str, Topic] = {
     "bills.explain_change": Topic.DETAIL,
-    "dispute": Topic.HUMAN,
 }
 """Intents without a handler of their own, and the topic that serves them best."""
