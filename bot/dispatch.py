@@ -229,7 +229,9 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
     question = chat.memory.question
     word = EDGES.sub("", text).lower()
     refusal = REFUSALS.get(word)
-    if word in OBJECTIONS or (refusal is Refusal.NOT_SO and question is None):
+    if word in OBJECTIONS:
+        return _objection(chat)
+    if question is None and refusal is Refusal.NOT_SO and chat.memory.said is not None:
         return _objection(chat)
     if question is None:
         return Wish(LEFT) if refusal in LEAVING else None
@@ -245,12 +247,12 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
     return None
 
 
-def _objection(chat: Chat) -> Wish | None:
-    """不是 to our guess, or 理解错了 after an answer to what was guessed."""
+def _objection(chat: Chat) -> Wish:
+    """理解错了, to our guess or to our answer; 不是 says it too of what was guessed."""
     question = chat.memory.question
     if question is not None and question.kind is QuestionKind.MEANT:
         return Wish(no_to(question.kind))
-    return Wish(MISUNDERSTOOD) if chat.memory.said else None
+    return Wish(MISUNDERSTOOD)
 
 
 def _read_sentence(chat: Chat, text: str) -> Wish:

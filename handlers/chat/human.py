@@ -21,6 +21,8 @@ from handlers.chat.story import is_bare, story
 from handlers.chat.topics import Topic
 
 COMMUNITIES_MAX = 5
+NUMBER_CHARACTERS_MAX = 16
+"""Who says more than this, or leaves a number of his own, wants more than ours."""
 
 
 class NumberWord(LabelEnum):
@@ -75,6 +77,8 @@ def asks_for_number(text: str) -> bool:
     >>> asks_for_number("物业电话多少"), asks_for_number("给我回个电话")
     (True, False)
     """
+    if len(text) > NUMBER_CHARACTERS_MAX or any(map(str.isdigit, text)):
+        return False
     wants_number = any(word.label in text for word in NumberWord)
     return wants_number and not any(word.label in text for word in CallWord)
 
