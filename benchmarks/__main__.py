@@ -10,6 +10,7 @@ from benchmarks import (
     imports,
     reconciliation,
     understand,
+    webhook,
 )
 
 MEASURES = {
@@ -19,6 +20,7 @@ MEASURES = {
     "imports": imports.measure,
     "callbacks": callbacks.measure,
     "reconciliation": reconciliation.measure,
+    "webhook": webhook.measure,
 }
 
 for name, measure in MEASURES.items():

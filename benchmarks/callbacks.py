@@ -10,21 +10,15 @@ import base64
 import http.client
 import json
 import multiprocessing
-import os
 import secrets
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import local
 from typing import Any
-from urllib.request import urlopen
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -34,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import select, text
 
 from benchmarks.paid_years import build_paid_years
+from benchmarks.served import free_port, served
 from billing.db import Database, connect
 from billing.merchants import MerchantAccount
 from billing.payment_tables import Payment
@@ -44,7 +39,6 @@ from bot.schema import migrate
 
 MERCHANT_ID = 1
 SENDERS = 32
-STARTS_WITHIN_S = 60
 WARM_UP = 50
 """Sent first and counted apart: a server that has just started connects and compiles its SQL."""
 
@@ -103,14 +97,16 @@ def measure(seconds: int = 5, rate: int = 100, payments: int = 20_000) -> dict[s
                 select(Payment.out_trade_no, Payment.amount).where(Payment.state == "waiting")
             ).all()
         urls = {"DATABASE_URL": engines.database_url, "REDIS_URL": engines.redis_url}
-        with _served(account, merchant.code, urls, Path(var)) as (port, pid):
+        port = free_port()
+        environment = _environment(account, merchant.code, port, Path(var)) | urls
+        with served(["bot", "serve"], environment, port) as server:
             path = f"/callbacks/wechat_pay/{merchant.code}"
             numbers = [(row.out_trade_no, row.amount.fen) for row in orders]
             context = multiprocessing.get_context("spawn")
             with context.Pool(1) as provider:
-                before = _cpu_seconds(pid)
+                before = server.cpu_seconds()
                 taken = provider.apply(_send_all, (account, numbers, port, path, rate))
-                used = _cpu_seconds(pid) - before
+                used = server.cpu_seconds() - before
         with database.transaction() as session:
             booked = session.scalar(
                 text("SELECT count(*) FROM payment WHERE state = 'confirmed' AND paid_at >= :now"),
@@ -133,45 +129,12 @@ def measure(seconds: int = 5, rate: int = 100, payments: int = 20_000) -> dict[s
     }
 
 
-@contextmanager
-def _served(
-    account: dict[str, Any], code: str, urls: dict[str, str], var: Path
-) -> Iterator[tuple[int, int]]:
-    """The service as it runs in production, on a free port."""
-    port = 20_000 + secrets.randbelow(20_000)
+def _environment(account: dict[str, Any], code: str, port: int, var: Path) -> dict[str, str]:
+    """Settings of the service as in production, collecting for the bench's merchant."""
     addresses = Addresses(f"http://127.0.0.1:{port}", "http://127.0.0.1:9")
     environment = product_environment(account, addresses, var)
     [keys] = json.loads(environment["WECHAT_PAY_MERCHANTS"]).values()
-    environment["WECHAT_PAY_MERCHANTS"] = json.dumps({code: keys})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bot", "serve"],
-        env={**os.environ, **environment, **urls},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + STARTS_WITHIN_S
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the service did not start")
-            time.sleep(0.2)
-        [worker] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        yield port, int(worker)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:  # loopback
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return environment | {"WECHAT_PAY_MERCHANTS": json.dumps({code: keys})}
 
 
 def _send_all(

@@ -10,7 +10,8 @@ from typing import Self
 
 from sqlalchemy import select
 
-from billing.bills import list_bills, list_lines
+from billing.bill_lines import list_lines
+from billing.bills import list_bills
 from billing.db import Database, connect
 from billing.property import Unit
 

@@ -13,7 +13,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import Adjustment, AdjustmentKind, AdjustmentState, BillShare
-from billing.bills import Bill, BillLine, BillState, LineKind, LineState, get_bills, list_lines
+from billing.bill_lines import LineState, list_lines
+from billing.bills import Bill, BillLine, BillState, LineKind, get_bills
 from billing.closing import first_open_day
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record

@@ -4,38 +4,37 @@ Rows are written once, when a run drafts them. Whether a bill is issued is the s
 chunk, so publishing rewrites no line. What is outstanding is a sum, never a stored figure.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
-    ScalarSelect,
     Select,
     SmallInteger,
     UniqueConstraint,
-    exists,
+    bindparam,
     func,
     select,
-    type_coerce,
 )
-from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.adjustment_tables import Adjustment, AdjustmentState, is_void
 from billing.bill_run_tables import BillRunChunk, ChunkState
-from billing.db import Base, CommunityId, LocalId, MoneyColumn
+from billing.db import Base, CommunityId, LocalId
 from billing.errors import NotFound
 from billing.labels import LabelEnum
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentAllocation
 from billing.period import EVERY_DAY, DayWindow, Period
-from billing.property import Subject, SubjectKind, Unit
+from billing.property import Unit
 from billing.sight import bill_within
-from billing.tariffs import ChargeItem, FeeKind
 
 
 class LineKind(LabelEnum):
@@ -156,34 +155,6 @@ class BillState:
         return max((today - self.due_on).days, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class LineState:
-    """A line of an issued bill, with what its charge is called and what was paid on it."""
-
-    id: int
-    bill_id: int
-    item_code: str
-    item_name: str
-    fee: FeeKind
-    subject_kind: SubjectKind
-    subject_code: str
-    period_from: date
-    period_to: date
-    kind: LineKind
-    amount: Money
-    discounted: Money
-    adjusted: Money
-    paid: Money
-    basis: dict[str, Any]
-
-    @property
-    def outstanding(self) -> Money:
-        """What is still owed on this line, fen; nothing on a discount: its charge owes less."""
-        if self.kind is LineKind.DISCOUNT:
-            return ZERO
-        return self.amount + self.discounted + self.adjusted - self.paid
-
-
 @cache  # putting it together takes longer than running it for one home
 def issued_bills() -> Select[Any]:
     """SELECT of issued bills that are not void, with what was adjusted and paid on them; narrow it
@@ -237,6 +208,18 @@ def _bill_states(session: Session, query: Select[Any]) -> list[BillState]:
     return [BillState(**row) for row in rows]
 
 
+@cache
+def _bills_of_homes(*, unpaid: bool) -> Select[Any]:
+    query = issued_bills().where(
+        Bill.community_id == bindparam("community_id"),
+        Bill.unit_id == func.any(bindparam("unit_ids", type_=ARRAY(BigInteger))),
+    )
+    if unpaid:
+        paid, adjusted = query.selected_columns.paid, query.selected_columns.adjusted
+        query = query.where(Bill.amount + adjusted > paid)
+    return query.order_by(BillRunChunk.due_on, Bill.period, Bill.id)
+
+
 def list_bills(
     session: Session,
     community_id: int,
@@ -246,8 +229,7 @@ def list_bills(
     """Every issued bill of these homes that charges for days within `seen`, oldest due date
     first.
     """
-    query = issued_bills().where(Bill.community_id == community_id, Bill.unit_id.in_(unit_ids))
-    return _bill_states(session, query if seen.is_open else query.where(bill_within(seen)))
+    return _list_bills(session, community_id, unit_ids, seen, unpaid=False)
 
 
 def list_unpaid(
@@ -257,8 +239,23 @@ def list_unpaid(
     seen: DayWindow = EVERY_DAY,
 ) -> list[BillState]:
     """Those of `list_bills` with something still owed."""
-    every = list_bills(session, community_id, unit_ids, seen)
-    return [bill for bill in every if bill.outstanding > ZERO]
+    return _list_bills(session, community_id, unit_ids, seen, unpaid=True)
+
+
+def _list_bills(
+    session: Session,
+    community_id: int,
+    unit_ids: Collection[int],
+    seen: DayWindow,
+    *,
+    unpaid: bool,
+) -> list[BillState]:
+    query = _bills_of_homes(unpaid=unpaid)
+    rows = session.execute(
+        query if seen.is_open else query.where(bill_within(seen)),
+        {"community_id": community_id, "unit_ids": list(unit_ids)},
+    )
+    return [BillState(*row) for row in rows]
 
 
 def find_bills(session: Session, community_id: int, bill_ids: Collection[int]) -> list[BillState]:
@@ -278,105 +275,3 @@ def get_bills(session: Session, community_id: int, bill_ids: Collection[int]) ->
     if len(found) != len(set(bill_ids)):
         raise NotFound(f"no issued bill among {sorted(bill_ids)} of community {community_id}")
     return found
-
-
-def adjusted_on(line: type[BillLine]) -> ScalarSelect[Any]:
-    """SQL: approved waivers and corrections of a line."""
-    return (
-        select(func.coalesce(func.sum(Adjustment.amount), 0))
-        .where(
-            Adjustment.community_id == line.community_id,
-            Adjustment.bill_line_id == line.id,
-            Adjustment.state == AdjustmentState.APPROVED,
-        )
-        .correlate(line)
-        .scalar_subquery()
-    )
-
-
-def paid_on(line: type[BillLine]) -> ScalarSelect[Any]:
-    """SQL: what payments paid on a line."""
-    return (
-        select(func.coalesce(func.sum(PaymentAllocation.amount), 0))
-        .where(
-            PaymentAllocation.community_id == line.community_id,
-            PaymentAllocation.bill_line_id == line.id,
-        )
-        .correlate(line)
-        .scalar_subquery()
-    )
-
-
-def discounted_on(line: type[BillLine]) -> ScalarSelect[Any]:
-    """SQL: what discounts take off a charge line, zero or negative.
-
-    A discount belongs to the first charge of its bill, subject and item whose days it shares.
-    Money is paid on charges only, so a bill is paid when what they owe less their discounts is.
-    """
-    discount, earlier = aliased(BillLine), aliased(BillLine)
-
-    def is_charge_of(charge: type[BillLine]) -> Any:
-        return (
-            (charge.community_id == discount.community_id)
-            & (charge.bill_id == discount.bill_id)
-            & (charge.subject_id == discount.subject_id)
-            & (charge.item_id == discount.item_id)
-            & (charge.kind == LineKind.CHARGE)
-            & (charge.period_from < discount.period_to)
-            & (charge.period_to > discount.period_from)
-        )
-
-    is_first = ~exists().where(is_charge_of(earlier), earlier.id < line.id).correlate(
-        line, discount
-    )
-    off = discount.amount + adjusted_on(discount)
-    return (
-        select(type_coerce(func.coalesce(func.sum(off), 0), MoneyColumn()))
-        .where(discount.kind == LineKind.DISCOUNT, is_charge_of(line), is_first)
-        .correlate(line)
-        .scalar_subquery()
-    )
-
-
-@cache
-def _lines() -> Any:
-    query: Any = (
-        select(
-            BillLine.id,
-            BillLine.bill_id,
-            ChargeItem.code.label("item_code"),
-            ChargeItem.name.label("item_name"),
-            ChargeItem.fee,
-            Subject.kind.label("subject_kind"),
-            Subject.code.label("subject_code"),
-            BillLine.period_from,
-            BillLine.period_to,
-            BillLine.kind,
-            BillLine.amount,
-            discounted_on(BillLine).label("discounted"),
-            adjusted_on(BillLine).label("adjusted"),
-            paid_on(BillLine).label("paid"),
-            BillLine.basis,
-        )
-        .join(
-            ChargeItem,
-            (ChargeItem.community_id == BillLine.community_id)
-            & (ChargeItem.id == BillLine.item_id),
-        )
-        .join(
-            Subject,
-            (Subject.community_id == BillLine.community_id) & (Subject.id == BillLine.subject_id),
-        )
-        .order_by(BillLine.bill_id, BillLine.id)
-    )
-    return query
-
-
-def list_lines(session: Session, community_id: int, bill_ids: Sequence[int]) -> list[LineState]:
-    """Lines of these bills, in the order they are printed and paid: bill, then line.
-
-    What is outstanding on them sums to what is outstanding on the bills.
-    """
-    query = _lines().where(BillLine.community_id == community_id, BillLine.bill_id.in_(bill_ids))
-    rows = session.execute(query).mappings()
-    return [LineState(**row) for row in rows]

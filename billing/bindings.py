@@ -6,7 +6,6 @@ stored.
 """
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -28,9 +27,8 @@ from billing.people import (
     Staff,
     first_day_seen,
 )
-from billing.period import DayWindow
 from billing.privacy import Vault
-from billing.property import Community, Unit
+from billing.property import Unit
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 10
@@ -53,19 +51,6 @@ class Redeemed(Enum):
     USED = "used"
     EXPIRED = "expired"
     LOCKED = "locked"
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """A home a follower may act for, and the days whose bills he sees."""
-
-    community_id: int
-    community_name: str
-    unit_id: int
-    room: str
-    role: ResidentRole
-    binding_id: int
-    seen: DayWindow
 
 
 def check_character(body: str) -> str:
@@ -340,26 +325,3 @@ def _record(session: Session, kind: FactKind, binding: Binding, now: datetime) -
         at=now,
         data={"follower_id": binding.follower_id},
     )
-
-
-def list_homes(session: Session, follower_id: int) -> list[Home]:
-    """Homes this follower may act for, in the order they were bound."""
-    rows = session.execute(
-        select(Binding, Unit.room, Community.name)
-        .join(Unit, (Unit.community_id == Binding.community_id) & (Unit.id == Binding.unit_id))
-        .join(Community, Community.id == Binding.community_id)
-        .where(Binding.follower_id == follower_id, Binding.state == BindingState.ACTIVE)
-        .order_by(Binding.decided_at, Binding.id)
-    )
-    return [
-        Home(
-            community_id=binding.community_id,
-            community_name=community_name,
-            unit_id=binding.unit_id,
-            room=room,
-            role=binding.role,
-            binding_id=binding.id,
-            seen=DayWindow(binding.sees_from, binding.sees_to),
-        )
-        for binding, room, community_name in rows
-    ]

@@ -8,15 +8,8 @@ from sqlalchemy import CTE, Insert, Select, exists, func, insert, literal, selec
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import is_void
-from billing.bills import (
-    Bill,
-    BillLine,
-    LineKind,
-    adjusted_on,
-    discounted_on,
-    list_unpaid,
-    paid_on,
-)
+from billing.bill_lines import adjusted_on, discounted_on, paid_on
+from billing.bills import Bill, BillLine, LineKind, list_unpaid
 from billing.booking import book
 from billing.closing import first_open_day
 from billing.facts import FactKind, mark_recorded

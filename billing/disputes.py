@@ -11,7 +11,8 @@ from collections.abc import Collection
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
-from billing.bills import BillLine, adjusted_on, discounted_on, paid_on
+from billing.bill_lines import adjusted_on, discounted_on, paid_on
+from billing.bills import BillLine
 from billing.db import id_array
 from billing.money import ZERO, Money
 from billing.ticket_tables import Ticket, TicketState

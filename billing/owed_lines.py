@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import is_void
+from billing.bill_lines import adjusted_on, discounted_on, paid_on
 from billing.bill_run_tables import BillRunChunk, ChunkState
-from billing.bills import Bill, BillLine, LineKind, adjusted_on, discounted_on, paid_on
+from billing.bills import Bill, BillLine, LineKind
 from billing.db import MoneyColumn
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentTarget

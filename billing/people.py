@@ -130,11 +130,6 @@ def get_staff(session: Session, login: str) -> Staff:
     return found
 
 
-def find_staff(session: Session, follower: Follower) -> Staff | None:
-    """The member of staff this follower is, if any."""
-    return session.scalar(select(Staff).where(Staff.follower_id == follower.id))
-
-
 def require_role(staff: Staff, community_id: int, roles: Collection[StaffRole]) -> None:
     """Refuse staff of another community, or whose role does not allow what is asked.
 

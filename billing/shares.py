@@ -8,15 +8,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import BillShare, BillVoid, ShareReason
-from billing.bills import (
-    BillLine,
-    BillState,
-    LineKind,
-    LineState,
-    get_bills,
-    list_bills,
-    list_lines,
-)
+from billing.bill_lines import LineState, list_lines
+from billing.bills import BillLine, BillState, LineKind, get_bills, list_bills
 from billing.errors import Conflict
 from billing.money import ZERO, Money, split
 from billing.payments import lock_home

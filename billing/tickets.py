@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
-from billing.bills import LineState
+from billing.bill_lines import LineState
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
 from billing.masking import mask_sentence

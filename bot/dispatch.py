@@ -14,8 +14,8 @@ from typing import Any
 
 import structlog
 
-from billing.bindings import list_homes, normalize_code, see_follower
-from billing.people import find_staff
+from billing.bindings import normalize_code
+from billing.homes import meet
 from bot.conversation import Conversations, TurnTaken
 from bot.learning import learn
 from bot.pushes import Transfer, presentable
@@ -25,6 +25,7 @@ from bot.understanding import (
     read_choice,
     read_fapiao,
     read_period,
+    read_reminder,
     read_room,
     understand,
 )
@@ -46,7 +47,6 @@ from handlers.chat.context import (
 from handlers.chat.routes import (
     LEFT,
     MISUNDERSTOOD,
-    NEAREST,
     NOT_TEXT,
     NOT_UNDERSTOOD,
     ROUTES,
@@ -136,16 +136,16 @@ class Dispatcher:
         """Answer inside one transaction; what was said is committed before it is sent."""
         now = self._services.clock()
         with self._services.database.transaction() as session:
-            follower = see_follower(session, push.openid, now)
+            person = meet(session, push.openid, now)
             chat = Chat(
                 session,
                 self._services,
-                follower,
-                list_homes(session, follower.id),
+                person.follower,
+                person.homes,
                 _chosen(push, memory),
                 memory,
                 now,
-                staff=find_staff(session, follower),
+                staff=person.staff,
             )
             if not push.is_event:
                 _note_message(chat)
@@ -256,25 +256,29 @@ def _objection(chat: Chat) -> Wish:
 
 
 def _read_sentence(chat: Chat, text: str) -> Wish:
+    if text in COMMANDS:
+        return Wish(COMMANDS[text], COMMANDS[text])
     understood = understand(text, today=chat.today, staff=chat.staff is not None)
     command = COMMANDS.get(EDGES.sub("", text.split()[0]))
     if command is None and _carries_code(text):
         command = Topic.BIND
     if command is not None:
         slots = {**understood.slots, **_read_places(text, chat.today)}
-        return Wish(command, command, slots | _read_more(command, text))
+        return Wish(command, command, slots | _read_more(command, text, chat.today))
     last = chat.memory.topic
     if last is not None and understood.follow_up is not None:
         return Wish(last, last, change(chat.memory.slots, understood.follow_up))
-    topic = TOPICS.get(understood.intent) or NEAREST.get(understood.intent)
+    topic = TOPICS.get(understood.intent)
     if topic is None:
         return Wish(NOT_UNDERSTOOD, guess=understood)
-    slots = {**understood.slots, **_read_more(topic, text)}
+    slots = {**understood.slots, **_read_more(topic, text, chat.today)}
     return Wish(UNSURE if understood.ask else topic, topic, slots, understood)
 
 
-def _read_more(topic: Topic, text: str) -> dict[str, str]:
+def _read_more(topic: Topic, text: str, today: date) -> dict[str, str]:
     """What only one topic needs, by a grammar of its own."""
+    if topic is Topic.REMINDERS:
+        return read_reminder(text, today)
     return read_fapiao(text) if topic is Topic.INVOICE else {}
 
 

@@ -1,11 +1,11 @@
 """The gate: tells WeChat's pushes from everything else, and seals the answers to them.
 
 One configured mode. In secure and compatible mode only the encrypted part of the body is read, and
-only `msg_signature` counts; in plain mode `signature` does. JSON pushes are refused: the account's
-data format must be XML.
+only `msg_signature` counts; in plain mode `signature` does. A push in JSON is answered in JSON.
 Rules: developers.weixin.qq.com/doc/service/guide/dev/push/ (接入概述, 消息加解密).
 """
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from datetime import datetime
 from wechatpy.messages import BaseMessage
 
 from bot.crypto import CannotOpen, MessageCipher, sign, signature_fits
-from bot.pushes import Malformed, encrypted_part, read_message
+from bot.pushes import Malformed, encrypted_part, is_json, read_message
 from bot.settings import Settings
 
 AGE_SECONDS_MAX = 300
@@ -37,10 +37,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A verified push, and the key its answer must be sealed with; None in plain mode."""
+    """A verified push, the key its answer must be sealed with (None in plain mode), and whether it
+    came as JSON.
+    """
 
     message: BaseMessage
     key: bytes | None
+    is_json: bool
 
 
 class Gate:
@@ -76,27 +79,38 @@ class Gate:
             text = body.decode()
             if self._plain:
                 self.admit_check(args.get("signature", ""), timestamp, nonce)
-                return Received(read_message(text), None)
+                return Received(read_message(text), None, is_json(text))
             sealed = encrypted_part(text)
             signature = args.get("msg_signature", "")
             if not signature_fits(signature, self._token, timestamp, nonce, sealed):
                 raise Refused(403, "forged", "bad signature")
             opened = self._cipher.open(sealed)
-            return Received(read_message(opened.message), opened.key)
+            return Received(read_message(opened.message), opened.key, is_json(text))
         except CannotOpen as error:
             raise Refused(403, "forged", "cannot decrypt") from error
         except (Malformed, UnicodeDecodeError) as error:
             raise Refused(400, "malformed", "unreadable message") from error
 
-    def seal(self, xml: str, key: bytes, now: datetime) -> str:
-        """The answer as WeChat wants it: encrypted with the key of the push, and signed."""
+    def seal(self, answer: str, received: Received, now: datetime) -> str:
+        """The answer as WeChat wants it: encrypted with the key of the push, signed, in its form;
+        as it is in plain mode.
+        """
+        if received.key is None:
+            return answer
         timestamp, nonce = str(int(now.timestamp())), secrets.token_hex(8)
-        encrypt = self._cipher.seal(xml, key, secrets.token_bytes(16))
+        encrypt = self._cipher.seal(answer, received.key, secrets.token_bytes(16))
+        signature = sign(self._token, timestamp, nonce, encrypt)
+        if received.is_json:
+            return json.dumps(
+                {
+                    "Encrypt": encrypt,
+                    "MsgSignature": signature,
+                    "TimeStamp": int(timestamp),
+                    "Nonce": nonce,
+                }
+            )
         return SEALED_REPLY.format(
-            encrypt=encrypt,
-            signature=sign(self._token, timestamp, nonce, encrypt),
-            timestamp=timestamp,
-            nonce=nonce,
+            encrypt=encrypt, signature=signature, timestamp=timestamp, nonce=nonce
         )
 
 

@@ -1,11 +1,13 @@
-"""From WeChat's XML to a `Push`, and from an answer back to XML.
+"""From WeChat's XML or JSON to a `Push`, and from an answer back to the same form.
 
-wechatpy's classes read and write the XML; this module fences what they stumble over (1.8.18):
-control characters and JSON bodies (ExpatError), a missing or empty MsgType (KeyError,
+An account chooses its data format; what a push looks like says which one it is. wechatpy's classes
+read and write XML, so JSON is turned into it on the way in; this module fences what they stumble
+over (1.8.18): control characters (ExpatError), a missing or empty MsgType (KeyError,
 AttributeError), nested elements where text belongs, `]]>` in a reply, which would end its CDATA.
 """
 
 import hashlib
+import json
 import re
 from datetime import datetime
 from xml.parsers.expat import ExpatError
@@ -17,8 +19,8 @@ from wechatpy.replies import TextReply, TransferCustomerServiceReply
 
 from handlers.chat.context import REPLY_BYTES_MAX, Push
 
-UNREADABLE = (ExpatError, KeyError, AttributeError, TypeError, ValueError)
-"""What xmltodict and wechatpy raise on XML that is no message."""
+UNREADABLE = (ExpatError, KeyError, AttributeError, TypeError, ValueError, RecursionError)
+"""What xmltodict, json and wechatpy raise on what is no message."""
 
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters XML 1.0 does not allow."""
@@ -41,14 +43,19 @@ class Malformed(Exception):
     """The body is no message we can read."""
 
 
+def is_json(body: str) -> bool:
+    """Whether a push is JSON rather than XML."""
+    return body.lstrip()[:1] == "{"
+
+
 def encrypted_part(body: str) -> str:
     """The `Encrypt` element of a sealed push; nothing else of the body is looked at.
 
     Raises:
-        Malformed: not XML, or no such element.
+        Malformed: neither XML nor JSON, or no such element.
     """
     try:
-        part = xmltodict.parse(body)["xml"]["Encrypt"]
+        part = (json.loads(body) if is_json(body) else xmltodict.parse(body)["xml"])["Encrypt"]
     except UNREADABLE:
         raise Malformed("no Encrypt element") from None
     if not isinstance(part, str):
@@ -56,13 +63,14 @@ def encrypted_part(body: str) -> str:
     return part
 
 
-def read_message(xml: str) -> BaseMessage:
-    """The message in this XML, as wechatpy's class of its kind.
+def read_message(body: str) -> BaseMessage:
+    """The message in this XML or JSON, as wechatpy's class of its kind.
 
     Raises:
-        Malformed: not XML, or without sender, receiver or kind.
+        Malformed: neither, or without sender, receiver or kind.
     """
     try:
+        xml = xmltodict.unparse({"xml": json.loads(body)}) if is_json(body) else body
         message = parse_message(NOT_IN_XML.sub("", xml))
     except UNREADABLE:
         raise Malformed("not a message") from None
@@ -114,6 +122,20 @@ def reply_xml(message: BaseMessage, text: str, now: datetime) -> str:
     if isinstance(text, Transfer):
         return str(TransferCustomerServiceReply(**envelope).render())
     return str(TextReply(content=_cdata(text), **envelope).render())
+
+
+def reply_json(message: BaseMessage, text: str, now: datetime) -> str:
+    """The same to a push in JSON."""
+    envelope = {
+        "ToUserName": _word(message, "FromUserName"),
+        "FromUserName": _word(message, "ToUserName"),
+        "CreateTime": int(now.timestamp()),
+    }
+    if isinstance(text, Transfer):
+        said = {"MsgType": TransferCustomerServiceReply.type}
+    else:
+        said = {"MsgType": "text", "Content": text}
+    return json.dumps(envelope | said, ensure_ascii=False)
 
 
 def presentable(text: str) -> str:

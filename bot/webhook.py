@@ -29,7 +29,7 @@ from bot.answering import (
 from bot.conversation import Conversations
 from bot.dispatch import Dispatcher, awaited
 from bot.gate import Gate, Refused
-from bot.pushes import push_of, repeat_key, reply_xml
+from bot.pushes import push_of, repeat_key, reply_json, reply_xml
 from bot.settings import Settings
 from handlers.chat.context import Push
 from handlers.services import Services
@@ -156,9 +156,9 @@ def door(
         pushes.labels(answered.outcome).inc()
         if not answered.text:
             return Response(ACKNOWLEDGED, content_type="text/plain")
-        xml = reply_xml(received.message, answered.text, now)
-        sealed = gate.seal(xml, received.key, now) if received.key else xml
-        return Response(sealed, content_type="application/xml; charset=utf-8")
+        form, write = ("json", reply_json) if received.is_json else ("xml", reply_xml)
+        sealed = gate.seal(write(received.message, answered.text, now), received, now)
+        return Response(sealed, content_type=f"application/{form}; charset=utf-8")
 
     @blueprint.errorhandler(Refused)
     def refused(error: Refused) -> Response:

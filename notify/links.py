@@ -5,6 +5,7 @@ decided when the page is opened.
 """
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -48,9 +49,14 @@ class Links:
         """Token naming a bill."""
         return self._sign("b", ref.community_id, ref.bill_id)
 
-    def home_url(self, ref: HomeRef) -> str:
-        """Page of a home: what is owed, with the form to pay it."""
-        return f"{self.base_url}/o/home/{self.home_token(ref)}"
+    def home_url(self, ref: HomeRef, **wanted: str) -> str:
+        """Page of a home: what is owed, with the form to pay it.
+
+        Args:
+            wanted: how the form begins: `period`, months as in a sentence's slot, `amount` in yuan.
+        """
+        query = f"?{urlencode(wanted)}" if wanted else ""
+        return f"{self.base_url}/o/home/{self.home_token(ref)}{query}"
 
     def bill_url(self, ref: BillRef) -> str:
         """Page of one bill with every line and its arithmetic."""

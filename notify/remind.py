@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRunChunk, ChunkState
-from billing.business_day import business_date
+from billing.business_day import BEIJING, business_date
 from billing.disputes import disputed_amounts
 from billing.sight import sees_bill
 from notify.catalog import NOTICES, NoticeKind
@@ -58,19 +58,26 @@ WRITE_REMINDERS = text(
          AND disputed.bill_id = unpaid.id
         WHERE unpaid.outstanding > 0
     ),
-    told AS (
-        SELECT owed.*, follower.id AS follower_id
+    reached AS (
+        SELECT owed.*, follower.id AS follower_id, chosen.hour,
+               owed.kind = 'due_soon' AND coalesce(chosen.is_off, false) AS is_off,
+               coalesce(chosen.paused_until > CAST(:today AS date), false) AS is_paused
         FROM owed
         JOIN binding ON binding.community_id = owed.community_id
          AND binding.unit_id = owed.unit_id AND binding.state = 'active' AND {SEEN}
         JOIN follower ON follower.id = binding.follower_id AND follower.unfollowed_at IS NULL
+        LEFT JOIN notice_preference chosen ON chosen.follower_id = follower.id
         WHERE NOT owed.is_disputed
     ),
+    told AS (SELECT * FROM reached WHERE NOT is_off AND NOT is_paused),
     written AS (
         INSERT INTO notice (community_id, follower_id, kind, fact_key, unit_id, ref_id, data, state,
                             created_at, not_before, expires_at)
         SELECT community_id, follower_id, kind, 'bill:' || id || ':' || code, unit_id, id,
-               jsonb_build_object('on', CAST(:today AS text)), 'queued', :now, :not_before,
+               jsonb_build_object('on', CAST(:today AS text)), 'queued', :now,
+               greatest(:not_before, (CAST(CAST(:not_before AS timestamptz) AT TIME ZONE :zone
+                                      AS date) + make_interval(hours => hour::int))
+                                     AT TIME ZONE :zone),
                expires_at
         FROM told
         ORDER BY id, follower_id
@@ -83,9 +90,10 @@ WRITE_REMINDERS = text(
         (SELECT count(DISTINCT (community_id, follower_id, kind)) FROM written) AS merged_into,
         (SELECT count(*) FROM owed WHERE is_disputed) AS disputed,
         (SELECT count(*) FROM owed WHERE NOT is_disputed AND NOT EXISTS (
-            SELECT 1 FROM told
-            WHERE told.community_id = owed.community_id AND told.id = owed.id
+            SELECT 1 FROM reached
+            WHERE reached.community_id = owed.community_id AND reached.id = owed.id
         )) AS nobody_bound,
+        (SELECT count(*) FROM reached WHERE is_off OR is_paused) AS not_wanted,
         (SELECT count(*) FROM told) - (SELECT count(*) FROM written) AS already_told
     """  # noqa: S608  # constant text
 )
@@ -93,13 +101,16 @@ WRITE_REMINDERS = text(
 
 @dataclass(frozen=True, slots=True)
 class RemindSummary:
-    """What one walk did. `due` and `overdue` count notices, `nobody_bound` and `disputed` bills."""
+    """What one walk did. `due` and `overdue` count notices, `nobody_bound` and `disputed` bills,
+    `not_wanted` who switched reminders off or paused them.
+    """
 
     due: int
     overdue: int
     merged_into: int
     disputed: int
     nobody_bound: int
+    not_wanted: int
     already_told: int
 
     def as_json(self) -> dict[str, Any]:
@@ -107,6 +118,7 @@ class RemindSummary:
         reasons = {
             "disputed": self.disputed,
             "nobody_bound": self.nobody_bound,
+            "not_wanted": self.not_wanted,
             "already_told": self.already_told,
         }
         return {
@@ -145,6 +157,7 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
             "today": today.isoformat(),
             "now": now,
             "not_before": next_allowed(now),
+            "zone": BEIJING.key,
         },
     ).one()
     return RemindSummary(**row._mapping)

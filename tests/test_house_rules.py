@@ -237,6 +237,7 @@ def test_growing_tables_are_led_by_their_community() -> None:
         "follower",
         "heard",
         "merchant_account",
+        "notice_preference",
         "provider_order",
         "reconciliation",
         "staff",

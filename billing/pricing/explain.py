@@ -93,7 +93,7 @@ def _is_one(duration: Duration, divisor: int) -> bool:
 
 def _tiered(basis: TieredBasis) -> str:
     charge = basis.charge
-    terms = [f"{_number(units)} × {_yuan(price)}元" for units, price in charge.pieces]
+    terms = [f"{show_number(units)} × {_yuan(price)}元" for units, price in charge.pieces]
     terms += [f"{_yuan(flat)}元" for flat in charge.flats if flat]
     share = _share(basis.share)
     total = " + ".join(terms)
@@ -180,7 +180,17 @@ def _yuan(value: Decimal) -> str:
     return f"{whole}.{decimals.ljust(2, '0')}"
 
 
-def _number(value: Fraction) -> str:
+def show_yuan(value: Decimal) -> str:
+    """A price or a sum: `2.80元`."""
+    return f"{_yuan(value)}元"
+
+
+def show_area(value: Decimal) -> str:
+    """An area: `98.50㎡`."""
+    return f"{plain(value)}㎡"
+
+
+def show_number(value: Fraction) -> str:
     """A plain decimal where the number has one, else a fraction such as `5220/31`."""
     rest, digits = value.denominator, 0
     for prime in (2, 5):

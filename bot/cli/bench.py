@@ -8,6 +8,7 @@ from benchmarks import callbacks as callbacks_bench
 from benchmarks import imports as imports_bench
 from benchmarks import reconciliation as reconciliation_bench
 from benchmarks import understand as understand_bench
+from benchmarks import webhook as webhook_bench
 from bot.cli.installation import print_json
 
 
@@ -60,3 +61,11 @@ def callbacks(seconds: int, rate: int, payments: int) -> None:
 def reconciliation(rows: int) -> None:
     """Compare a day's statement with the books, against COPY of its rows."""
     print_json(reconciliation_bench.measure(rows))
+
+
+@bench.command()
+@click.option("--seconds", type=click.IntRange(1, 300), default=5)
+@click.option("--households", type=click.IntRange(10, 1_000_000), default=2_000)
+def webhook(seconds: int, households: int) -> None:
+    """Owners asking for their bills, against a server that only decrypts and encrypts."""
+    print_json(webhook_bench.measure(seconds, households))

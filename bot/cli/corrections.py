@@ -13,7 +13,8 @@ from billing.adjustments import (
     request_adjustment,
     reverse_adjustment,
 )
-from billing.bills import BillState, LineState, list_bills, list_lines
+from billing.bill_lines import LineState, list_lines
+from billing.bills import BillState, list_bills
 from billing.closing import close_period, trial_balance
 from billing.money import ZERO, Money
 from billing.people import get_staff

@@ -9,6 +9,7 @@
 
 from bot.understanding.fapiao import read_fapiao
 from bot.understanding.follow_up import change, read_choice
+from bot.understanding.reminders import read_reminder
 from bot.understanding.utterance import (
     ACTING,
     Understanding,
@@ -26,6 +27,7 @@ __all__ = [
     "read_choice",
     "read_fapiao",
     "read_period",
+    "read_reminder",
     "read_room",
     "understand",
 ]

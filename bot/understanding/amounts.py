@@ -11,7 +11,10 @@ from decimal import Decimal
 from bot.understanding.context import is_denied, is_usual
 from bot.understanding.numerals import CN_DIGIT, CN_NUMERAL, read_number
 
-_NUM = rf"(?:\d[\d,]*(?:\.\d+)?|[{CN_NUMERAL}])(?:[{CN_NUMERAL}]|[kw](?![a-z])|\d+(?:\.\d+)?)*"
+_NUM = (
+    rf"(?:\d(?:[\d,]*\d)?(?:\.\d+)?|[{CN_NUMERAL}])(?:[{CN_NUMERAL}]|[kw](?![a-z])|\d+(?:\.\d+)?)*"
+    rf"(?:(?<=[{CN_NUMERAL}])点[{CN_DIGIT}]{{1,3}}(?![{CN_NUMERAL}分钟半刻]))?"
+)
 _BEFORE = rf"(?<![\d.{CN_NUMERAL}a-z])"
 _COUNTED = "个月号日天栋次平吨度方立辆户小年季楼层单"
 _YUAN = r"(?:块钱|元钱|块|元|圆|人民币|rmb|cny|大洋|蚊)"
@@ -19,7 +22,7 @@ _SMALL = rf"(?:\d{{1,2}}|[{CN_DIGIT}])"
 
 _MONEY = re.compile(
     rf"{_BEFORE}(?P<sign>¥|rmb|人民币)?\s*(?P<yuan>{_NUM})\s*(?P<more>[多来几余好])?"
-    rf"(?:(?<=.)(?P<unit>{_YUAN})"
+    rf"(?:(?<=.) ?(?P<unit>{_YUAN})"
     rf"(?:(?P<half>半)(?![年个月天])|零?(?P<jiao>{_SMALL})(?:毛|角)(?:零?(?P<jfen>{_SMALL})分?)?"
     rf"|零?(?P<fen>{_SMALL})分|(?P<tail>零?(?!一[^一二三四五六七八九]){_SMALL}{{1,2}})(?![\d.{_COUNTED}]))?)?"
     rf"(?:钱|整|正)*"
@@ -27,14 +30,14 @@ _MONEY = re.compile(
 _JIAO = re.compile(
     rf"{_BEFORE}(?<![块元圆])(?P<jiao>{_SMALL})(?:毛|角)(?:零?(?P<jfen>{_SMALL})分?)?(?:钱)?(?!形|落|度)"
 )
-_FEN = re.compile(rf"{_BEFORE}(?<![块元圆毛角])(?P<fen>{_SMALL})分(?:钱|$|(?=[,。的]))")
+_FEN = re.compile(rf"{_BEFORE}(?<![块元圆毛角点时])(?P<fen>{_SMALL})分(?:钱|$|(?=[,。的]))")
 
 _APPROX_BEFORE = re.compile(
-    r"(?:大概|大约|约|差不多|将近|接近|近|(?<!尽)快|不到|没到|至少|最多|起码|估计|可能|几乎|小|大几|好几|几|数|上|多则|少则|顶多|约莫|大致|左右)"
+    r"(?:大概|大约|约|差不多|将近|接近|近|(?<!尽)快|不到|没到|至少|最多|起码|估计|可能|几乎|小|大几|好几|几|数|(?<![单面表网机头])上|多则|少则|顶多|约莫|大致|左右)"
     r"(?:有|是|要|得|到|收)?\s*$"
 )
 _APPROX_AFTER = re.compile(
-    r"\s*(?:多|来(?!交|付)|几|余(?!额)|左右|上下|出头|以内|以下|好几|的样子|不到|上下|这样子|吧左右|大概|差不多)"
+    r"\s*(?:\+|多|来(?!交|付)|几|余(?!额)|左右|上下|出头|以内|以下|好几|的样子|不到|上下|这样子|吧左右|大概|差不多)"
 )
 _RANGE_AFTER = re.compile(rf"\s*(?:到|至|-|~|、|或者?|还是)\s*[¥]?{_NUM}")
 _RANGE_BEFORE = re.compile(rf"{_NUM}{_YUAN}?\s*(?:到|至|-|~|、|或者?|还是)\s*[¥]?$")
@@ -42,7 +45,9 @@ _FOREIGN = re.compile(
     r"\s*(?:美元|美金|美刀|刀|欧元|欧|英镑|港币|港元|港纸|日元|日币|韩元|台币|新台币|澳元|加元|卢布|泰铢"
     r"|usd|hkd|eur|jpy|gbp|dollar|euro|澳门)"
 )
-_FOREIGN_SIGN = re.compile(r"(?:us|hk|nt)?[$€£]\s*$|(?:usd|hkd|eur|美金|美元|港币)\s*$")
+_FOREIGN_SIGN = re.compile(
+    r"(?:us|hk|nt)?[$€£]\s*$|(?:usd|hkd|eur|美金|美元|港币|台币|澳门币|葡币|日元|日币|韩元|欧元|英镑|澳元)\s*$"
+)
 _UNIT = (
     r"(?:平方米|平方|平米|平|m2|度电?|吨水?|立方米?|立方|方|个月|月|年|天|日|小时|辆|户|季度"
     r"|个季度|车位|人)"
@@ -57,10 +62,13 @@ _MEASURE = re.compile(
     r"|级|家|栏|幅|起(?!交)|下|半|些|样|边|直|共|般|定|旦|会|块儿|趟|圈|段|回|瓶|车|桶|期|代|单|次|[a-z]|[-/:]\d|\.\d)"
 )
 _TOGETHER = re.compile(r"(?:一块)(?=儿|交|付|结|算|弄|给|去|来|转|缴|办|查|看|发|都)")
+_NUMBER_OF = re.compile(
+    r"(?:尾号|卡号|编号|户号|单号|流水号|工号|车牌号?|验证码|电话|手机号?)[是为:]?\s*$"
+)
 _RHETORIC = re.compile(r"\s*(?:钱)?(?:都|也)(?:没|不|别|休)")
 _BARE_BEFORE = re.compile(
     r"(?:费|账|单|额|款|钱|金|摊|交|付|充值|充|存|转|打|扣|收|欠|退|补|花|要|是|了|我|才|到|成|共|给|还|冲|预存|抵|剩|用|超过|大于|满|过"
-    r"|先|电|水|气|暖|这|那|个|显示|写|变|怎么|为什么|就|结清|合计|总|叫|催|出|起|者)\s*:?$"
+    r"|先|电|水|气|暖|这|那|个|显示|写|变|突然|竟然|居然|飙到|干到|怎么|为什么|就|结清|合计|总|叫|催|出|起|者)\s*:?$"
 )
 _BARE_AFTER = re.compile(
     r"\s*(?:这个?数|的?(?:物业|停车|水费|电费|燃气费|暖气费|公摊|垃圾费|账单|费用)|是(?:哪|什么|怎么)|怎么(?:来|算)|哪来|以上)"
@@ -107,7 +115,11 @@ def _is_money(match: re.Match[str], text: str, *, bare: bool) -> bool:
     """Whether a number is a sum at all: it has a unit, or stands where only money can."""
     groups = match.groupdict()
     before, end = text[: match.start()], match.end()
-    if before.endswith(("第", "/", ":", "-")) or _RHETORIC.match(text, end):
+    if (
+        before.endswith(("第", "/", ":", "-"))
+        or _NUMBER_OF.search(before)
+        or _RHETORIC.match(text, end)
+    ):
         return False
     if "yuan" not in groups:
         return True

@@ -13,7 +13,7 @@ _BUILDING_RANGE = re.compile(
     rf"(?<![\d{CN_NUMERAL}])(?P<a>{_N})\s*{_MARK}?\s*(?:到|至|-|~)\s*(?P<b>{_N})\s*{_MARK}"
 )
 _BUILDINGS = re.compile(
-    rf"(?<![\d{CN_NUMERAL}a-z])(?:{_N}\s*{_MARK}?\s*(?:、|,|和|与|跟|及|还有)\s*)*{_N}\s*{_MARK}(?!\s*\d{{2,4}}(?!\d|月|日|号|年|点))"
+    rf"(?<![\d{CN_NUMERAL}a-z])(?:{_N}\s*(?:{_MARK}?\s*(?:、|,|和|与|跟|及|还有)|{_MARK})\s*)*{_N}\s*{_MARK}(?!\s*\d{{2,4}}(?!\d|月|日|号|年|点))"
 )
 _OVERDUE = re.compile(r"欠费|逾期|欠|没交|未交|没有交|拖着|不交的|催费|没给钱|还没付")
 _PARKING = re.compile(

@@ -16,9 +16,10 @@ KEPT_HEAD = 160
 KEPT_TAIL = 160
 """Longer messages keep their beginning and their end: the wish is at either."""
 
+_YUE = re.compile(r"(?<=\d) ?yue(?:fen)?(?![a-z])")
 _SPACE = re.compile(r"[ _]+")
 _LONE = re.compile(r"(?<![^ ])([\u4e00-\u9fff]) (?=[\u4e00-\u9fff](?: |$))")
-_STUTTER = re.compile(r"([\u4e00-\u9fff])\1{2,}")
+_STUTTER = re.compile(r"([\u4e00-\u9fff])(?<![零〇一二三四五六七八九])\1{2,}")
 _DOUBLED = re.compile(r"([我你这那帮就先想要给])\1+")
 _PARTICLE = re.compile("[嗯呃啊呀哦噢喔唉哎诶欸哟噻嘞嘅㗎喇囉啰啦喽咯嘛呗]+")
 _REPEATED = re.compile(r"([,。!?.~、…])[,。!?.~、…]+")
@@ -29,10 +30,10 @@ def clean(text: str) -> str:
     """`text` without form: NFKC, simplified, lower case, single spaces, nothing invisible."""
     if len(text) > KEPT_HEAD + KEPT_TAIL:
         text = f"{text[:KEPT_HEAD]} {text[-KEPT_TAIL:]}"
-    text = "".join(map(_plain, unicodedata.normalize("NFKC", text)))
+    text = "".join(map(_plain, unicodedata.normalize("NFKC", text.replace("○", "〇"))))
     text = _to_simplified().convert(text).lower()
     text = _SPACE.sub(" ", text).strip()
-    return _LONE.sub(r"\1", text)
+    return _LONE.sub(r"\1", _YUE.sub("月", text))
 
 
 def standardize(text: str) -> str:

@@ -49,6 +49,11 @@ def read_number(text: str) -> Decimal | None:
         text = text.replace(",", "")
     if _PLAIN.fullmatch(text):
         return Decimal(text)
+    whole, point, decimals = text.partition("点")
+    if point:
+        left = read_number(whole)
+        digits = "".join(str(_DIGITS.get(ch, "x")) for ch in decimals)
+        return left + Decimal(f"0.{digits}") if left is not None and digits.isdecimal() else None
     if len(text) > 1 and all(ch in _DIGITS or ch.isdigit() for ch in text):
         return Decimal("".join(str(_DIGITS.get(ch, ch)) for ch in text))
     return _read_positional(text.replace("廿", "二十").replace("卅", "三十"))

@@ -33,7 +33,7 @@ _YEAR_NUMBER = (
     rf"(?:20\d\d|[{CN_DIGIT}]{{4}}|[12]\d|[一二][{CN_DIGIT}]"
     r"|两千[零〇]?二十[一二三四五六七八九]?)年度?"
 )
-_YEAR = rf"(?:(?P<year>{_YEAR_WORD}|{_YEAR_NUMBER})的?\s*)?"
+_YEAR = rf"(?:(?P<year>{_YEAR_WORD}|{_YEAR_NUMBER})的?(?:那个?)?\s*)?"
 _NOT_MONTH = rf"(?<![\d{CN_NUMERAL}第几历])(?<!\d\.)"
 _PER_MONTH = (
     r"(?!一月(?:多少|几|要|得|收|是多|交一|一交|一付|\d|[一两三四五六七八九]百))"
@@ -43,7 +43,7 @@ _TO = r"\s*(?:到|至|-|~|—|、|和|与|跟|及|,)\s*"
 _RANGE_TO = r"\s*(?:份)?\s*(?:一直)?\s*(?:到|至|-|~|—)\s*"
 
 _FULL_DATE = re.compile(
-    r"(?<![\d-])(?P<y>20\d\d)\s*[-/.年]\s*(?P<m>\d{1,2})\s*[-/.月]\s*\d{1,2}[日号]?(?![\d-])"
+    r"(?<![\d-])(?P<y>20\d\d)\s*[-/.年]\s*(?P<m>\d{1,2})\s*[-/.月]\s*\d{1,2}[日号]?(?![\d月-])"
 )
 _YEAR_MONTH = re.compile(
     r"(?<![\d.])(?P<y>20\d\d)[-/.](?P<m>1[0-2]|0?[1-9])(?![\d元块/]|-\d{1,2}(?!\d)|\.\d)"
@@ -65,7 +65,7 @@ _LISTED = re.compile(
     rf"{_YEAR}{_NOT_MONTH}(?P<list>(?:{_M}(?:月份?)?\s*[、,和与跟及]\s*)+{_M}|[一二三四五六七八九]{{2,4}}(?=月|[两三四]个月)|十十一|十一十二)(?:月份?|[两三四]个月)"
 )
 _MONTH = re.compile(
-    rf"{_YEAR}{_NOT_MONTH}{_PER_MONTH}(?P<m>{_M})月(?:份(?!额))?(?:底|初|末|中旬|上旬|下旬)?"
+    rf"{_YEAR}{_NOT_MONTH}{_PER_MONTH}(?P<m>{_M}) ?月(?:份(?!额))?(?:底|初|末|中旬|上旬|下旬)?"
     rf"(?:(?:\d{{1,2}}|[{CN_NUMERAL}]{{1,3}})[日号]|(?<=月)\d{{1,2}}(?![\d元块.月]))?"
 )
 _RELATIVE = re.compile(
@@ -75,7 +75,7 @@ _RELATIVE = re.compile(
 _RELATIVE_PAIR = re.compile(r"(?P<back>上)(?:个月)?(?:和|跟|、)?(?P<now>这)(?:两个)?月")
 _QUARTER = re.compile(
     rf"{_YEAR}(?:(?P<back>上+)(?:一?个|一)?季度?|(?P<now>这个?|本|当前?|当)季度?|(?P<next>下+)(?:一?个|一)?季度?"
-    rf"|(?:第|头)?(?P<n>[1-4一二三四首])(?:个)?季度?(?!节)|(?:年|-)?q(?P<q>[1-4])(?!\d))"
+    rf"|(?:第|头)?(?P<n>[1-4一二三四首])(?:(?<=[第头].)个)?季度?(?!节)|(?:年|-)?q(?P<q>[1-4])(?!\d))"
 )
 _QUARTERS = re.compile(
     rf"{_YEAR}(?:前(?P<n>[二两三23])个?季度?|(?P<a>[一二三])(?P<b>[二三四])季度)"
@@ -88,16 +88,17 @@ _YEAR_ONLY = re.compile(
     r"(?!底|末|初|前|后|纪|代|轻|龄|多|了|来|同期|同月|这个时候|这时候|冬天|夏天|春节|过年|\d)"
 )
 _BARE_YEAR = re.compile(
-    r"(?<![\d.,/-])(?P<y>20[12]\d)(?=$|\s*(?:的|账单|全年|年度|和|到|至|-))(?!-\d\d?-)"
+    r"(?<![\d.,/-])(?P<y>20[12]\d)(?=$|\s*(?:的|账单|全年|年度|和|到|至|-))(?!-\d\d?(?!\d))"
 )
 _NOW = re.compile(
     r"(?:份|以来|起|开始)?\s*(?:一直)?(?:到|至|-|~)\s*(?:现在|今天?|目前|眼下|当前|今日|今)"
     r"(?!年)|(?:份)?以来"
 )
 _JOIN = re.compile(
-    r"\s*(?:份|的)?\s*(?P<word>一直到|到|至|-|~|、|和|与|跟|及|还有|以及|,|)\s*(?:从)?"
+    r"\s*(?:份|的)?\s*(?P<word>一直到|到|至|-|~|、|和|与|跟|及|还有|以及|,)\s*(?:从)?|份?"
 )
 _AHEAD = re.compile(r"提前|预交|预存|下个?月|接下来|即将")
+_FINANCIAL = str.maketrans("壹贰叁肆伍陆柒捌玖拾", "一二三四五六七八九十")
 _LUNAR = re.compile(r"(?:农历|阴历|旧历)\S{1,3}月|腊月|正月|冬月|闰\S月")
 _COMPARED_BEFORE = re.compile(
     r"(?:比|较|比起|相比|对比|高于|低于|超过|不如|多过|过)(?:我自己家|我自己|我家|自己家?|起|照|于|之|了)?$"
@@ -110,6 +111,7 @@ _LIVED = re.compile(r"(?:住|用|交|租|干|开|买|等|过)[了过]?(?:快|有
 
 def find_periods(text: str, today: date) -> list[PeriodMention]:
     """Every period in cleaned text, in order; ranges and adjacent months are one mention."""
+    text = text.translate(_FINANCIAL)
     masked = _LUNAR.sub(lambda m: "\ue000" * len(m.group()), text)
     calendar = Calendar(today, ahead=bool(_AHEAD.search(text)))
     found: list[PeriodMention] = []
@@ -131,8 +133,27 @@ def choose_period(mentions: list[PeriodMention], text: str) -> str | None:
     """
     asked = [m for m in mentions if not is_denied(text, m.start) and not _is_compared(text, m)]
     current = [m for m in asked if not is_recalled(text, m.end)] or asked
+    current = with_year_apart(current)
     names = {str(mention.span) for mention in current}
     return names.pop() if len(names) == 1 else None
+
+
+def with_year_apart(mentions: list[PeriodMention]) -> list[PeriodMention]:
+    """12月账单 去年的那个: a month and its year said apart are one period; 三月到五月…这三个月 are
+    the three months that were named.
+    """
+    if len(mentions) != 2:
+        return mentions
+    years = [m for m in mentions if isinstance(m.span, Year)]
+    months = [m for m in mentions if not m.span.fixed and m.span.first == m.span.last]
+    if len(years) == len(months) == 1:
+        index = years[0].span.first + months[0].span.first % 12
+        return [PeriodMention(months[0].start, months[0].end, Span(index, index))]
+    named = mentions[0]
+    lengths = [m.span.last - m.span.first for m in mentions]
+    if lengths[0] == lengths[1] > 0 and not isinstance(named.span, Year):
+        return [named]
+    return mentions
 
 
 def _is_compared(text: str, mention: PeriodMention) -> bool:
@@ -262,7 +283,8 @@ def _read_year_start(match: Match, calendar: Calendar) -> Span:
 
 def _read_year(match: Match, calendar: Calendar) -> Year | None:
     year = calendar.named_year(match["year"])
-    if year is None or _LIVED.search(match.string[: match.start()]):
+    is_word = match["year"] in YEAR_WORDS
+    if year is None or (not is_word and _LIVED.search(match.string[: match.start()])):
         return None
     return year_at(year)
 
@@ -300,7 +322,7 @@ def _joined(mentions: list[PeriodMention], text: str, calendar: Calendar) -> lis
     for mention in mentions:
         if result:
             word = _JOIN.fullmatch(text, result[-1].end, mention.start)
-            span = word and _range(result[-1].span, mention.span, word["word"])
+            span = word and _range(result[-1].span, mention.span, word["word"] or "")
             if span:
                 result[-1] = PeriodMention(result[-1].start, mention.end, span)
                 continue

@@ -11,24 +11,24 @@ from dataclasses import dataclass, replace
 from bot.understanding.numerals import CN_NUMERAL, read_int
 
 _N = rf"(?:\d+|[{CN_NUMERAL}])(?:\d|[{CN_NUMERAL}])*"
-_GAP = r"[\s,、.的那个嗯额就是]*"
+_GAP = r"[\s,、.的那个嗯额就是里面()]*"
 _DASH = r"\s*(?:-+|/|杠|横杠|一杠|_)\s*"
 _BUILDING = rf"(?P<building>[a-z](?!\d)|[a-z]?\d{{1,3}}[a-z]?|[{CN_NUMERAL}]{{1,4}})"
 _BUILDING_MARK = (
     r"(?P<mark>号楼|号院|栋楼|幢楼|座楼|#楼|栋|幢|座|号|#|懂|动|洞|冻|董|东(?=.{1,3}单元)"
     r"|楼(?=.{1,4}(?:单元|门)))"
 )
-_ENTRANCE = r"(?P<entrance>\d{1,2}|[a-z]|[一二三四五六七八九十两壹贰叁肆伍]{1,3})"
-_ENTRANCE_MARK = r"(?:单元|单园|单员|单远|单原|丹元|担元|门|号门|梯口)"
+_ENTRANCE = r"(?P<entrance>\d{1,2}|[a-z]|[一二三四五六七八九十两幺壹贰叁肆伍]{1,3})"
+_ENTRANCE_MARK = r"(?:单元|单园|单员|单远|单原|单圆|丹元|担元|门|号门|梯口)"
 _FLOOR = rf"(?:(?P<floor>{_N})\s*(?:层|楼)\s*)?"
 _ROOM = r"(?P<room>\d{1,5}(?:[a-z](?![a-z]))?|[" + CN_NUMERAL + r"]{1,7})"
 _NOT_ROOM = (
     r"(?!\d|(?!["
     + CN_NUMERAL
-    + r"]{1,2}月)["
+    + r"]{1,2}(?:月|季))["
     + CN_NUMERAL
-    + r"]|\s*(?:栋|幢|座|号楼|单元|层|块|元|圆|度|吨|方|平|月|年|日|天|点|时"
-    r"|(?<!\d{4})户|个|次|家|人|折|%|分|期|弄|路|米|岁|毛|万|楼)|[-/.]\s*\d|#|\.\d|年)"
+    + r"]|\s*(?:栋|幢|座|号楼|单元|层|块|元|圆|度|吨|方|平|月|季度|年|日|天"
+    r"|点|时|个|次|家|人|折|%|分|期|弄|路|米|岁|毛|万|楼)|[-/.]\s*\d|#|\.\d|年)"
 )
 _BEFORE = rf"(?<![\d{CN_NUMERAL}a-z#/.第-])"
 _LANE_DATE = r"(?<!月)"
@@ -50,6 +50,12 @@ _REVERSED = re.compile(
     rf"(?<![\d-])(?P<room>\d{{3,4}})(?P<end>室|房|号房)?[\s,在]*{_BUILDING}\s*(?P<mark>号楼|栋|幢|座|#)"
     rf"(?:{_GAP}{_ENTRANCE}\s*{_ENTRANCE_MARK})?(?!{_GAP}\d)(?P<floor>)"
 )
+_LABELLED = re.compile(
+    rf"(?:栋号|楼号|幢号|楼栋)[:是]?\s*{_BUILDING}\s*(?P<mark>,?)\s*"
+    rf"(?:单元号?[:是]?\s*{_ENTRANCE}\s*,?\s*)?(?:房号|房子|室号|房间号?|门牌号?)[:是]?\s*{_ROOM}"
+    r"(?P<end>\s*室?)(?P<floor>)"
+)
+_ORDINAL = re.compile(rf"第(?=(?:\d|[{CN_NUMERAL}])+\s*(?:栋|幢|座|号楼|单元|门|室|层))")
 _MORE = re.compile(
     rf"\s*(?:和|与|跟|及|、|,|/|或者?|还是|以及|还有|到|至|~)\s*(?:{_N})(?=\s*(?:室|房|$|[,。的两都也这]))"
 )
@@ -91,8 +97,9 @@ class RoomMention:
 
 def find_rooms(text: str) -> list[RoomMention]:
     """Every full address in cleaned text, in order, parking bays and dates left out."""
+    text = _ORDINAL.sub(" ", text)
     found: list[RoomMention] = []
-    for pattern in (_MARKED, _DASHED, _SPACED, _REVERSED):
+    for pattern in (_LABELLED, _MARKED, _DASHED, _SPACED, _REVERSED):
         for match in pattern.finditer(text):
             room = _room(match, text)
             if room and not any(m.start < match.end() and match.start() < m.end for m in found):
@@ -154,6 +161,9 @@ def _room(match: re.Match[str], text: str) -> Room | None:
     if _PARKING_BEFORE.search(text[: match.start()]):
         return None
     if not mark and not match["entrance"] and not _enough_digits(raw, 3):
+        return None
+    counts_homes = match["end"].strip() == "户" and not (match["entrance"] or match["floor"])
+    if counts_homes and not _enough_digits(raw, 4):  # 5栋120户
         return None
     if mark == "号" and not match["entrance"] and not _enough_digits(raw, 3) and "室" not in whole:
         return None

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from billing.bindings import Home
+from billing.homes import Home
 from billing.prepayments import balance, list_auto_deduction
 from billing.tariffs import list_tariffs
 from handlers.chat.context import Chat, Reply, ref_of

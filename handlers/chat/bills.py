@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from billing.bills import BillState, LineState, list_bills, list_lines
-from billing.bindings import Home
+from billing.bill_lines import LineState, list_lines
+from billing.bills import BillState, list_bills, list_unpaid
 from billing.business_day import business_date
 from billing.disputes import disputed_lines
+from billing.homes import Home
 from billing.money import ZERO, Money
 from billing.payments import list_confirmed
 from handlers.chat.context import Chat, Reply, ref_of
-from handlers.chat.scope import homes_meant, months_meant, one_home, which_home
+from handlers.chat.scope import fees_meant, homes_meant, months_meant, one_home, which_home
 from notify.links import BillRef
 
 HISTORY_BILLS_MAX = 6
@@ -50,7 +51,8 @@ def due(chat: Chat) -> Reply:
     if len(homes) > 1:
         return several_homes(chat, homes)
     home, months = homes[0], months_meant(chat)
-    every = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
+    listed = list_bills if months else list_unpaid
+    every = listed(chat.session, home.community_id, [home.unit_id], home.seen)
     unpaid = [bill for bill in every if bill.outstanding > ZERO]
     asked = [bill for bill in every if bill.period in months] if months else unpaid
     return chat.say_list(
@@ -78,8 +80,7 @@ def several_homes(chat: Chat, homes: Sequence[Home]) -> Reply:
 
 def home_due(chat: Chat, home: Home) -> HomeDue:
     """Unpaid bills of a home with the link to pay them."""
-    bills = list_bills(chat.session, home.community_id, [home.unit_id], home.seen)
-    unpaid = [bill for bill in bills if bill.outstanding > ZERO]
+    unpaid = list_unpaid(chat.session, home.community_id, [home.unit_id], home.seen)
     return HomeDue(home, chat.services.links.home_url(ref_of(home)), unpaid)
 
 
@@ -132,8 +133,7 @@ def _history_url(chat: Chat, home: Home) -> str:
 
 def _lines_asked_for(chat: Chat, lines: list[LineState]) -> list[LineState]:
     """The lines of the fees a sentence names; all of them when it names none, or none of these."""
-    said = chat.slots.get("fee")
-    fees = [said] if isinstance(said, str) else said or []
+    fees = fees_meant(chat)
     return [line for line in lines if line.fee in fees] or lines
 
 

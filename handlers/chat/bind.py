@@ -5,14 +5,13 @@ import unicodedata
 
 from billing.bindings import (
     CODE_LENGTH,
-    Home,
     count_requests,
     end_binding,
-    list_homes,
     normalize_code,
     redeem_code,
     request_binding,
 )
+from billing.homes import Home, list_homes
 from billing.property import find_units
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
 from handlers.chat.scope import homes_meant, which_home

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from billing.bindings import Home
 from billing.business_day import business_date
+from billing.homes import Home
 from billing.labels import LabelEnum
 from billing.people import Follower, Staff
 from handlers.chat.topics import Topic

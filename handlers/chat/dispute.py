@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from billing.bills import LineKind, LineState, list_bills, list_lines
-from billing.bindings import Home
+from billing.bill_lines import LineState, list_lines
+from billing.bills import LineKind, list_bills
+from billing.homes import Home
 from billing.money import ZERO
 from billing.period import Period
 from billing.property import Community

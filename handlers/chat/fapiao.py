@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from billing.bindings import Home
 from billing.errors import Conflict, InvalidInput
 from billing.fapiao import (
     Uninvoiced,
@@ -19,6 +18,7 @@ from billing.fapiao import (
 )
 from billing.fapiao_papers import FapiaoTitle, read_title
 from billing.fapiao_tables import TitleKind
+from billing.homes import Home
 from billing.money import ZERO
 from billing.privacy import Vault
 from billing.tax_numbers import read_tax_number

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from billing.bindings import Home
+from billing.homes import Home
 from billing.labels import LabelEnum
 from billing.property import Community
 from billing.service_desk import is_open, next_opening

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.bindings import Home
 from billing.business_day import business_date
+from billing.homes import Home
 from billing.money import Money
 from billing.payments import list_confirmed
 from billing.period import Period

@@ -12,6 +12,7 @@ from handlers.chat import (
     balance,
     bills,
     bind,
+    changes,
     delivered,
     dispute,
     fapiao,
@@ -19,6 +20,7 @@ from handlers.chat import (
     human,
     pay,
     payments,
+    reminders,
     sign_in,
     tariff,
     welcome,
@@ -86,6 +88,7 @@ TABLE = (
     Route(no_to(QuestionKind.DISPUTE), ANYONE, dispute.left),
     Route(Topic.DUE, BOUND, bills.due),
     Route(Topic.DETAIL, BOUND, bills.detail),
+    Route(Topic.EXPLAIN, BOUND, changes.explain),
     Route(Topic.HISTORY, BOUND, bills.history),
     Route(Topic.PAY, BOUND, pay.pay),
     Route(Topic.PAYMENTS, BOUND, payments.history),
@@ -94,6 +97,7 @@ TABLE = (
     Route(Topic.BALANCE, BOUND, balance.show),
     Route(Topic.AUTOPAY, BOUND, balance.autopay),
     Route(Topic.TARIFF, BOUND, tariff.tariff),
+    Route(Topic.REMINDERS, BOUND, reminders.settings),
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, bind.unbind),
     Route(Topic.ROOMS, BOUND, bind.my_rooms),
@@ -109,8 +113,3 @@ TABLE = (
 )
 
 ROUTES: Mapping[str, Route] = {route.name: route for route in TABLE}
-
-NEAREST: Mapping[str, Topic] = {
-    "bills.explain_change": Topic.DETAIL,
-}
-"""Intents without a handler of their own, and the topic that serves them best."""

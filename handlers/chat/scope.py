@@ -1,14 +1,12 @@
 """Which of the follower's homes and which months a sentence is about (pure)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from billing.bindings import Home
-from billing.period import Period
+from billing.homes import Home
 from handlers.chat.context import Chat, Reply, ref_of
+from handlers.months import Months, read_months
 
 HOMES_OFFERED_MAX = 10
-QUARTER_MONTHS = {"Q1": ("01", "03"), "Q2": ("04", "06"), "Q3": ("07", "09"), "Q4": ("10", "12")}
 
 
 def same_room(room: str, said: str) -> bool:
@@ -43,34 +41,13 @@ def one_home(chat: Chat) -> Home | None:
     return next((home for home in meant if ref_of(home) == chat.memory.home), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Months:
-    """A range of months, both ends included, as `YYYY-MM`."""
-
-    first: str
-    last: str
-
-    def __contains__(self, period: Period) -> bool:
-        return self.first <= str(period) <= self.last
+def fees_meant(chat: Chat) -> list[str]:
+    """Codes of the fees a sentence names; none when it names none."""
+    said = chat.slots.get("fee")
+    return [said] if isinstance(said, str) else list(said or [])
 
 
 def months_meant(chat: Chat) -> Months | None:
     """The months a sentence names, or None when it names none."""
     said = chat.slots.get("period")
     return read_months(said) if said else None
-
-
-def read_months(said: str) -> Months:
-    """Read a period slot: a month, a quarter, a year, or a range of months.
-
-    >>> read_months("2026-Q3"), read_months("2025")
-    (Months(first='2026-07', last='2026-09'), Months(first='2025-01', last='2025-12'))
-    """
-    first, _, last = said.partition("/")
-    if last:
-        return Months(first, last)
-    year, _, part = said.partition("-")
-    if part in QUARTER_MONTHS:
-        begin, end = QUARTER_MONTHS[part]
-        return Months(f"{year}-{begin}", f"{year}-{end}")
-    return Months(said, said) if part else Months(f"{year}-01", f"{year}-12")

@@ -12,6 +12,7 @@ class Topic(LabelEnum):
 
     DUE = "bills.due", "账单"
     DETAIL = "bills.detail", "明细"
+    EXPLAIN = "bills.explain_change", "费用变化"
     HISTORY = "bills.history", "历史账单"
     PAY = "pay", "缴费"
     PAYMENTS = "payments.history", "缴费记录"
@@ -20,6 +21,7 @@ class Topic(LabelEnum):
     BALANCE = "balance", "余额"
     AUTOPAY = "autopay", "自动抵扣"
     TARIFF = "tariff", "收费标准"
+    REMINDERS = "reminders", "提醒设置"
     BIND = "bind", "绑定"
     UNBIND = "unbind", "解绑"
     ROOMS = "my_rooms", "我的房屋"

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.bindings import list_homes
+from billing.homes import list_homes
 from billing.lookups import TRIES_MAX, LookedUp, look_up_home, read_digits, read_room_parts
 from billing.people import Follower
 from billing.property import Community

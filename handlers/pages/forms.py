@@ -10,11 +10,12 @@ from billing.merchants import Provider
 from billing.money import Money
 from billing.payment_channels import Place
 from billing.payments import new_out_trade_no
-from handlers.pages.choice import PREPAID_MAX, total_owed
+from handlers.months import Months, find_months
+from handlers.pages.choice import PREPAID_MAX, read_amount, total_owed
 from handlers.pages.places import here
 from handlers.pages.qr import qr_image
 from handlers.pages.queries import Visit
-from handlers.pages.refusals import Objection
+from handlers.pages.refusals import Objected, Objection
 from handlers.pages.tokens import order_token
 from handlers.pages.viewer import Viewer
 from handlers.services import Services
@@ -46,11 +47,17 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class PayForm:
-    """What a payment form shows. Without `ways` it shows only where else one can pay."""
+    """What a payment form shows. Without `ways` it shows only where else one can pay.
+
+    Attributes:
+        owed: on the bills that are chosen.
+        amount: what the form offers to pay, at most that.
+    """
 
     home_token: str
     order: str
     choices: list[Choice]
+    owed: Money
     amount: Money
     objection: Objection | None
     ways: list[Way]
@@ -66,6 +73,23 @@ class Attempt:
     chosen_ids: Collection[int] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How the form begins, as the link said."""
+
+    months: Months | None = None
+    amount: Money | None = None
+
+
+def read_wanted(period: str, amount: str) -> Wanted:
+    """What a link says; nothing of what cannot be read."""
+    try:
+        yuan = read_amount(amount)
+    except Objected:
+        yuan = None
+    return Wanted(find_months(period), yuan)
+
+
 def pay_form(
     session: Session,
     services: Services,
@@ -73,13 +97,22 @@ def pay_form(
     viewer: Viewer,
     unpaid: Sequence[BillState],
     attempt: Attempt | None = None,
+    begins: Wanted = Wanted(),  # it never changes
 ) -> PayForm:
-    """The form to pay these bills, or without bills to prepay, with a fresh order number."""
+    """The form to pay these bills, or without bills to prepay, with a fresh order number.
+
+    Args:
+        begins: what is chosen at first, where the viewer sees the bills; of months of which nothing
+            is owed, everything.
+    """
     wanted = {bill.id for bill in unpaid}
+    if begins.months is not None and visit.bound:
+        wanted = {bill.id for bill in unpaid if bill.period in begins.months} or wanted
     if attempt is not None and visit.bound:
         # What was chosen stays chosen; if nothing of it is owed any more, everything is offered.
         wanted = wanted.intersection(attempt.chosen_ids) or wanted
     ways = offered_ways(services, session, visit.community.id, here())
+    owed = total_owed([one for one in unpaid if one.id in wanted])
     return PayForm(
         home_token=services.links.home_token(visit.ref),
         order=order_token(new_out_trade_no(), viewer.name, visit.ref),
@@ -91,7 +124,8 @@ def pay_form(
             )
             for one in unpaid
         ],
-        amount=total_owed([one for one in unpaid if one.id in wanted]),
+        owed=owed,
+        amount=owed if begins.amount is None else min(begins.amount, owed),
         objection=attempt.objection if attempt else None,
         ways=ways,
         elsewhere=find_elsewhere(session, services, visit, ways),

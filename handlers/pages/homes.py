@@ -2,21 +2,22 @@
 
 from dataclasses import dataclass
 
-from flask import redirect, render_template, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.bank_accounts import transfer_instructions
-from billing.bills import BillState, get_bills, list_lines, list_unpaid
-from billing.bindings import Home, list_homes
+from billing.bill_lines import list_lines
+from billing.bills import BillState, get_bills, list_unpaid
 from billing.errors import NotFound
+from billing.homes import Home, list_homes
 from billing.money import Money
 from billing.payment_channels import Place
 from billing.people import Follower
 from billing.prepayments import balance
 from handlers.pages.choice import total_owed
-from handlers.pages.forms import Attempt, find_elsewhere, pay_form
+from handlers.pages.forms import Attempt, Wanted, find_elsewhere, pay_form, read_wanted
 from handlers.pages.places import here
 from handlers.pages.queries import (
     list_payments_of_bill,
@@ -67,7 +68,9 @@ def home(services: Services, token: str) -> ResponseReturnValue:
     if is_unknown_phone(services):
         return redirect(url_for("pages.scan", token=token))
     openid = require_viewer(services)
-    return show_home(services, Viewer(openid, openid), services.links.read_home(token))
+    begins = read_wanted(request.args.get("period", ""), request.args.get("amount", ""))
+    ref = services.links.read_home(token)
+    return show_home(services, Viewer(openid, openid), ref, begins=begins)
 
 
 def is_unknown_phone(services: Services) -> bool:
@@ -78,7 +81,11 @@ def is_unknown_phone(services: Services) -> bool:
 
 
 def show_home(
-    services: Services, viewer: Viewer, ref: HomeRef | None, attempt: Attempt | None = None
+    services: Services,
+    viewer: Viewer,
+    ref: HomeRef | None,
+    attempt: Attempt | None = None,
+    begins: Wanted = Wanted(),  # noqa: B008  # it never changes
 ) -> str:
     """A home's page, or for a stranger the page to pay for it; again after a refused attempt.
 
@@ -91,7 +98,9 @@ def show_home(
         unpaid = list_unpaid(session, visit.unit.community_id, [visit.unit.id], visit.seen)
         lines = list_lines(session, visit.unit.community_id, [bill.id for bill in unpaid])
         running = list_running(session, visit, now)
-        form = pay_form(session, services, visit, viewer, unpaid, attempt) if unpaid else None
+        form = (
+            pay_form(session, services, visit, viewer, unpaid, attempt, begins) if unpaid else None
+        )
         has_prepaid = balance(session, visit.unit.community_id, visit.unit.id)
     own = [one for one in running if ordered_it(one, visit.follower_id)]
     return render_template(

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.bills import Bill, BillLine, find_bills, list_bills
-from billing.bindings import list_homes
+from billing.homes import list_homes
 from billing.merchants import MerchantAccount
 from billing.money import ZERO, Money
 from billing.payment_tables import (

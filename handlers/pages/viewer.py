@@ -29,7 +29,7 @@ OAUTH_STATES_MAX = 4
 ORDERS_REMEMBERED_MAX = 8
 """Payments a browser remembers having ordered."""
 
-QUERY = frozenset({"amount", "community"})
+QUERY = frozenset({"amount", "community", "period"})
 """What our own links say behind the path."""
 
 OPENID, SINCE, STATES, BACK = "openid", "since", "oauth", "back"

@@ -5,7 +5,8 @@ arrives.
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from billing.bills import BillState, LineState, list_bills, list_lines, list_unpaid
+from billing.bill_lines import LineState, list_lines
+from billing.bills import BillState, list_bills, list_unpaid
 from billing.bindings import see_follower
 from billing.channels.base import ProviderAnswer, ProviderState
 from billing.checks import run_checks

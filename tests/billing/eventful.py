@@ -18,9 +18,10 @@ from billing.adjustment_tables import (
 from billing.adjustments import approve_adjustment, request_adjustment, reverse_adjustment
 from billing.bank_reference import reference_of
 from billing.bill_issue import issue_chunk
+from billing.bill_lines import list_lines
 from billing.bill_run import run_bills
 from billing.bill_run_tables import BillRun, BillRunChunk, ChunkState, RunKind
-from billing.bills import Bill, BillLine, LineKind, list_lines
+from billing.bills import Bill, BillLine, LineKind
 from billing.bindings import see_follower
 from billing.channels.base import RefundAnswer, RefundState
 from billing.closing import close_period

@@ -43,6 +43,7 @@ class Line:
     item: str = "property"
     days: tuple[date, date] = NOVEMBER
     source: int = 0
+    basis: dict[str, Any] | None = None
 
 
 def at(day: date) -> datetime:
@@ -111,7 +112,7 @@ def _draft(
                 period_from=line.days[0],
                 period_to=line.days[1],
                 amount=amount,
-                basis=_basis(amount),
+                basis=line.basis or _basis(amount),
             )
         )
         session.flush()  # lines are paid in the order they were written

@@ -17,7 +17,7 @@ from billing.adjustments import (
     request_adjustment,
     reverse_adjustment,
 )
-from billing.bills import LineState
+from billing.bill_lines import LineState
 from billing.closing import close_period
 from billing.db import Database
 from billing.errors import Conflict, InvalidInput, NotFound

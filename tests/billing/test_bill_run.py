@@ -11,8 +11,9 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from billing import bill_run
+from billing.bill_lines import list_lines
 from billing.bill_run import RunSummary, one_run_at_a_time, run_bills
-from billing.bills import list_bills, list_lines
+from billing.bills import list_bills
 from billing.db import Database
 from billing.money import Money
 from billing.period import Period

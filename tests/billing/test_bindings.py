@@ -13,7 +13,6 @@ from billing.bindings import (
     Redeemed,
     decide_binding,
     issue_code,
-    list_homes,
     new_code,
     normalize_code,
     redeem_code,
@@ -22,6 +21,7 @@ from billing.bindings import (
 )
 from billing.errors import Conflict
 from billing.facts import Fact, FactKind
+from billing.homes import list_homes
 from billing.people import Binding, ResidentRole, Staff
 from billing.privacy import Vault
 from tests.conftest import NOW, World

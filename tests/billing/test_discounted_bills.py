@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from billing.adjustment_tables import AdjustmentKind
 from billing.adjustments import request_adjustment
-from billing.bills import BillLine, LineKind, get_bills, list_lines
+from billing.bill_lines import list_lines
+from billing.bills import BillLine, LineKind, get_bills
 from billing.errors import InvalidInput
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentAllocation

@@ -17,7 +17,6 @@ from billing.bindings import (
     Redeemed,
     decide_binding,
     issue_code,
-    list_homes,
     redeem_code,
     request_binding,
     see_follower,
@@ -25,6 +24,7 @@ from billing.bindings import (
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.handovers import HandedOver, hand_over
+from billing.homes import list_homes
 from billing.late_fee_bills import issue_late_fees
 from billing.late_fee_policy import set_policy
 from billing.late_fee_tables import LateFeeCap

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import AdjustmentKind, AdjustmentState, AfterVoid
+from billing.bill_lines import list_lines
 from billing.bill_run_tables import BillRun, RunKind
-from billing.bills import Bill, BillLine, LineKind, get_bills, list_bills, list_lines
+from billing.bills import Bill, BillLine, LineKind, get_bills, list_bills
 from billing.bindings import see_follower
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from billing.bill_issue import issue_chunk
-from billing.bills import Bill, get_bills, list_lines, list_unpaid
+from billing.bill_lines import list_lines
+from billing.bills import Bill, get_bills, list_unpaid
 from billing.db import Database
 from billing.deduction import BOOK_DEDUCTIONS, Deducted, deduct_chunk, deduct_home
 from billing.errors import NotFound

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from billing.bills import LineState, find_bills, list_lines, list_unpaid
+from billing.bill_lines import LineState, list_lines
+from billing.bills import find_bills, list_unpaid
 from billing.bindings import see_follower
 from billing.db import Database
 from billing.disputes import disputed_amounts, disputed_lines

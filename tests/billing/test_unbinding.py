@@ -6,11 +6,11 @@ from billing.bindings import (
     count_requests,
     decide_binding,
     end_binding,
-    list_homes,
     request_binding,
     see_follower,
 )
 from billing.errors import NotFound
+from billing.homes import list_homes
 from billing.people import Binding, BindingState
 from billing.property import find_units
 from tests.conftest import NOW, World

@@ -1,5 +1,6 @@
 """The door: what is let in, what is turned away, and that every answer comes once and in time."""
 
+import json
 import secrets
 import threading
 import time
@@ -27,6 +28,7 @@ from tests.phone import (
     PREVIOUS_AES_KEY,
     TOKEN,
     Phone,
+    decrypt,
     encrypt,
     message_xml,
     settings_for,
@@ -241,6 +243,47 @@ def test_a_body_that_cannot_be_read_is_malformed(the_door: Door, body: str | byt
 
 @pytest.mark.parametrize("inner", ["", "{}", "<xml/>", "<xml><MsgType>text</MsgType></xml>"])
 def test_a_sealed_text_that_is_no_message_is_malformed(the_door: Door, inner: str) -> None:
+    assert the_door.post(**the_door.sealed(inner)).status_code == 400
+    assert the_door.counted("malformed") == 1
+
+
+JSON_HELLO = {
+    "ToUserName": ACCOUNT,
+    "FromUserName": "o-zhang",
+    "CreateTime": 1790000000,
+    "MsgType": "text",
+    "Content": "账单 <&]]> \u0007",
+    "MsgId": 24000000000000099,
+}
+
+
+def test_a_push_in_json_is_answered_in_json(the_door: Door) -> None:
+    push = the_door.sealed(json.dumps(JSON_HELLO))
+    inner = push["body"].split("<Encrypt>")[1].split("</Encrypt>")[0]
+    body = json.dumps({"ToUserName": ACCOUNT, "Encrypt": inner})
+    response = the_door.post(**push | {"body": body})
+    assert response.status_code == 200
+    sealed = response.get_json()
+    assert sealed["MsgSignature"] == signed(
+        TOKEN, str(sealed["TimeStamp"]), sealed["Nonce"], sealed["Encrypt"]
+    )
+    answer = json.loads(decrypt(sealed["Encrypt"]))
+    assert (answer["ToUserName"], answer["FromUserName"]) == ("o-zhang", ACCOUNT)
+    assert (answer["MsgType"], answer["Content"]) == ("text", "heard 账单 <&]]>")
+
+
+def test_plain_mode_takes_json_too(make_door: Callable[..., Door]) -> None:
+    plain = make_door(WECHAT_MODE="plain")
+    response = plain.post(**plain.plain(json.dumps(JSON_HELLO)))
+    assert response.get_json()["Content"]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    ["{", "[" * 40_000, '{"a": ' * 6_000, "[]", '{"MsgType": {"a": 1}}', '{"MsgType": ["text"]}',
+     '{"FromUserName": "o", "ToUserName": "g", "MsgType": 7, "a b": 1}'],
+)  # fmt: skip
+def test_json_that_is_no_message_is_malformed(the_door: Door, inner: str) -> None:
     assert the_door.post(**the_door.sealed(inner)).status_code == 400
     assert the_door.counted("malformed") == 1
 

@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from billing.bills import LineState, list_lines, list_unpaid
+from billing.bill_lines import LineState, list_lines
+from billing.bills import list_unpaid
 from billing.money import Money
 from billing.people import Follower, Staff, get_staff
 from billing.privacy import Vault
@@ -139,7 +140,7 @@ def test_staff_read_of_a_ticket_at_once_without_personal_data(
     [shown] = town.wechat.shown
     assert shown.openid == liu.openid
     for ticket in opened:
-        assert f"编号 {ticket.id}" in shown.text
+        assert f"工单号 {ticket.id}" in shown.text
     assert f"{first.item_name}不对，找【电话】" in shown.text
     assert "1380000" not in shown.text
 
@@ -166,7 +167,7 @@ def test_an_answer_is_told_in_the_chat_also_when_it_is_closed(
     town.notifier.intake()
     [shown] = town.wechat.shown
     assert "已更正" in shown.text
-    assert f"编号 {ticket.id}" in shown.text
+    assert f"工单号 {ticket.id}" in shown.text
 
 
 def test_who_was_silent_for_long_is_told_by_template(

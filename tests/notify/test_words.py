@@ -173,13 +173,13 @@ def test_a_reminder_says_what_is_not_counted_because_it_is_disputed() -> None:
 
 def test_staff_read_of_a_ticket_what_kind_it_is_and_the_masked_sentence() -> None:
     content = words(NoticeKind.TICKET_OPENED)
-    assert "· 编号 12，费用异议（水费）：水费多了二十块，【电话】" in content.text
+    assert "· 工单号 12，费用异议（水费）：水费多了二十块，【电话】" in content.text
     assert "另有 4 件" in content.text
 
 
 def test_an_answer_is_told_whole_in_the_chat_and_as_far_as_it_goes_in_a_field() -> None:
     content = words(NoticeKind.TICKET_ANSWERED)
     assert str(TICKET.answer) in content.text
-    assert "水费问题（编号 12）" in content.text
+    assert "水费问题（工单号 12）" in content.text
     assert content.fields["thing1"] == "水费"
     assert str(TICKET.answer).startswith(content.fields["thing3"].removesuffix("…"))

@@ -24,8 +24,3 @@ FIRST_OPEN_DAY = """
 def upgrade() -> None:
     """Add the function."""
     op.execute(FIRST_OPEN_DAY)
-
-
-def downgrade() -> None:
-    """Take it away."""
-    op.execute("DROP FUNCTION first_open_day(bigint, date)")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from billing.bills import list_bills, list_lines
+from billing.bill_lines import list_lines
+from billing.bills import list_bills
 from billing.checks import run_checks
 from billing.concessions import AgreedPrice, DiscountGrant
 from billing.db import Database

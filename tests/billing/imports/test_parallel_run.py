@@ -4,8 +4,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from billing.bill_lines import list_lines
 from billing.bill_run import run_bills
-from billing.bills import list_bills, list_lines
+from billing.bills import list_bills
 from billing.imports.columns import SheetKind
 from billing.imports.parallel_run import (
     Charged,

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import func, select
 
 from billing.allocation import OpenLine, allocate
+from billing.bill_lines import list_lines
 from billing.bill_run import one_run_at_a_time
-from billing.bills import BillLine, LineKind, list_bills, list_lines
+from billing.bills import BillLine, LineKind, list_bills
 from billing.checks import run_checks
 from billing.closing import PeriodClose
 from billing.errors import Conflict

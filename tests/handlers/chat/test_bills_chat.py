@@ -5,7 +5,8 @@ import re
 import pytest
 from sqlalchemy import select
 
-from billing.bills import list_lines, list_unpaid
+from billing.bill_lines import list_lines
+from billing.bills import list_unpaid
 from billing.money import Money
 from billing.property import Unit
 from handlers.chat.scope import Months, read_months, same_room

@@ -64,9 +64,9 @@ def test_a_complaint_is_one(town: Town) -> None:
 
 def test_the_number_alone_needs_no_ticket(town: Town) -> None:
     zhang = town.owner(ZHANG)
-    zhang.says("物业电话多少").shows(PHONE).hides("编号")
+    zhang.says("物业电话多少").shows(PHONE).hides("工单号")
     assert tickets(town) == []
-    zhang.says("给我回个电话").shows(PHONE, "编号")
+    zhang.says("给我回个电话").shows(PHONE, "工单号")
 
 
 def test_a_stranger_can_leave_word_too(town: Town) -> None:

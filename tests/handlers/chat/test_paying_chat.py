@@ -94,3 +94,29 @@ def test_with_several_homes_the_bot_asks_which(open_town: Town) -> None:
     open_town.forget(zhang)
     zhang.says("余额").shows("哪一套", "1. 3-2-501", "2. 1-1-302")
     zhang.says("1-1-302").shows("1-1-302", "预存余额")
+
+
+def begins(url: str) -> dict[str, list[str]]:
+    """How the form behind a link begins."""
+    return parse_qs(urlsplit(url).query)
+
+
+def test_the_months_named_are_chosen_on_the_form(open_town: Town) -> None:
+    li = open_town.owner("1-1-302")  # three months behind
+    heard = li.says("我要交9月的账单").shows("待缴")
+    assert begins(heard.urls[0])["period"] == ["2026-09"]
+
+
+def test_a_sum_named_is_filled_in(open_town: Town) -> None:
+    heard = open_town.owner("1-1-302").says("我先交500").shows("您想缴 500.00 元", "先抵较早的账单")
+    assert begins(heard.urls[0]) == {"amount": ["500.00"]}
+
+
+def test_a_fee_named_is_told_apart_and_its_sum_filled_in(open_town: Town) -> None:
+    heard = open_town.owner("1-1-302").says("先交物业费").shows("物业费", "按账单先后抵扣")
+    [amount] = begins(heard.urls[0])["amount"]
+    assert f"待缴 {float(amount):,.2f} 元" in heard.text
+
+
+def test_months_of_which_nothing_is_owed_are_said(open_town: Town) -> None:
+    open_town.owner("1-1-302").says("交2026年1月的").shows("没有待缴的费用", "其他账单待缴")

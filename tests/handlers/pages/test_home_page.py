@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from billing.bills import list_lines
+import pytest
+
+from billing.bill_lines import list_lines
 from billing.pricing.explain import explain
 from notify.links import BillRef, HomeRef
 from notify.wording import chinese_date, yuan
@@ -29,6 +31,30 @@ def test_the_form_is_ready_to_pay_everything(house: House, owner: Browser) -> No
     assert form["amount"] == house.owed().yuan
     assert len(form["bill"]) == len(house.unpaid())
     assert form["csrf_token"]
+
+
+def test_a_link_may_say_which_months_and_how_much(house: House, owner: Browser) -> None:
+    first = house.unpaid()[0]
+    form = owner.get(f"/o/home/{house.token}?period={first.period}").form("/o/pay")
+    assert (form["bill"], form["amount"]) == (bill_token(house), first.outstanding.yuan)
+    form = owner.get(f"/o/home/{house.token}?amount=12.50").form("/o/pay")
+    assert (len(form["bill"]), form["amount"]) == (len(house.unpaid()), "12.50")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["period=2020-01", "period=x", "period=2026-13", "amount=-1", "amount=9999999", "amount=1e3"],
+)
+def test_what_a_link_cannot_mean_changes_nothing(house: House, owner: Browser, query: str) -> None:
+    form = owner.get(f"/o/home/{house.token}?{query}").form("/o/pay")
+    assert (len(form["bill"]), form["amount"]) == (len(house.unpaid()), house.owed().yuan)
+
+
+def test_a_strangers_sum_is_the_total_whatever_the_link_says(
+    house: House, stranger: Browser
+) -> None:
+    page = stranger.get(f"/o/home/{house.token}?amount=1.00&period=2026-09")
+    assert page.form("/o/pay")["amount"] == house.owed().yuan
 
 
 def test_every_page_gets_an_order_number_of_its_own(house: House, owner: Browser) -> None:
