@@ -53,7 +53,7 @@ def test_what_was_asked_back_about_is_kept_once_whatever_is_answered(
     town: Town, zhang: Phone
 ) -> None:
     zhang.says(UNCLEAR).shows("您是想问")
-    zhang.says("是的").shows("3-2-501")
+    zhang.says("是的").hides("您是想问")
     assert kept(town) == [(UNCLEAR, HeardReason.ASKED_BACK)]
     zhang.says(UNCLEAR).shows("您是想问")
     zhang.says("不是").shows("理解错了")

@@ -8,6 +8,9 @@ from billing.people import get_staff
 from billing.tariffs import FeeKind
 from billing.ticket_tables import Ticket, TicketKind, TicketState
 from billing.tickets import answer_ticket, list_sentences
+from bot.conversation import Conversations
+from handlers.chat.context import Memory, Question, QuestionKind
+from handlers.chat.topics import Topic
 from tests.phone import Phone
 from tests.town import Town
 
@@ -137,10 +140,14 @@ def test_what_was_paid_can_be_disputed_too(town: Town, zhang: Phone) -> None:
 
 
 def test_a_guess_that_was_confirmed_keeps_the_sentence(town: Town, zhang: Phone) -> None:
-    zhang.says("车位那个钱").shows("您是想问“异议”吗")
-    zhang.says("是的").shows("已记下", "车位管理费")
+    """Whatever the understanding is unsure of today: here it asked back whether this disputes."""
+    sealed = town.vault.seal("车位那个钱嘛")
+    guess = {"topic": Topic.DISPUTE, "slots": {"fee": "parking"}, "said": sealed}
+    memory = Memory(question=Question(QuestionKind.MEANT, guess), choices=("是的",))
+    Conversations(town.services.redis).remember(zhang.openid, memory)
+    zhang.says("对的").shows("已记下", "车位管理费")
     [ticket] = tickets(town)
-    assert said(town, ticket) == ["车位那个钱"]
+    assert said(town, ticket) == ["车位那个钱嘛"]
 
 
 def test_the_word_alone_shows_what_became_of_it(town: Town, zhang: Phone) -> None:
