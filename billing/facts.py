@@ -46,6 +46,8 @@ class FactKind(LabelEnum):
     BINDING_ADDED = "binding_added", "新增绑定"
     BINDING_REFUSED = "binding_refused", "绑定未通过"
     HOME_LOOKED_UP = "home_looked_up", "他人查询待缴"
+    TICKET_OPENED = "ticket_opened", "工单提出"
+    TICKET_ANSWERED = "ticket_answered", "工单答复"
     ALERT_RAISED = "alert_raised", "异常提醒"
 
 

@@ -1,6 +1,6 @@
 """What cron enqueues, and when. Cron expressions are Beijing time."""
 
-from bot.jobs import run_billing, run_reconciliation, run_refunds, run_settlement
+from bot.jobs import run_billing, run_forgetting, run_reconciliation, run_refunds, run_settlement
 from notify.schedule import SCHEDULE as NOTIFY_SCHEDULE
 from notify.schedule import Planned
 
@@ -11,11 +11,13 @@ BILLING_SECONDS_MAX = 3600
 RECONCILE_AT = "7,37 10-23 * * *"
 """From 10:07 on, when the statements of the day before are there; again until they are."""
 RECONCILIATION_SECONDS_MAX = 1800
+FORGET_AT = "50 3 * * *"
 
 SCHEDULE: tuple[Planned, ...] = (
     *NOTIFY_SCHEDULE,
     Planned(run_settlement, interval_seconds=SETTLE_SECONDS),
     Planned(run_refunds, interval_seconds=SETTLE_SECONDS),
     Planned(run_reconciliation, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX),
+    Planned(run_forgetting, cron=FORGET_AT),
     Planned(run_billing, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
 )

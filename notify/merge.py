@@ -8,12 +8,22 @@ from datetime import date, timedelta
 from billing.alerts import Alert
 from billing.bills import BillState
 from billing.fapiao_tables import Fapiao
-from billing.money import ZERO, Money
+from billing.money import Money
 from billing.privacy import mask_room
 from billing.property import Community
+from billing.ticket_tables import Ticket
 from notify.catalog import NOTICES, Matter, NoticeKind
 from notify.links import BillRef, FapiaoRef, HomeRef, Links
-from notify.matters import EndedRefund, Matters, PaidPayment, bills_of, is_bound, spoken_date
+from notify.matters import (
+    EndedRefund,
+    Matters,
+    PaidPayment,
+    bills_of,
+    is_bound,
+    outstanding,
+    spoken_date,
+    withheld,
+)
 from notify.outbox import Notice
 
 OPENING = frozenset(
@@ -51,6 +61,8 @@ class Telling:
         rooms: homes concerned, in order of their numbers.
         bills: bills still owed, earliest due date first, each once.
         span: first and last day of the months billed, inclusive.
+        total: what the message says is owed: without what is `withheld` because it is disputed.
+        tickets: each with the masked sentence that opened it.
         today: the business date the message speaks of.
         url: where it leads; None when there is nothing to open.
     """
@@ -65,6 +77,8 @@ class Telling:
     fapiao: tuple[Fapiao, ...]
     refund: EndedRefund | None
     alerts: tuple[Alert, ...]
+    withheld: Money
+    tickets: tuple[tuple[Ticket, str], ...]
     today: date
     url: str | None
 
@@ -87,12 +101,14 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         community=matters.communities.get(first.community_id),
         rooms=_rooms(notices, matters),
         bills=tuple(bills),
-        total=sum((bill.outstanding for bill in bills), ZERO),
+        total=outstanding(notices, matters),
         span=_span(bills),
         payment=_payment(first, matters),
         fapiao=_fapiao(notices, matters),
         refund=_refund(first, matters),
         alerts=_alerts(notices, matters),
+        withheld=withheld(notices, matters),
+        tickets=_tickets(notices, matters),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
     )
@@ -136,6 +152,12 @@ def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
     if NOTICES[notices[0].kind].matter is not Matter.ALERT:
         return ()
     return tuple(matters.alerts[notice.ref_id] for notice in notices)
+
+
+def _tickets(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[Ticket, str], ...]:
+    if NOTICES[notices[0].kind].matter is not Matter.TICKET:
+        return ()
+    return tuple(matters.tickets[notice.community_id, notice.ref_id] for notice in notices)
 
 
 def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:

@@ -14,8 +14,10 @@ from handlers.chat import (
     bind,
     changes,
     delivered,
+    dispute,
     fapiao,
     help,
+    human,
     pay,
     payments,
     reminders,
@@ -65,6 +67,7 @@ def answer_to(kind: QuestionKind) -> str:
 NOT_TEXT = "message.not_text"
 NOT_UNDERSTOOD = "message.not_understood"
 UNSURE = "message.unsure"
+MISUNDERSTOOD = "message.misunderstood"
 LEFT = "message.left"
 
 ANYONE, BOUND, STAFF = Audience.ANYONE, Audience.BOUND, Audience.STAFF
@@ -81,6 +84,8 @@ TABLE = (
     Route(yes_to(QuestionKind.FAPIAO), BOUND, fapiao.confirmed),
     Route(no_to(QuestionKind.FAPIAO), ANYONE, fapiao.left),
     Route(answer_to(QuestionKind.FAPIAO), BOUND, fapiao.answer),
+    Route(yes_to(QuestionKind.DISPUTE), BOUND, dispute.without_line),
+    Route(no_to(QuestionKind.DISPUTE), ANYONE, dispute.left),
     Route(Topic.DUE, BOUND, bills.due),
     Route(Topic.DETAIL, BOUND, bills.detail),
     Route(Topic.EXPLAIN, BOUND, changes.explain),
@@ -96,18 +101,15 @@ TABLE = (
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, bind.unbind),
     Route(Topic.ROOMS, BOUND, bind.my_rooms),
-    Route(Topic.HUMAN, ANYONE, help.human),
+    Route(Topic.DISPUTE, BOUND, dispute.dispute),
+    Route(Topic.HUMAN, ANYONE, human.human),
     Route(Topic.HELP, ANYONE, help.menu),
     Route(UNSURE, ANYONE, help.unsure),
     Route(no_to(QuestionKind.MEANT), ANYONE, help.not_meant),
+    Route(MISUNDERSTOOD, ANYONE, help.not_meant),
     Route(LEFT, ANYONE, help.left),
     Route(NOT_TEXT, ANYONE, help.not_text),
     Route(NOT_UNDERSTOOD, ANYONE, help.not_understood),
 )
 
 ROUTES: Mapping[str, Route] = {route.name: route for route in TABLE}
-
-NEAREST: Mapping[str, Topic] = {
-    "dispute": Topic.HUMAN,
-}
-"""Intents without a handler of their own, and the topic that serves them best."""

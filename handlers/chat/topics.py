@@ -25,6 +25,7 @@ class Topic(LabelEnum):
     BIND = "bind", "绑定"
     UNBIND = "unbind", "解绑"
     ROOMS = "my_rooms", "我的房屋"
+    DISPUTE = "dispute", "异议"
     HUMAN = "human", "人工"
     HELP = "help", "帮助"
 
