@@ -37,9 +37,9 @@ def kept(town: Town) -> list[tuple[str, HeardReason]]:
 
 
 def test_what_is_not_understood_is_kept_masked(town: Town, zhang: Phone) -> None:
-    zhang.says("我叫张伟，住3-2-501，家里狗丢了，见到请打13800001234").shows("答不上来")
+    zhang.says("今天天气真好啊，我叫张伟，住3-2-501，手机13800001234").shows("答不上来")
     [one] = heard(town)
-    assert one.masked == "我叫【姓名】，住【房号】，家里狗丢了，见到请打【电话】"
+    assert one.masked == "今天天气真好啊，我叫【姓名】，住【房号】，手机【电话】"
     assert (one.reason, one.guessed, one.is_staff) == (HeardReason.NOT_UNDERSTOOD, "other", False)
     assert 0 < one.confidence <= 1
     assert "room" not in one.slots
