@@ -47,9 +47,11 @@ from handlers.chat.context import (
 from handlers.chat.routes import (
     LEFT,
     MISUNDERSTOOD,
+    NEIGHBOUR,
     NOT_TEXT,
     NOT_UNDERSTOOD,
     ROUTES,
+    STAFF_ONLY,
     UNSURE,
     Audience,
     Route,
@@ -65,6 +67,7 @@ LAST_MESSAGE_PRECISION = timedelta(minutes=10)
 """`follower.last_message_at` may be this old: it saves a write per sentence."""
 
 EDGES = re.compile(r"^\W+|\W+$")
+REFUSED = {"staff": STAFF_ONLY, "neighbour": NEIGHBOUR}
 REFUSALS = {refusal.label: refusal for refusal in Refusal}
 OBJECTIONS = frozenset(objection.label for objection in Objection)
 AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
@@ -270,7 +273,8 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
         return Wish(last, last, change(chat.memory.slots, understood.follow_up))
     topic = TOPICS.get(understood.intent)
     if topic is None:
-        return Wish(NOT_UNDERSTOOD, guess=understood)
+        refused = REFUSED.get(understood.refusal) if understood.refusal else None
+        return Wish(refused or NOT_UNDERSTOOD, guess=understood)
     slots = {**understood.slots, **_read_more(topic, text, chat.today)}
     return Wish(UNSURE if understood.ask else topic, topic, slots, understood)
 

@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.understanding.model import Model
 from bot.understanding.phrasebook import BACKGROUND
 from bot.understanding.scope import Clause, clauses
 from bot.understanding.sentence import FEES, ROOM
+
+Refusal = Literal["staff", "neighbour"]
 
 OTHER = "other"
 STAFF = "staff."
@@ -18,6 +21,9 @@ SURE = 0.85
 
 SECOND = 0.4
 """Votes of a phrase that is the very sentence, in shares of all other votes."""
+
+STAFFS_WISH = 0.5
+"""Share of the votes above which a sentence asks for what only staff may."""
 
 _LAST = 1.15
 """Weight of the last clause: the wish tends to come at the end."""
@@ -36,6 +42,9 @@ class Decision:
     carriers: tuple[Clause, ...]
     counted: tuple[Clause, ...]
     """All clauses that are neither denied nor postponed."""
+
+    refusal: Refusal | None = None
+    """Why the likeliest wish is none that this sender may have."""
 
 
 _OTHERS = re.compile(
@@ -73,6 +82,9 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
             votes[name] += _WHOLE * share * _WEAK.get(name, 1.0)
     votes = _second_opinion(votes, parts, model)
     votes[OTHER] += votes.pop(BACKGROUND)
+    staffs = sum(vote for name, vote in votes.items() if name.startswith(STAFF)) / sum(
+        votes.values()
+    )
     _apply_roles(votes, skeleton, staff=staff)
     ranked = sorted(votes, key=lambda name: votes[name], reverse=True)
     best = ranked[0]
@@ -81,8 +93,17 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
         if best in shares[0]
         else ()
     )
+    refusal: Refusal | None = None
+    if best == OTHER and not staff:
+        is_others = bool(_OTHERS.search(skeleton))
+        refusal = "neighbour" if is_others else "staff" if staffs >= STAFFS_WISH else None
     return Decision(
-        best, votes[best] / sum(votes.values()), ranked[1], carriers or tuple(parts), tuple(parts)
+        best,
+        votes[best] / sum(votes.values()),
+        ranked[1],
+        carriers or tuple(parts),
+        tuple(parts),
+        refusal,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from bot.understanding.amounts import choose_amount, find_amounts
 from bot.understanding.follow_up import read_follow_up
-from bot.understanding.intents import decide
+from bot.understanding.intents import Refusal, decide
 from bot.understanding.model import load_model
 from bot.understanding.normalize import clean
 from bot.understanding.periods import choose_period, find_periods
@@ -33,6 +33,9 @@ class Understanding:
     slots: Slots
     confidence: float
     ask: bool
+    refusal: Refusal | None = None
+    """Why the sender may not ask this: it is for staff, or about another household."""
+
     follow_up: Slots | None = None
     """What the sentence changes of the wish before it, when it has no wish of its own."""
 
@@ -47,6 +50,7 @@ def understand(text: str, *, today: date, staff: bool) -> Understanding:
         read_slots(sentence, decision),
         round(decision.confidence, 3),
         decision.confidence < needed or (decision.intent in ACTING and _is_disowned(sentence)),
+        decision.refusal,
         read_follow_up(sentence),
     )
 

@@ -37,6 +37,12 @@ def left(chat: Chat) -> Reply:
     return chat.say("left")
 
 
+def neighbour(chat: Chat) -> Reply:
+    """Another household's data: refused, and written down."""
+    log.warning("neighbour_refused", follower=chat.follower.id)
+    return chat.say("neighbour")
+
+
 def staff_only(chat: Chat) -> Reply:
     """Something only staff may ask, by somebody who is not: refused, and written down."""
     log.warning("staff_topic_refused", topic=chat.topic, follower=chat.follower.id)

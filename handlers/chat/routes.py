@@ -22,6 +22,7 @@ from handlers.chat import (
     payments,
     reminders,
     sign_in,
+    staff,
     tariff,
     welcome,
 )
@@ -67,6 +68,8 @@ def answer_to(kind: QuestionKind) -> str:
 NOT_TEXT = "message.not_text"
 NOT_UNDERSTOOD = "message.not_understood"
 UNSURE = "message.unsure"
+STAFF_ONLY = "message.staff_only"
+NEIGHBOUR = "message.neighbour"
 MISUNDERSTOOD = "message.misunderstood"
 LEFT = "message.left"
 
@@ -104,6 +107,11 @@ TABLE = (
     Route(Topic.DISPUTE, BOUND, dispute.dispute),
     Route(Topic.HUMAN, ANYONE, human.human),
     Route(Topic.HELP, ANYONE, help.menu),
+    Route(Topic.COLLECTION, STAFF, staff.collection),
+    Route(Topic.ARREARS, STAFF, staff.arrears),
+    Route(Topic.ROOM, STAFF, staff.room),
+    Route(STAFF_ONLY, ANYONE, help.staff_only),
+    Route(NEIGHBOUR, ANYONE, help.neighbour),
     Route(UNSURE, ANYONE, help.unsure),
     Route(no_to(QuestionKind.MEANT), ANYONE, help.not_meant),
     Route(MISUNDERSTOOD, ANYONE, help.not_meant),
