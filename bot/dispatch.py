@@ -16,13 +16,17 @@ import structlog
 
 from billing.bindings import normalize_code
 from billing.homes import meet
+from billing.sightings import Sight, note_sightings
 from bot.conversation import Conversations, TurnTaken
 from bot.pushes import presentable
 from bot.understanding import (
     change,
+    clean,
     read_choice,
     read_fapiao,
     read_period,
+    read_person,
+    read_relation,
     read_reminder,
     read_room,
     understand,
@@ -37,8 +41,10 @@ from handlers.chat.context import (
     Memory,
     Push,
     QuestionKind,
+    Readers,
     Refusal,
     Reply,
+    ref_of,
 )
 from handlers.chat.routes import (
     LEFT,
@@ -66,6 +72,7 @@ AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
 NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN})
 """They name nothing that another sentence could change."""
 
+READERS = Readers(plain=clean, room=read_room, person=read_person)
 COMMANDS = {topic.label: topic for topic in Topic}
 TOPICS = {topic.value: topic for topic in Topic}
 log = structlog.get_logger(__name__)
@@ -133,6 +140,7 @@ class Dispatcher:
                 _chosen(push, memory),
                 memory,
                 now,
+                READERS,
                 staff=person.staff,
             )
             if not push.is_event:
@@ -140,7 +148,11 @@ class Dispatcher:
             wish = read_wish(chat)
             chat = replace(chat, topic=wish.topic, slots=wish.slots)
             route = ROUTES[wish.route]
-            return wish, _refused(route, chat) or route.handler(chat)
+            refusal = _refused(route, chat)
+            reply = refusal or route.handler(chat)
+            if refusal is None and route.shows is not None:
+                _note_sight(chat, reply, route.shows)
+            return wish, reply
 
 
 def _chosen(push: Push, memory: Memory) -> Push:
@@ -170,6 +182,20 @@ def awaited(push: Push) -> bool:
         return True
     route = ROUTES.get(push.kind)
     return route is not None and route.awaited
+
+
+def _note_sight(chat: Chat, reply: Reply, what: Sight) -> None:
+    """Write down whose bills were shown; a reply that asks which home is meant shows none."""
+    if reply.home is None and reply.choices:
+        return
+    refs = [reply.home] if reply.home else [ref_of(home) for home in homes_meant(chat)]
+    note_sightings(
+        chat.session,
+        [(ref.community_id, ref.unit_id) for ref in refs],
+        what,
+        chat.now,
+        follower_id=chat.follower.id,
+    )
 
 
 def _note_message(chat: Chat) -> None:
@@ -252,6 +278,8 @@ def _read_more(topic: Topic, text: str, today: date) -> dict[str, str]:
     """What only one topic needs, by a grammar of its own."""
     if topic is Topic.REMINDERS:
         return read_reminder(text, today)
+    if topic in (Topic.BIND, Topic.UNBIND):
+        return read_relation(text)
     return read_fapiao(text) if topic is Topic.INVOICE else {}
 
 

@@ -9,6 +9,7 @@ from billing.alerts import Alert
 from billing.bills import BillState
 from billing.fapiao_tables import Fapiao
 from billing.money import ZERO, Money
+from billing.people import Binding
 from billing.privacy import mask_room
 from billing.property import Community
 from notify.catalog import NOTICES, Matter, NoticeKind
@@ -50,6 +51,7 @@ class Telling:
     Attributes:
         rooms: homes concerned, in order of their numbers.
         bills: bills still owed, earliest due date first, each once.
+        bindings: (room, binding) of the people concerned, for notices about bindings.
         span: first and last day of the months billed, inclusive.
         today: the business date the message speaks of.
         url: where it leads; None when there is nothing to open.
@@ -65,6 +67,7 @@ class Telling:
     fapiao: tuple[Fapiao, ...]
     refund: EndedRefund | None
     alerts: tuple[Alert, ...]
+    bindings: tuple[tuple[str, Binding], ...]
     today: date
     url: str | None
 
@@ -93,6 +96,7 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         fapiao=_fapiao(notices, matters),
         refund=_refund(first, matters),
         alerts=_alerts(notices, matters),
+        bindings=_bindings(notices, matters),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
     )
@@ -136,6 +140,14 @@ def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
     if NOTICES[notices[0].kind].matter is not Matter.ALERT:
         return ()
     return tuple(matters.alerts[notice.ref_id] for notice in notices)
+
+
+def _bindings(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[str, Binding], ...]:
+    if NOTICES[notices[0].kind].matter is not Matter.BINDING:
+        return ()
+    found = [matters.bindings[notice.community_id, notice.ref_id] for notice in notices]
+    pairs = [(matters.rooms[one.community_id, one.unit_id], one) for one in found]
+    return tuple(sorted(pairs, key=lambda pair: (pair[0], pair[1].id)))
 
 
 def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:

@@ -41,6 +41,7 @@ COMMANDS = {
     "remind": "bot.cli.books:remind",
     "serve": "bot.cli.processes:serve",
     "shared-cost": "bot.cli.shared_cost:shared_cost",
+    "sightings": "bot.cli.binding:sightings",
     "tariff": "bot.cli.tariff:tariff",
     "trial-balance": "bot.cli.corrections:print_trial_balance",
     "understand": "bot.cli.understand:understand",

@@ -1,18 +1,14 @@
-"""A binding ends once, and what a person asks staff for is counted."""
+"""A binding ends once, by whose wish it may; what a person asks staff for is counted."""
 
 import pytest
 
-from billing.bindings import (
-    count_requests,
-    decide_binding,
-    end_binding,
-    request_binding,
-    see_follower,
-)
+from billing.binding_requests import count_requests, decide_binding
+from billing.bindings import see_follower
 from billing.errors import NotFound
 from billing.homes import list_homes
 from billing.people import Binding, BindingState
-from billing.property import find_units
+from billing.unbinding import end_own
+from tests.asking import ask_for
 from tests.conftest import NOW, World
 
 ROOM = "3-2-501"
@@ -21,9 +17,7 @@ ROOM = "3-2-501"
 def ask(world: World, room: str = ROOM) -> Binding:
     with world.database.transaction() as session:
         follower = see_follower(session, "o-zhang", NOW)
-        binding = request_binding(session, follower, world.unit(room), NOW)
-        assert binding is not None
-        return binding
+        return ask_for(session, follower, world.unit(room))
 
 
 def decide(world: World, binding: Binding) -> None:
@@ -33,7 +27,7 @@ def decide(world: World, binding: Binding) -> None:
 
 def end(world: World, binding: Binding) -> bool:
     with world.database.transaction() as session:
-        return end_binding(session, binding.community_id, binding.id, NOW)
+        return end_own(session, binding.community_id, binding.id, NOW)
 
 
 def test_an_ended_binding_opens_no_home_and_ends_once(world: World) -> None:
@@ -53,7 +47,7 @@ def test_a_request_is_not_ended_before_it_was_granted(world: World) -> None:
 def test_ending_a_binding_of_another_community_finds_none(world: World) -> None:
     binding = ask(world)
     with world.database.transaction() as session, pytest.raises(NotFound):
-        end_binding(session, binding.community_id + 1, binding.id, NOW)
+        end_own(session, binding.community_id + 1, binding.id, NOW)
 
 
 def test_only_undecided_requests_are_counted(world: World) -> None:
@@ -62,10 +56,3 @@ def test_only_undecided_requests_are_counted(world: World) -> None:
     decide(world, binding)
     with world.database.transaction() as session:
         assert count_requests(session, binding.follower_id) == 1
-
-
-def test_a_room_is_found_with_its_community(world: World) -> None:
-    with world.database.transaction() as session:
-        [(unit, community)] = find_units(session, ROOM)
-        assert (unit.room, community.id) == (ROOM, world.community.id)
-        assert find_units(session, "99-9-999") == []
