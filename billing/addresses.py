@@ -43,7 +43,8 @@ def find_addresses(
 
     A community that is named narrows the choice; one that seems misspelt does so only if it has
     such a home. A room without its entrance means every home it may be, unless its building has
-    none. Without a room, the name of a building and what stands behind it are read.
+    none. Without a room, the name of a building and what stands behind it are read; such a name may
+    hold that of a community.
 
     Args:
         said: the sentence, simplified.
@@ -55,7 +56,7 @@ def find_addresses(
     communities: Collection[int] = named or names
     found = _find(session, communities, words, room, read_room)
     unsure = any(mention.sureness <= MISSPELT for mention in named.values())
-    if not found and unsure:
+    if not found and (unsure or room is None):
         found = _find(session, names, words, room, read_room)
     return [Address(row[0], names[row[0]], row[1], row[2]) for row in found]
 

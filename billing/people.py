@@ -184,6 +184,8 @@ class Binding(Base):
             postgresql_where=text("state IN ('requested', 'active')"),
         ),
         Index("ix_binding_follower", "follower_id"),
+        CheckConstraint("claim_sealed IS NULL OR state = 'requested'", name="claim_until_decided"),
+        CheckConstraint("end_reason IS NULL OR state = 'ended'", name="reason_of_end"),
         {"comment": "Which follower may act for which home (绑定)"},
     )
 

@@ -27,11 +27,11 @@ def run_billing() -> dict[str, list[dict[str, Any]]]:
     return {code: [summary.as_json() for summary in runs] for code, runs in done.items()}
 
 
-def run_unbinding() -> int:
+def run_unbinding() -> dict[str, int]:
     """End the bindings of tenants who moved out."""
     services = _installed[0].services
     with services.database.transaction() as session:
-        return end_moved_out(session, services.today(), services.clock())
+        return {"ended": end_moved_out(session, services.today(), services.clock())}
 
 
 def run_settlement() -> dict[str, int]:

@@ -51,6 +51,14 @@ def _widen_bindings() -> None:
             comment="somebody known at the home has that name and number; null: he named none",
         ),
     )
+    op.create_check_constraint(
+        op.f("ck_binding_claim_until_decided"),
+        "binding",
+        "claim_sealed IS NULL OR state = 'requested'",
+    )
+    op.create_check_constraint(
+        op.f("ck_binding_reason_of_end"), "binding", "end_reason IS NULL OR state = 'ended'"
+    )
     op.add_column(
         "binding_code",
         sa.Column(
