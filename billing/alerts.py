@@ -23,7 +23,7 @@ class AlertKind(LabelEnum):
     REFUND_ABNORMAL = "refund_abnormal", "退款异常，需到渠道处理"
     REFUND_FAILED = "refund_failed", "退款失败"
     NOT_RECONCILED = "not_reconciled", "对账未完成"
-    CODE_GUESSING = "code_guessing", "绑定码疑似被猜测"
+    CODE_GUESSING = "code_guessing", "绑定信息疑似被猜测"
     SENDING_STOPPED = "sending_stopped", "消息发送已停止"
     CHECK_FAILED = "check_failed", "账目自检未通过"
 

@@ -1,4 +1,6 @@
-"""How a follower comes to act for a home: one-time codes, scenes, requests that staff decide.
+"""How a follower comes to act for a home: one-time codes, typed or scanned.
+
+Requests that staff decide are made in `binding_requests`, ends in `unbinding`.
 
 A code is ten characters of Crockford's base32 (no I, L, O, U), the last of which checks the
 others, so that most typing errors are caught before they count as guesses. Only a keyed hash is
@@ -9,17 +11,16 @@ import secrets
 from datetime import datetime, timedelta
 from enum import Enum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing.alerts import AlertKind, raise_alert
+from billing.binding_tries import count_try, is_locked_out
 from billing.business_day import business_date
-from billing.errors import Conflict, NotFound
+from billing.errors import NotFound
 from billing.facts import FactKind, record
 from billing.people import (
     Binding,
-    BindingAttempt,
     BindingCode,
     BindingState,
     Follower,
@@ -28,15 +29,11 @@ from billing.people import (
     first_day_seen,
 )
 from billing.privacy import Vault
-from billing.property import Unit
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 10
 CODE_LIFE = timedelta(days=30)
 LOOK_ALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
-WRONG_CODES_MAX_PER_FOLLOWER = 5
-WRONG_CODES_ALERT_TOTAL = 50
-WRONG_CODES_WINDOW = timedelta(hours=1)
 LIVING = (BindingState.REQUESTED, BindingState.ACTIVE)
 
 
@@ -94,8 +91,15 @@ def issue_code(
     unit_id: int | None = None,
     staff_id: int | None = None,
     role: ResidentRole = ResidentRole.OWNER,
+    life: timedelta = CODE_LIFE,
+    issued_by: int | None = None,
 ) -> str:
-    """Make a one-time code for a home or for a member of staff, valid 30 days. Shown once, here."""
+    """Make a one-time code for a home or for a member of staff. Shown once, here.
+
+    Args:
+        life: how long it may be used.
+        issued_by: the follower who asked for it, an owner of the home; None: staff did.
+    """
     code = new_code()
     session.add(
         BindingCode(
@@ -105,7 +109,8 @@ def issue_code(
             staff_id=staff_id,
             role=role,
             issued_at=now,
-            expires_at=now + CODE_LIFE,
+            expires_at=now + life,
+            issued_by=issued_by,
         )
     )
     return code
@@ -128,12 +133,9 @@ def redeem_code(
 ) -> Redeemed:
     """Use a code. The caller commits whatever comes of it: wrong codes are counted.
 
-    Five wrong codes within an hour lock the follower until the first is an hour old; fifty by all
-    followers raise an alert. A mistyped code (check character) is not counted.
+    Wrong codes are counted by `binding_tries`; a mistyped one (check character) is not.
     """
-    # Guesses of one follower wait for each other, or five at once would pass as one.
-    session.scalars(select(Follower).where(Follower.id == follower.id).with_for_update()).one()
-    if _wrong_codes(session, now, follower.id) >= WRONG_CODES_MAX_PER_FOLLOWER:
+    if is_locked_out(session, follower.id, now):
         return Redeemed.LOCKED
     code = normalize_code(typed)
     if code is None:
@@ -144,7 +146,7 @@ def redeem_code(
         .with_for_update()
     )
     if found is None:
-        _count_wrong_code(session, follower, now)
+        count_try(session, follower.id, now)
         return Redeemed.WRONG
     if found.used_at is not None:
         same_person = found.used_by == follower.id
@@ -166,28 +168,6 @@ def redeem_code(
     return Redeemed.BOUND
 
 
-def _wrong_codes(session: Session, now: datetime, follower_id: int | None = None) -> int:
-    query = select(func.count()).where(BindingAttempt.at > now - WRONG_CODES_WINDOW)
-    if follower_id is not None:
-        query = query.where(BindingAttempt.follower_id == follower_id)
-    return session.execute(query).scalar_one()
-
-
-def _count_wrong_code(session: Session, follower: Follower, now: datetime) -> None:
-    session.add(BindingAttempt(follower_id=follower.id, at=now))
-    session.flush()  # counted by the next line
-    total = _wrong_codes(session, now)
-    if total >= WRONG_CODES_ALERT_TOTAL:
-        raise_alert(
-            session,
-            AlertKind.CODE_GUESSING,
-            key="code guessing",
-            community_id=None,
-            data={"wrong_codes_last_hour": total},
-            now=now,
-        )
-
-
 def _bind(
     session: Session,
     community_id: int,
@@ -199,14 +179,7 @@ def _bind(
     """Make the binding active, whether it was requested, is new, or already active; one that a
     hand-over limited is opened again, as its follower was given a fresh code.
     """
-    binding = session.scalar(
-        select(Binding).where(
-            Binding.community_id == community_id,
-            Binding.unit_id == unit_id,
-            Binding.follower_id == follower.id,
-            Binding.state.in_(LIVING),
-        )
-    )
+    binding = find_living(session, community_id, unit_id, follower.id)
     if binding is None:
         binding = Binding(
             community_id=community_id,
@@ -220,13 +193,28 @@ def _bind(
     binding.role = role
     binding.sees_to = None
     binding.state = BindingState.ACTIVE
+    binding.claim_sealed = None
     binding.decided_at = now
-    _limit_sight(session, binding, now)
+    limit_sight(session, binding, now)
     session.flush()  # the fact names the binding's id
-    _record(session, FactKind.BINDING_ADDED, binding, now)
+    record_binding(session, FactKind.BINDING_ADDED, binding, now)
 
 
-def _limit_sight(session: Session, binding: Binding, now: datetime) -> None:
+def find_living(
+    session: Session, community_id: int, unit_id: int, follower_id: int
+) -> Binding | None:
+    """The binding of a follower to a home that is active or asked for, if there is one."""
+    return session.scalar(
+        select(Binding).where(
+            Binding.community_id == community_id,
+            Binding.unit_id == unit_id,
+            Binding.follower_id == follower_id,
+            Binding.state.in_(LIVING),
+        )
+    )
+
+
+def limit_sight(session: Session, binding: Binding, now: datetime) -> None:
     """A fresh binding sees bills from the day its people moved in or took over."""
     if binding.sees_from is None:
         binding.sees_from = first_day_seen(
@@ -238,84 +226,10 @@ def _limit_sight(session: Session, binding: Binding, now: datetime) -> None:
         )
 
 
-def request_binding(
-    session: Session, follower: Follower, unit: Unit, now: datetime
-) -> Binding | None:
-    """Ask staff to let this follower act for a home; None when it is bound or asked for already."""
-    living = session.scalar(
-        select(Binding).where(
-            Binding.community_id == unit.community_id,
-            Binding.unit_id == unit.id,
-            Binding.follower_id == follower.id,
-            Binding.state.in_(LIVING),
-        )
-    )
-    if living is not None:
-        return None
-    binding = Binding(
-        community_id=unit.community_id,
-        unit_id=unit.id,
-        follower_id=follower.id,
-        role=ResidentRole.OWNER,
-        state=BindingState.REQUESTED,
-        requested_at=now,
-    )
-    session.add(binding)
-    session.flush()  # the fact names the binding's id
-    _record(session, FactKind.BINDING_REQUESTED, binding, now)
-    return binding
-
-
-def decide_binding(
-    session: Session, community_id: int, binding_id: int, *, approve: bool, now: datetime
-) -> Binding:
-    """Approve or refuse a request; the follower is told.
-
-    Raises:
-        NotFound: no such binding in the community.
-        Conflict: it was decided already.
-    """
-    binding = session.get(Binding, (community_id, binding_id), with_for_update=True)
-    if binding is None:
-        raise NotFound(f"no binding {binding_id} in community {community_id}")
-    if binding.state is not BindingState.REQUESTED:
-        raise Conflict(f"binding {binding_id} is {binding.state.value}, not requested")
-    binding.state = BindingState.ACTIVE if approve else BindingState.REFUSED
-    binding.decided_at = now
-    if approve:
-        _limit_sight(session, binding, now)
-    kind = FactKind.BINDING_ADDED if approve else FactKind.BINDING_REFUSED
-    _record(session, kind, binding, now)
-    return binding
-
-
-def end_binding(session: Session, community_id: int, binding_id: int, now: datetime) -> bool:
-    """End a binding at its follower's wish; False when it was not active any more.
-
-    Twice-safe. No fact: nobody is told but the one who asked, and he is answered at once.
-
-    Raises:
-        NotFound: no such binding in the community.
-    """
-    binding = session.get(Binding, (community_id, binding_id), with_for_update=True)
-    if binding is None:
-        raise NotFound(f"no binding {binding_id} in community {community_id}")
-    if binding.state is not BindingState.ACTIVE:
-        return False
-    binding.state = BindingState.ENDED
-    binding.ended_at = now
-    return True
-
-
-def count_requests(session: Session, follower_id: int) -> int:
-    """Requests of this follower that staff have not decided yet, in all communities."""
-    query = select(func.count()).where(
-        Binding.follower_id == follower_id, Binding.state == BindingState.REQUESTED
-    )
-    return session.execute(query).scalar_one()
-
-
-def _record(session: Session, kind: FactKind, binding: Binding, now: datetime) -> None:
+def record_binding(
+    session: Session, kind: FactKind, binding: Binding, now: datetime, **data: int | str
+) -> None:
+    """Write down what happened to a binding; the fact names its follower and what else is given."""
     record(
         session,
         kind,
@@ -323,5 +237,5 @@ def _record(session: Session, kind: FactKind, binding: Binding, now: datetime) -
         unit_id=binding.unit_id,
         ref_id=binding.id,
         at=now,
-        data={"follower_id": binding.follower_id},
+        data={"follower_id": binding.follower_id, **data},
     )

@@ -90,11 +90,14 @@ def list_uninvoiced(
     *,
     limit: int = 20,
     seen: DayWindow = EVERY_DAY,
+    payer_id: int | None = None,
 ) -> list[Uninvoiced]:
     """Payments of a home a fapiao may be asked for, the latest first; with `seen` those somebody
-    sees who sees the bills of these days.
+    sees who sees the bills of these days, with `payer_id` those this follower made.
     """
     query = _uninvoiced(community_id, unit_id).limit(limit)
+    if payer_id is not None:
+        query = query.where(Payment.payer_id == payer_id)
     if not seen.is_open:
         query = query.where(payment_within(seen))
     return [Uninvoiced(payment, amount) for payment, amount in session.execute(query)]

@@ -50,6 +50,15 @@ class BindingState(LabelEnum):
     ENDED = "ended", "已解绑"
 
 
+class EndReason(LabelEnum):
+    """By whose wish a binding ended."""
+
+    SELF = "self", "本人解绑"
+    OWNER = "owner", "业主解绑"
+    STAFF = "staff", "物业解绑"
+    MOVED_OUT = "moved_out", "租期结束"
+
+
 class Resident(Base):
     """A person known to the community. Name and phone are sealed by `privacy.Vault`."""
 
@@ -175,6 +184,8 @@ class Binding(Base):
             postgresql_where=text("state IN ('requested', 'active')"),
         ),
         Index("ix_binding_follower", "follower_id"),
+        CheckConstraint("claim_sealed IS NULL OR state = 'requested'", name="claim_until_decided"),
+        CheckConstraint("end_reason IS NULL OR state = 'ended'", name="reason_of_end"),
         {"comment": "Which follower may act for which home (绑定)"},
     )
 
@@ -187,6 +198,13 @@ class Binding(Base):
     requested_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    end_reason: Mapped[EndReason | None] = mapped_column(comment="null: before it was written down")
+    claim_sealed: Mapped[str | None] = mapped_column(
+        comment="who the follower said he is, encrypted; only until staff decided"
+    )
+    claim_fits: Mapped[bool | None] = mapped_column(
+        comment="somebody known at the home has that name and number; null: he named none"
+    )
     sees_from: Mapped[date | None] = mapped_column(
         comment="bills of earlier days are not shown; null: all"
     )
@@ -241,16 +259,21 @@ class BindingCode(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     used_by: Mapped[int | None] = mapped_column(ForeignKey("follower.id"))
+    issued_by: Mapped[int | None] = mapped_column(
+        ForeignKey("follower.id"), comment="the owner who asked for it; null: staff did"
+    )
 
 
 class BindingAttempt(Base):
-    """A wrong code. Counted to lock guessers out and to raise an alert."""
+    """A wrong code, or a name and number given for a home, right or wrong. Counted to lock guessers
+    out and to raise an alert.
+    """
 
     __tablename__ = "binding_attempt"
     __table_args__ = (
         Index("ix_binding_attempt_at", "at"),
         Index("ix_binding_attempt_follower", "follower_id", "at"),
-        {"comment": "Wrong binding codes, for lock-out and alerts"},
+        {"comment": "Tries to be let in to a home, for lock-out and alerts"},
     )
 
     id: Mapped[GlobalId]

@@ -52,3 +52,8 @@ def mask_room(room: str) -> str:
     head, _, number = room.rpartition("-")
     hidden = "*" * (len(number) - 1) + number[-1:]
     return f"{head}-{hidden}" if head else hidden
+
+
+def mask_openid(openid: str) -> str:
+    """oAbCdEfGhIjKlMnOpQrStUvWxYz0 → oAbC…xYz0: enough to tell two followers apart."""
+    return f"{openid[:4]}…{openid[-4:]}" if len(openid) > 12 else openid[:1] + "…" + openid[-1:]

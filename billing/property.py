@@ -221,14 +221,3 @@ def get_subject(session: Session, community_id: int, kind: SubjectKind, code: st
     if found is None:
         raise NotFound(f"no {kind.value} {code!r} in community {community_id}")
     return found
-
-
-def find_units(session: Session, room: str) -> list[tuple[Unit, Community]]:
-    """The homes with this canonical room number, one per community that has it, by community."""
-    rows = session.execute(
-        select(Unit, Community)
-        .join(Community, Community.id == Unit.community_id)
-        .where(Unit.room == room)
-        .order_by(Community.id)
-    )
-    return [(unit, community) for unit, community in rows]

@@ -16,15 +16,19 @@ import structlog
 
 from billing.bindings import normalize_code
 from billing.homes import meet
+from billing.sightings import Sight, note_sightings
 from bot.conversation import Conversations, TurnTaken
 from bot.learning import learn
 from bot.pushes import Transfer, presentable
 from bot.understanding import (
     Understanding,
     change,
+    clean,
     read_choice,
     read_fapiao,
     read_period,
+    read_person,
+    read_relation,
     read_reminder,
     read_room,
     understand,
@@ -40,9 +44,11 @@ from handlers.chat.context import (
     Objection,
     Push,
     QuestionKind,
+    Readers,
     Refusal,
     Reply,
     Said,
+    ref_of,
 )
 from handlers.chat.routes import (
     LEFT,
@@ -77,6 +83,7 @@ NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN})
 ONCE = frozenset({Topic.DISPUTE})
 """They are done when nothing is asked any more: a month named later is not another of them."""
 
+READERS = Readers(plain=clean, room=read_room, person=read_person)
 COMMANDS = {topic.label: topic for topic in Topic}
 TOPICS = {topic.value: topic for topic in Topic}
 log = structlog.get_logger(__name__)
@@ -148,6 +155,7 @@ class Dispatcher:
                 _chosen(push, memory),
                 memory,
                 now,
+                READERS,
                 staff=person.staff,
             )
             if not push.is_event:
@@ -155,7 +163,10 @@ class Dispatcher:
             wish = read_wish(chat)
             chat = replace(chat, topic=wish.topic, slots=wish.slots)
             route = ROUTES[wish.route]
-            reply = _refused(route, chat) or route.handler(chat)
+            refusal = _refused(route, chat)
+            reply = refusal or route.handler(chat)
+            if refusal is None and route.shows is not None:
+                _note_sight(chat, reply, route.shows)
             return wish, reply, learn(chat, wish.route, wish.guess)
 
 
@@ -188,6 +199,20 @@ def awaited(push: Push) -> bool:
         return True
     route = ROUTES.get(push.kind)
     return route is not None and route.awaited
+
+
+def _note_sight(chat: Chat, reply: Reply, what: Sight) -> None:
+    """Write down whose bills were shown; a reply that asks which home is meant shows none."""
+    if reply.home is None and reply.choices:
+        return
+    refs = [reply.home] if reply.home else [ref_of(home) for home in homes_meant(chat)]
+    note_sightings(
+        chat.session,
+        [(ref.community_id, ref.unit_id) for ref in refs],
+        what,
+        chat.now,
+        follower_id=chat.follower.id,
+    )
 
 
 def _note_message(chat: Chat) -> None:
@@ -283,6 +308,8 @@ def _read_more(topic: Topic, text: str, today: date) -> dict[str, str]:
     """What only one topic needs, by a grammar of its own."""
     if topic is Topic.REMINDERS:
         return read_reminder(text, today)
+    if topic in (Topic.BIND, Topic.UNBIND):
+        return read_relation(text)
     return read_fapiao(text) if topic is Topic.INVOICE else {}
 
 

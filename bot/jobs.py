@@ -6,6 +6,7 @@ RQ calls them by name.
 from typing import Any
 
 from billing.bill_schedule import run_due
+from billing.unbinding import end_moved_out
 from bot.program import Program
 from handlers.heard import forget_heard
 from handlers.reconciling import reconcile_morning
@@ -28,6 +29,13 @@ def run_billing() -> dict[str, list[dict[str, Any]]]:
     services = _installed[0].services
     done = run_due(services.database, today=services.today(), now=services.clock())
     return {code: [summary.as_json() for summary in runs] for code, runs in done.items()}
+
+
+def run_unbinding() -> dict[str, int]:
+    """End the bindings of tenants who moved out."""
+    services = _installed[0].services
+    with services.database.transaction() as session:
+        return {"ended": end_moved_out(session, services.today(), services.clock())}
 
 
 def run_settlement() -> dict[str, int]:

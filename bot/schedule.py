@@ -1,6 +1,13 @@
 """What cron enqueues, and when. Cron expressions are Beijing time."""
 
-from bot.jobs import run_billing, run_forgetting, run_reconciliation, run_refunds, run_settlement
+from bot.jobs import (
+    run_billing,
+    run_forgetting,
+    run_reconciliation,
+    run_refunds,
+    run_settlement,
+    run_unbinding,
+)
 from notify.schedule import SCHEDULE as NOTIFY_SCHEDULE
 from notify.schedule import Planned
 
@@ -8,6 +15,8 @@ SETTLE_SECONDS = 30
 BILL_AT = "30 5 * * *"
 """05:30, long before the first hour at which a notice may go out."""
 BILLING_SECONDS_MAX = 3600
+UNBIND_AT = "10 0 * * *"
+"""00:10: whoever moved out yesterday sees nothing of today."""
 RECONCILE_AT = "7,37 10-23 * * *"
 """From 10:07 on, when the statements of the day before are there; again until they are."""
 RECONCILIATION_SECONDS_MAX = 1800
@@ -19,5 +28,6 @@ SCHEDULE: tuple[Planned, ...] = (
     Planned(run_refunds, interval_seconds=SETTLE_SECONDS),
     Planned(run_reconciliation, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX),
     Planned(run_forgetting, cron=FORGET_AT),
+    Planned(run_unbinding, cron=UNBIND_AT),
     Planned(run_billing, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
 )

@@ -34,6 +34,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     reconciliation,
     refund_tables,
     shared_costs,
+    sightings,
     tariffs,
     ticket_tables,
 )
@@ -63,6 +64,7 @@ APPEND_ONLY = (
     "period_close",
     "posting",
     "receipt",
+    "sighting",
 )
 """Rows the runtime may add but never change; the journal is guarded by triggers as well."""
 

@@ -30,6 +30,8 @@ class NoticeKind(LabelEnum):
     BINDING_REQUESTED = "binding_requested", "绑定待审核"
     TICKET_OPENED = "ticket_opened", "新工单"
     TICKET_ANSWERED = "ticket_answered", "工单答复"
+    BINDING_JOINED = "binding_joined", "房屋新增绑定"
+    BINDING_ENDED = "binding_ended", "绑定已解除"
     ALERT = "alert", "异常提醒"
 
 
@@ -51,6 +53,9 @@ class Audience(Enum):
 
     FOLLOWER = "follower"
     """The follower the fact names."""
+
+    OTHER_OWNERS = "other_owners"
+    """Present owners bound to the home, but the follower the fact names."""
 
     STAFF = "staff"
     """Staff of the community who bound their WeChat."""
@@ -233,6 +238,26 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             audience=Audience.FOLLOWER,
             transports=CHAT_TRANSPORTS,
             is_quiet=False,
+            merges=False,
+            life=timedelta(days=2),
+            is_optional=False,
+        ),
+        NoticeKind.BINDING_JOINED: NoticeRule(
+            matter=Matter.BINDING,
+            fact=FactKind.BINDING_ADDED,
+            audience=Audience.OTHER_OWNERS,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=False,  # who did not expect it acts at once
+            merges=False,
+            life=timedelta(days=3),
+            is_optional=False,
+        ),
+        NoticeKind.BINDING_ENDED: NoticeRule(
+            matter=Matter.BINDING,
+            fact=FactKind.BINDING_ENDED,
+            audience=Audience.FOLLOWER,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=True,
             merges=False,
             life=timedelta(days=2),
             is_optional=False,

@@ -61,6 +61,14 @@ TAKE_FACTS = text(
         FROM due
         WHERE due.audience = 'follower'
         UNION
+        SELECT due.*, binding.follower_id
+        FROM due
+        JOIN binding ON binding.community_id = due.community_id
+         AND binding.unit_id = due.unit_id AND binding.state = 'active'
+         AND binding.role = 'owner' AND binding.sees_to IS NULL  -- not who sold the home
+         AND binding.follower_id <> CAST(due.data ->> 'follower_id' AS bigint)
+        WHERE due.audience = 'other_owners'
+        UNION
         SELECT due.*, staff.follower_id
         FROM due
         JOIN staff ON staff.follower_id IS NOT NULL

@@ -236,7 +236,9 @@ def _binding_settled(kind: NoticeKind, binding: Binding | None) -> Reason | None
     wanted = {
         NoticeKind.BINDING_REQUESTED: BindingState.REQUESTED,
         NoticeKind.BINDING_ADDED: BindingState.ACTIVE,
+        NoticeKind.BINDING_JOINED: BindingState.ACTIVE,
         NoticeKind.BINDING_REFUSED: BindingState.REFUSED,
+        NoticeKind.BINDING_ENDED: BindingState.ENDED,
     }[kind]
     if binding is None or binding.state is not wanted:
         return Reason.GONE

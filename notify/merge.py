@@ -9,6 +9,7 @@ from billing.alerts import Alert
 from billing.bills import BillState
 from billing.fapiao_tables import Fapiao
 from billing.money import Money
+from billing.people import Binding
 from billing.privacy import mask_room
 from billing.property import Community
 from billing.ticket_tables import Ticket
@@ -60,6 +61,7 @@ class Telling:
     Attributes:
         rooms: homes concerned, in order of their numbers.
         bills: bills still owed, earliest due date first, each once.
+        bindings: (room, binding) of the people concerned, for notices about bindings.
         span: first and last day of the months billed, inclusive.
         total: what the message says is owed: without what is `withheld` because it is disputed.
         tickets: each with the masked sentence that opened it.
@@ -79,6 +81,7 @@ class Telling:
     alerts: tuple[Alert, ...]
     withheld: Money
     tickets: tuple[tuple[Ticket, str], ...]
+    bindings: tuple[tuple[str, Binding], ...]
     today: date
     url: str | None
 
@@ -109,6 +112,7 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         alerts=_alerts(notices, matters),
         withheld=withheld(notices, matters),
         tickets=_tickets(notices, matters),
+        bindings=_bindings(notices, matters),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
     )
@@ -158,6 +162,14 @@ def _tickets(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[Ticket,
     if NOTICES[notices[0].kind].matter is not Matter.TICKET:
         return ()
     return tuple(matters.tickets[notice.community_id, notice.ref_id] for notice in notices)
+
+
+def _bindings(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[str, Binding], ...]:
+    if NOTICES[notices[0].kind].matter is not Matter.BINDING:
+        return ()
+    found = [matters.bindings[notice.community_id, notice.ref_id] for notice in notices]
+    pairs = [(matters.rooms[one.community_id, one.unit_id], one) for one in found]
+    return tuple(sorted(pairs, key=lambda pair: (pair[0], pair[1].id)))
 
 
 def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:

@@ -42,6 +42,7 @@ COMMANDS = {
     "remind": "bot.cli.books:remind",
     "serve": "bot.cli.processes:serve",
     "shared-cost": "bot.cli.shared_cost:shared_cost",
+    "sightings": "bot.cli.binding:sightings",
     "tariff": "bot.cli.tariff:tariff",
     "ticket": "bot.cli.ticket:ticket",
     "trial-balance": "bot.cli.corrections:print_trial_balance",

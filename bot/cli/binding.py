@@ -1,16 +1,21 @@
 """`mingzhang binding`: codes and requests, until the console does it."""
 
+from datetime import date
 from typing import Any
 
 import click
 from sqlalchemy import select
 
-from billing.bindings import decide_binding, issue_code
+from billing.binding_requests import Claim, decide_binding
+from billing.bindings import issue_code
+from billing.business_day import business_date
 from billing.people import Binding, BindingState, Follower, ResidentRole
-from billing.privacy import mask_room
+from billing.privacy import Vault, mask_name, mask_openid, mask_phone, mask_room
 from billing.property import Community, Unit, get_community, get_unit
+from billing.sightings import list_sightings
+from billing.unbinding import end_by_staff, end_moved_out
 from bot.cli.installation import open_books, open_program, print_json
-from bot.cli.options import community_option, home_options
+from bot.cli.options import by_option, community_option, home_options, today_option
 
 
 @click.group()
@@ -28,12 +33,13 @@ def binding() -> None:
 )
 def list_bindings(code: str, state: str) -> None:
     """Bindings in a state, oldest first."""
-    with open_books(code) as books:
-        rows = books.session.execute(
+    with open_program() as program, program.services.database.transaction() as session:
+        community_id, vault = get_community(session, code).id, program.services.vault
+        rows = session.execute(
             select(Binding, Unit.room, Follower.openid)
             .join(Unit, (Unit.community_id == Binding.community_id) & (Unit.id == Binding.unit_id))
             .join(Follower, Follower.id == Binding.follower_id)
-            .where(Binding.community_id == books.community_id, Binding.state == BindingState(state))
+            .where(Binding.community_id == community_id, Binding.state == BindingState(state))
             .order_by(Binding.requested_at, Binding.id)
         ).all()
         print_json(
@@ -44,10 +50,22 @@ def list_bindings(code: str, state: str) -> None:
                     "openid": openid,
                     "role": found.role.value,
                     "requested_at": found.requested_at.isoformat(),
+                    "claim": _masked_claim(vault, found),
+                    "claim_fits": found.claim_fits,
+                    "ended_at": found.ended_at,
+                    "end_reason": found.end_reason,
                 }
                 for found, room, openid in rows
             ]
         )
+
+
+def _masked_claim(vault: Vault, found: Binding) -> dict[str, str] | None:
+    """Who the follower said he is, masked; None once staff decided."""
+    if found.claim_sealed is None:
+        return None
+    claim = Claim.open(vault, found.claim_sealed)
+    return {"name": mask_name(claim.name), "phone": mask_phone(claim.phone)}
 
 
 @binding.command()
@@ -75,6 +93,30 @@ def _decide(binding_id: int, code: str, *, approve: bool) -> dict[str, Any]:
         return {"id": decided.id, "room": mask_room(unit.room), "state": decided.state.value}
 
 
+@binding.command("end")
+@click.argument("binding_id", type=int)
+@community_option
+@by_option
+def end(binding_id: int, code: str, login: str) -> None:
+    """End a binding; the follower is told."""
+    with open_books(code) as books:
+        ended = end_by_staff(
+            books.session, books.community_id, binding_id, by=books.staff(login), now=books.now
+        )
+        unit = books.session.get_one(Unit, (ended.community_id, ended.unit_id))
+        shown = {"id": ended.id, "room": mask_room(unit.room), "state": ended.state.value}
+    print_json(shown | {"ended_at": ended.ended_at, "end_reason": ended.end_reason})
+
+
+@binding.command("end-moved-out")
+@today_option
+def moved_out(today: date) -> None:
+    """End the bindings of tenants whose tenancy is over, in all communities, as cron does."""
+    with open_program() as program, program.services.database.transaction() as session:
+        ended = end_moved_out(session, today, program.services.clock())
+    print_json({"today": today, "ended": ended})
+
+
 @binding.command("code")
 @home_options
 @click.option(
@@ -97,3 +139,27 @@ def make_code(code: str, room: str, role: str) -> None:
             now=program.services.clock(),
         )
     print_json({"community": code, "room": room, "role": role, "code": made})
+
+
+@click.command()
+@home_options
+@click.option(
+    "--days", type=click.IntRange(1, 3660), default=180, show_default=True, help="How far back."
+)
+def sightings(code: str, room: str, days: int) -> None:
+    """Who saw what of a home, the latest first; followers masked."""
+    with open_books(code) as books:
+        unit = books.unit(room)
+        found = list_sightings(
+            books.session, unit.community_id, unit.id, days=days, today=business_date(books.now)
+        )
+        shown = [
+            {
+                "at": seen.at.isoformat(),
+                "what": seen.what.value,
+                "follower": seen.openid and mask_openid(seen.openid),
+                "staff": seen.login,
+            }
+            for seen in found
+        ]
+    print_json(shown)

@@ -82,6 +82,16 @@ _TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("处理时间", "time4", "answered_at"),
         ],
     ),
+    "binding_joined": (
+        "TMBindingJoined000000000000000000000000008",
+        "房屋新增绑定提醒",
+        [
+            ("房号", "thing1", "room"),
+            ("小区", "thing2", "community"),
+            ("绑定时间", "time3", "bound_at"),
+            ("说明", "thing4", "remark"),
+        ],
+    ),
 }
 
 PRODUCT_TEMPLATES: dict[str, dict[str, Any]] = {

@@ -9,6 +9,8 @@
 
 from bot.understanding.fapiao import read_fapiao
 from bot.understanding.follow_up import change, read_choice
+from bot.understanding.normalize import clean
+from bot.understanding.people import read_person, read_relation
 from bot.understanding.reminders import read_reminder
 from bot.understanding.utterance import (
     ACTING,
@@ -23,10 +25,13 @@ __all__ = [
     "ACTING",
     "Understanding",
     "change",
+    "clean",
     "read_amount",
     "read_choice",
     "read_fapiao",
     "read_period",
+    "read_person",
+    "read_relation",
     "read_reminder",
     "read_room",
     "understand",

@@ -1,38 +1,46 @@
-"""绑定: by one-time code or by a request that staff decide; my rooms; 解绑 after a second word."""
+"""绑定: by one-time code, or by a request that staff decide; a code for one's tenant or family."""
 
 import re
 import unicodedata
 
-from billing.bindings import (
-    CODE_LENGTH,
-    count_requests,
-    end_binding,
-    normalize_code,
-    redeem_code,
-    request_binding,
-)
+from billing.addresses import Address, find_addresses
+from billing.binding_requests import Claim, request_binding
+from billing.bindings import CODE_LENGTH, normalize_code, redeem_code
+from billing.guest_codes import GUEST_CODE_LIFE, GUEST_ROLES, issue_guest_code
 from billing.homes import Home, list_homes
-from billing.property import find_units
+from billing.people import ResidentRole
+from billing.property import Community, Unit
+from billing.unbinding import may_manage
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
-from handlers.chat.scope import homes_meant, which_home
+from handlers.chat.scope import HOMES_OFFERED_MAX, homes_meant, which_home
+from handlers.chat.topics import Topic
 
 ASCII_RUN = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z \-]*[0-9A-Za-z])?")
 CODE_LENGTH_MIN = CODE_LENGTH - 2
 """A run this long is a code with a typing error rather than something else."""
 
-REQUESTS_OPEN_MAX = 3
-"""Requests of one follower that may wait for staff at a time."""
-
 
 def bind(chat: Chat) -> Reply:
-    """Bind by the code in the text; without one, ask staff for the room in it; else say how."""
-    typed = find_code(chat.push.text)
+    """Bind by the code in the text; without one, ask staff for the home in it; else say how.
+
+    An owner who names his tenant or family gets a code for them instead.
+    """
+    claim = _claim(chat)
     room = chat.slots.get("room")
+    typed = None if claim else find_code(chat.push.text)
     if typed is not None and (normalize_code(typed) or room is None):
         return redeem(chat, typed)
-    if room is not None:
-        return _request(chat, room)
-    return chat.say("bind/how", homes=chat.homes)
+    if "guest" in chat.slots and (homes := [h for h in homes_meant(chat) if may_manage(h)]):
+        return _let_in(chat, homes, ResidentRole(chat.slots["guest"]))
+    said = chat.readers.plain(chat.push.text)
+    found = find_addresses(chat.session, said, room, chat.readers.room)
+    if not found and room is None:
+        return chat.say("bind/how", homes=chat.homes)
+    if not found:
+        return chat.say("bind/no_such_home", wanted=room)
+    if len(found) > 1:
+        return _which(chat, found, claim)
+    return _request(chat, found[0], claim)
 
 
 def find_code(text: str) -> str | None:
@@ -69,54 +77,71 @@ def redeem(chat: Chat, typed: str, *, greeting: bool = False) -> Reply:
     )
 
 
-def _request(chat: Chat, room: str) -> Reply:
-    """Ask staff to bind a room; the room must be in exactly one community, or the text names it."""
-    places = find_units(chat.session, room)
-    found = [place for place in places if place[1].name in chat.push.text] or places
-    if len(found) != 1:
-        communities = [community.name for _unit, community in found]
-        return chat.say("bind/which_room", wanted=room, communities=communities)
-    unit, community = found[0]
-    if count_requests(chat.session, chat.follower.id) >= REQUESTS_OPEN_MAX:
-        return chat.say("bind/too_many_requests", community=community)
-    binding = request_binding(chat.session, chat.follower, unit, chat.now)
-    bound = any(ref_of(home).unit_id == unit.id for home in chat.homes)
+def which_again(chat: Chat) -> Reply:
+    """确认绑定, where a home had to be chosen first: say how to bind."""
+    return chat.say("bind/how", homes=chat.homes)
+
+
+def _claim(chat: Chat) -> Claim | None:
+    """Who the follower says he is, now or in the sentence that named several homes."""
+    person = chat.readers.person(chat.push.text)
+    if person is not None:
+        return Claim(*person)
+    question = chat.memory.question
+    if question is None or question.kind is not QuestionKind.BIND or not question.data["claim"]:
+        return None
+    return Claim.open(chat.services.vault, question.data["claim"])
+
+
+def _which(chat: Chat, found: list[Address], claim: Claim | None) -> Reply:
+    """Ask which of these homes is meant; who he says he is, is kept for the answer."""
+    sealed = claim.seal(chat.services.vault) if claim else None
     return chat.say(
-        "bind/requested", community=community, wanted=room, fresh=binding is not None, bound=bound
+        "bind/which_home",
+        question=Question(QuestionKind.BIND, {"claim": sealed}),
+        choices=[f"{Topic.BIND.label} {address}" for address in found[:HOMES_OFFERED_MAX]],
+        more=len(found) > HOMES_OFFERED_MAX,
     )
 
 
-def my_rooms(chat: Chat) -> Reply:
-    """我的房屋: the homes the follower may act for."""
-    return chat.say_list("rooms", chat.homes)
+def _request(chat: Chat, address: Address, claim: Claim | None) -> Reply:
+    """Ask staff for a home, and say the same whether or not the claim fits."""
+    unit = chat.session.get_one(Unit, (address.community_id, address.unit_id))
+    said = chat.slots.get("as") or chat.slots.get("guest")
+    asked = request_binding(
+        chat.session,
+        chat.services.vault,
+        chat.follower,
+        unit,
+        chat.now,
+        role=ResidentRole(said) if said else ResidentRole.OWNER,
+        claim=claim,
+    )
+    community = chat.session.get_one(Community, address.community_id)
+    return chat.say(
+        f"bind/{asked.value}",
+        community=community,
+        wanted=address.room,
+        claimed=claim is not None,
+        greeting=False,
+    )
 
 
-def unbind(chat: Chat) -> Reply:
-    """解绑: ask for the word that confirms it; nothing changes yet."""
-    homes = homes_meant(chat)
+def _let_in(chat: Chat, homes: list[Home], role: ResidentRole) -> Reply:
+    """A code for the tenant or family of an owner's home."""
     if len(homes) > 1:
         return which_home(chat, homes)
     home = homes[0]
-    question = Question(QuestionKind.UNBIND, {"binding_id": home.binding_id})
-    return chat.say(
-        "unbind/ask", home=ref_of(home), question=question, room=home, word=question.kind.label
+    if role not in GUEST_ROLES:
+        return chat.say("guests/owners_by_staff", home=ref_of(home), room=home)
+    code = issue_guest_code(
+        chat.session, chat.services.vault, home, role, follower_id=chat.follower.id, now=chat.now
     )
-
-
-def unbind_confirmed(chat: Chat) -> Reply:
-    """确认解绑: end the binding that was asked about, if it still is one of the follower's."""
-    home = _home_in_question(chat)
-    if home is None or not end_binding(chat.session, home.community_id, home.binding_id, chat.now):
-        return chat.say("unbind/gone")
-    return chat.say("unbind/done", room=home)
-
-
-def unbind_refused(chat: Chat) -> Reply:
-    """取消: the binding stays."""
-    return chat.say("unbind/kept", room=_home_in_question(chat))
-
-
-def _home_in_question(chat: Chat) -> Home | None:
-    question = chat.memory.question
-    wanted = question.data["binding_id"] if question else None
-    return next((home for home in chat.homes if home.binding_id == wanted), None)
+    return chat.say(
+        "guests/code" if code else "guests/too_many_codes",
+        home=ref_of(home),
+        room=home,
+        role=role,
+        code=code,
+        until=chat.now + GUEST_CODE_LIFE,
+    )

@@ -4,7 +4,7 @@ A handler is a function `Chat -> Reply`. It runs inside the transaction the disp
 what it has to say through a template, and never calls WeChat or a payment provider.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -27,6 +27,7 @@ class QuestionKind(LabelEnum):
     """A question that waits for a yes; the label is the word that says it."""
 
     SIGN_IN = "sign_in", "确认登录"
+    BIND = "bind", "确认绑定"
     UNBIND = "unbind", "确认解绑"
     FAPIAO = "fapiao", "确认开票"
     MEANT = "meant", "是的"
@@ -177,11 +178,28 @@ SILENCE = Reply("")
 
 
 @dataclass(frozen=True, slots=True)
+class Readers:
+    """What `bot.understanding` reads on demand, where slots must not carry it: slots are remembered
+    as they are, and personal data is not.
+
+    Attributes:
+        plain: the sentence simplified, in plain forms.
+        room: the one canonical room number in a text.
+        person: the one name and telephone number.
+    """
+
+    plain: Callable[[str], str]
+    room: Callable[[str], str | None]
+    person: Callable[[str], tuple[str, str] | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Chat:
     """One sentence of one follower, with everything a handler may use to answer it.
 
     Attributes:
         homes: every home the follower may act for.
+        readers: how to read more of a sentence.
         topic: what was understood, also when it is too uncertain to act on.
         slots: room, period, amount, fee, audience, as `bot.understanding` reads them.
         staff: the member of staff the follower is, if he is one.
@@ -194,6 +212,7 @@ class Chat:
     push: Push
     memory: Memory
     now: datetime
+    readers: Readers
     topic: Topic | None = None
     slots: Mapping[str, Any] = field(default_factory=dict)
     staff: Staff | None = None

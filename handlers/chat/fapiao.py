@@ -20,6 +20,7 @@ from billing.fapiao_papers import FapiaoTitle, read_title
 from billing.fapiao_tables import TitleKind
 from billing.homes import Home
 from billing.money import ZERO
+from billing.people import ResidentRole
 from billing.privacy import Vault
 from billing.tax_numbers import read_tax_number
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
@@ -78,7 +79,7 @@ def ask(chat: Chat) -> Reply:
     offers = [(home, _offers(chat, home)) for home in homes_meant(chat)]
     offers = [(home, found) for home, found in offers if found]
     if not offers:
-        return listing(chat)
+        return _refuse_guest(chat) or listing(chat)
     meant = one_home(chat)
     if len(offers) > 1:
         offers = [pair for pair in offers if pair[0] == meant]
@@ -153,9 +154,27 @@ def listing(chat: Chat) -> Reply:
 
 
 def _offers(chat: Chat, home: Home) -> Sequence[Uninvoiced]:
+    """What the follower may ask for: an owner for every payment he sees, a tenant or one of the
+    family for those he made himself.
+    """
     return list_uninvoiced(
-        chat.session, home.community_id, home.unit_id, limit=CHOICES_MAX, seen=home.seen
+        chat.session,
+        home.community_id,
+        home.unit_id,
+        limit=CHOICES_MAX,
+        seen=home.seen,
+        payer_id=None if home.role is ResidentRole.OWNER else chat.follower.id,
     )
+
+
+def _refuse_guest(chat: Chat) -> Reply | None:
+    """The sentence for who wants a fapiao for what the owner paid; None when there is none."""
+    for home in homes_meant(chat):
+        if home.role is not ResidentRole.OWNER and list_uninvoiced(
+            chat.session, home.community_id, home.unit_id, limit=1, seen=home.seen
+        ):
+            return chat.say("fapiao/owner_only", home=ref_of(home), room=home)
+    return None
 
 
 def _draft(chat: Chat) -> Draft:

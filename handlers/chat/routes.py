@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from billing.sightings import Sight
 from handlers.chat import (
     balance,
     bills,
@@ -21,9 +22,11 @@ from handlers.chat import (
     pay,
     payments,
     reminders,
+    rooms,
     sign_in,
     staff,
     tariff,
+    unbind,
     welcome,
 )
 from handlers.chat.context import Chat, QuestionKind, Reply
@@ -42,12 +45,15 @@ class Audience(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way to answer. `awaited` is false where no person waits for words."""
+    """One way to answer. `awaited` is false where no person waits for words; `shows` is what of a
+    home the answer lets its reader see, for the log.
+    """
 
     name: str
     audience: Audience
     handler: Handler
     awaited: bool = True
+    shows: Sight | None = None
 
 
 def yes_to(kind: QuestionKind) -> str:
@@ -82,28 +88,30 @@ TABLE = (
     Route("event.templatesendjobfinish", ANYONE, delivered.finished, awaited=False),
     Route(yes_to(QuestionKind.SIGN_IN), ANYONE, sign_in.confirmed),
     Route(no_to(QuestionKind.SIGN_IN), ANYONE, sign_in.refused),
-    Route(yes_to(QuestionKind.UNBIND), ANYONE, bind.unbind_confirmed),
-    Route(no_to(QuestionKind.UNBIND), ANYONE, bind.unbind_refused),
+    Route(yes_to(QuestionKind.BIND), ANYONE, bind.which_again),
+    Route(no_to(QuestionKind.BIND), ANYONE, help.left),
+    Route(yes_to(QuestionKind.UNBIND), ANYONE, unbind.confirmed),
+    Route(no_to(QuestionKind.UNBIND), ANYONE, unbind.refused),
     Route(yes_to(QuestionKind.FAPIAO), BOUND, fapiao.confirmed),
     Route(no_to(QuestionKind.FAPIAO), ANYONE, fapiao.left),
     Route(answer_to(QuestionKind.FAPIAO), BOUND, fapiao.answer),
     Route(yes_to(QuestionKind.DISPUTE), BOUND, dispute.without_line),
     Route(no_to(QuestionKind.DISPUTE), ANYONE, dispute.left),
-    Route(Topic.DUE, BOUND, bills.due),
-    Route(Topic.DETAIL, BOUND, bills.detail),
-    Route(Topic.EXPLAIN, BOUND, changes.explain),
-    Route(Topic.HISTORY, BOUND, bills.history),
-    Route(Topic.PAY, BOUND, pay.pay),
-    Route(Topic.PAYMENTS, BOUND, payments.history),
-    Route(Topic.INVOICE, BOUND, fapiao.ask),
+    Route(Topic.DUE, BOUND, bills.due, shows=Sight.BILLS),
+    Route(Topic.DETAIL, BOUND, bills.detail, shows=Sight.BILLS),
+    Route(Topic.EXPLAIN, BOUND, changes.explain, shows=Sight.BILLS),
+    Route(Topic.HISTORY, BOUND, bills.history, shows=Sight.HISTORY),
+    Route(Topic.PAY, BOUND, pay.pay, shows=Sight.BILLS),
+    Route(Topic.PAYMENTS, BOUND, payments.history, shows=Sight.HISTORY),
+    Route(Topic.INVOICE, BOUND, fapiao.ask, shows=Sight.FAPIAO),
     Route(Topic.METHODS, BOUND, pay.methods),
-    Route(Topic.BALANCE, BOUND, balance.show),
-    Route(Topic.AUTOPAY, BOUND, balance.autopay),
+    Route(Topic.BALANCE, BOUND, balance.show, shows=Sight.BALANCE),
+    Route(Topic.AUTOPAY, BOUND, balance.autopay, shows=Sight.BALANCE),
     Route(Topic.TARIFF, BOUND, tariff.tariff),
     Route(Topic.REMINDERS, BOUND, reminders.settings),
     Route(Topic.BIND, ANYONE, bind.bind),
-    Route(Topic.UNBIND, BOUND, bind.unbind),
-    Route(Topic.ROOMS, BOUND, bind.my_rooms),
+    Route(Topic.UNBIND, BOUND, unbind.unbind),
+    Route(Topic.ROOMS, BOUND, rooms.show),
     Route(Topic.DISPUTE, BOUND, dispute.dispute),
     Route(Topic.HUMAN, ANYONE, human.human),
     Route(Topic.HELP, ANYONE, help.menu),

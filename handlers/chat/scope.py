@@ -1,8 +1,10 @@
 """Which of the follower's homes and which months a sentence is about (pure)."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from billing.homes import Home
+from billing.place_names import find_names, plain
 from handlers.chat.context import Chat, Reply, ref_of
 from handlers.months import Months, read_months
 
@@ -20,16 +22,30 @@ def same_room(room: str, said: str) -> bool:
 
 
 def homes_meant(chat: Chat) -> Sequence[Home]:
-    """The homes a sentence names; all of them when it names none."""
+    """The homes a sentence names; all of them when it names none. Of homes with one number in
+    several communities those of the community it names.
+    """
     said = chat.slots.get("room")
     if said is None:
         return chat.homes
-    return [home for home in chat.homes if same_room(home.room, said)]
+    homes = [home for home in chat.homes if same_room(home.room, said)]
+    names = {home.community_id: home.community_name for home in homes}
+    if len(names) < 2:
+        return homes
+    named = find_names(names, plain(chat.readers.plain(chat.push.text)))
+    return [home for home in homes if not named or home.community_id in named]
 
 
 def which_home(chat: Chat, homes: Sequence[Home]) -> Reply:
-    """Ask which of these homes is meant; the answer asks for the same about it."""
-    choices = [home.room for home in homes[:HOMES_OFFERED_MAX]]
+    """Ask which of these homes is meant; the answer asks for the same about it. A room number that
+    two communities have is offered as a command that names the community.
+    """
+    rooms = Counter(home.room for home in homes)
+    command = f"{chat.topic.label} " if chat.topic else ""
+    choices = [
+        home.room if rooms[home.room] == 1 else f"{command}{home.community_name} {home.room}"
+        for home in homes[:HOMES_OFFERED_MAX]
+    ]
     return chat.say("which_home", choices=choices)
 
 

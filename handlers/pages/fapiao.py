@@ -6,8 +6,11 @@ from sqlalchemy.orm import Session
 
 from billing.fapiao import find_file, get_fapiao, list_parts, open_title
 from billing.fapiao_tables import Fapiao, FapiaoState, FileKind
+from billing.people import ResidentRole
+from billing.sightings import Sight
 from handlers.pages.queries import Visit, sees_payment, visit_home
 from handlers.pages.refusals import Refusal, Refused
+from handlers.pages.sightings import note_sight
 from handlers.pages.viewer import require_viewer
 from handlers.services import Services
 from notify.links import HomeRef
@@ -54,7 +57,7 @@ def fapiao_file(services: Services, token: str) -> ResponseReturnValue:
 
 
 def _visit(session: Session, services: Services, openid: str, token: str) -> tuple[Fapiao, Visit]:
-    """A fapiao and its home, for those who see every payment it is for, or asked for it.
+    """A fapiao and its home, for owners who see every payment it is for, and whoever asked for it.
 
     Raises:
         Refused: no token of ours, or somebody else's fapiao.
@@ -66,8 +69,10 @@ def _visit(session: Session, services: Services, openid: str, token: str) -> tup
     visit = visit_home(session, openid, HomeRef(found.community_id, found.unit_id))
     is_his = visit.follower_id is not None and found.follower_id == visit.follower_id
     if not is_his and not (
-        visit.bound
+        visit.role is ResidentRole.OWNER
         and all(sees_payment(session, visit, payment) for payment, _ in list_parts(session, found))
     ):
         raise Refused(Refusal.NOT_YOURS)
+    if visit.bound:
+        note_sight(session, visit, Sight.FAPIAO, services.clock())
     return found, visit

@@ -16,6 +16,7 @@ from billing.money import Money
 from billing.payment_channels import Place
 from billing.people import Follower
 from billing.prepayments import balance
+from billing.sightings import Sight, note_sightings
 from handlers.pages.choice import total_owed
 from handlers.pages.forms import Attempt, Wanted, find_elsewhere, pay_form, read_wanted
 from handlers.pages.places import here
@@ -26,6 +27,7 @@ from handlers.pages.queries import (
     visit_home,
 )
 from handlers.pages.refusals import Refusal, Refused
+from handlers.pages.sightings import note_sight
 from handlers.pages.tokens import payment_token
 from handlers.pages.viewer import Viewer, ordered_it, require_viewer, signed_in
 from handlers.services import Services
@@ -55,6 +57,14 @@ def index(services: Services) -> ResponseReturnValue:
 def _list_summaries(session: Session, services: Services, openid: str) -> list[HomeSummary]:
     follower_id = session.scalar(select(Follower.id).where(Follower.openid == openid))
     homes = list_homes(session, follower_id) if follower_id is not None else []
+    if len(homes) > 1:  # the only home opens at once
+        note_sightings(
+            session,
+            [(home.community_id, home.unit_id) for home in homes],
+            Sight.BILLS,
+            services.clock(),
+            follower_id=follower_id,
+        )
     summaries = []
     for home in homes:
         unpaid = list_unpaid(session, home.community_id, [home.unit_id], home.seen)
@@ -95,6 +105,7 @@ def show_home(
     now = services.clock()
     with services.database.transaction() as session:
         visit = visit_home(session, viewer.openid, ref)
+        note_sight(session, visit, Sight.BILLS, now)
         unpaid = list_unpaid(session, visit.unit.community_id, [visit.unit.id], visit.seen)
         lines = list_lines(session, visit.unit.community_id, [bill.id for bill in unpaid])
         running = list_running(session, visit, now)
@@ -127,6 +138,7 @@ def bill(services: Services, token: str) -> ResponseReturnValue:
         visit = visit_home(session, openid, HomeRef(found.community_id, found.unit_id))
         if not sees_bill(session, visit, found.id):
             raise Refused(Refusal.NOT_YOURS)
+        note_sight(session, visit, Sight.BILLS, services.clock())
         lines = list_lines(session, found.community_id, [found.id])
         payments = list_payments_of_bill(session, visit, found.id)
         unpaid = list_unpaid(session, found.community_id, [found.unit_id], visit.seen)

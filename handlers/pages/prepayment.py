@@ -13,11 +13,13 @@ from billing.prepayments import (
     list_movements,
     set_auto_deduction,
 )
+from billing.sightings import Sight
 from billing.tariffs import FeeKind, list_tariffs
 from handlers.pages.choice import read_amount
 from handlers.pages.forms import Attempt, pay_form
 from handlers.pages.queries import Visit, visit_home
 from handlers.pages.refusals import Objected, Refusal, Refused
+from handlers.pages.sightings import note_sight
 from handlers.pages.viewer import Viewer, require_viewer
 from handlers.services import Services
 from notify.links import HomeRef
@@ -41,6 +43,7 @@ def show_prepayment(
     """
     with services.database.transaction() as session:
         visit = _visit(session, viewer.openid, ref)
+        note_sight(session, visit, Sight.BALANCE, services.clock())
         community_id, unit_id = visit.unit.community_id, visit.unit.id
         movements = list_movements(session, community_id, unit_id, limit=MOVEMENTS_SHOWN_MAX)
         items = list_tariffs(session, community_id, services.today())

@@ -12,10 +12,12 @@ from billing.property import Community, Unit
 from billing.receipts import number_waiting
 from billing.refund_tables import RefundStage
 from billing.refunds import refunded_of
+from billing.sightings import Sight
 from handlers.pages.qr import qr_image
 from handlers.pages.queries import get_payment, list_paid_lines, prepaid_parts, sum_paid
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.results import visit_payment
+from handlers.pages.sightings import note_sight
 from handlers.pages.tokens import read_payment, read_receipt, receipt_token
 from handlers.pages.viewer import welcome_anyone
 from handlers.services import Services
@@ -34,6 +36,8 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
             record, visit = visit_payment(session, openid, read_payment(token))
         if record.receipt is None:
             raise Refused(Refusal.BROKEN_LINK)
+        if visit.bound:  # who paid for a stranger's home sees his own payment only
+            note_sight(session, visit, Sight.HISTORY, services.clock())
         lines = list_paid_lines(session, record.payment)
         _, moved = prepaid_parts(session, record.payment)
         cashier = find_cashier(session, record.payment)

@@ -7,11 +7,13 @@ from billing.bills import list_bills
 from billing.late_fee_policy import list_policies
 from billing.payment_tables import BOOKED_STATES
 from billing.payments import list_confirmed
+from billing.sightings import Sight
 from billing.tariffs import FeeKind, list_tariffs
 from handlers.pages.queries import (
     require_bound,
     visit_home,
 )
+from handlers.pages.sightings import note_sight
 from handlers.pages.tokens import payment_token
 from handlers.pages.viewer import require_viewer
 from handlers.services import Services
@@ -26,6 +28,7 @@ def history(services: Services, token: str) -> ResponseReturnValue:
     with services.database.transaction() as session:
         visit = visit_home(session, openid, services.links.read_home(token))
         require_bound(visit)
+        note_sight(session, visit, Sight.HISTORY, services.clock())
         bills = list_bills(session, visit.unit.community_id, [visit.unit.id], visit.seen)
         payments = list_confirmed(
             session,

@@ -8,15 +8,14 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from billing.alerts import Alert
+from billing.binding_requests import Asked, decide_binding, request_binding
 from billing.bindings import (
     ALPHABET,
     Redeemed,
-    decide_binding,
     issue_code,
     new_code,
     normalize_code,
     redeem_code,
-    request_binding,
     see_follower,
 )
 from billing.errors import Conflict
@@ -24,6 +23,7 @@ from billing.facts import Fact, FactKind
 from billing.homes import list_homes
 from billing.people import Binding, ResidentRole, Staff
 from billing.privacy import Vault
+from tests.asking import ask_for
 from tests.conftest import NOW, World
 
 LATER = NOW + timedelta(minutes=61)
@@ -118,13 +118,12 @@ def test_a_staff_code_binds_the_member_of_staff(world: World, vault: Vault) -> N
         assert member.follower_id == see_follower(session, "o-zhao", NOW).id
 
 
-def test_a_request_opens_the_home_only_when_staff_approve(world: World) -> None:
+def test_a_request_opens_the_home_only_when_staff_approve(world: World, vault: Vault) -> None:
     unit = world.unit("3-2-501")
     with world.database.transaction() as session:
         follower = see_follower(session, "o-zhang", NOW)
-        binding = request_binding(session, follower, unit, NOW)
-        assert binding is not None
-        assert request_binding(session, follower, unit, NOW) is None
+        binding = ask_for(session, follower, unit)
+        assert request_binding(session, vault, follower, unit, NOW) is Asked.WAITING
     assert rooms(world) == []
     with world.database.transaction() as session:
         decide_binding(session, world.community.id, binding.id, approve=True, now=NOW)
@@ -137,11 +136,9 @@ def test_a_request_opens_the_home_only_when_staff_approve(world: World) -> None:
 def test_a_refused_request_may_be_made_again(world: World) -> None:
     unit = world.unit("3-2-501")
     with world.database.transaction() as session:
-        binding = request_binding(session, see_follower(session, "o-zhang", NOW), unit, NOW)
-        assert binding is not None
+        binding = ask_for(session, see_follower(session, "o-zhang", NOW), unit)
         decide_binding(session, world.community.id, binding.id, approve=False, now=NOW)
-        again = request_binding(session, see_follower(session, "o-zhang", NOW), unit, NOW)
-        assert again is not None
+        ask_for(session, see_follower(session, "o-zhang", NOW), unit)
     assert rooms(world) == []
 
 
@@ -160,7 +157,7 @@ def test_a_code_says_what_its_holder_is_to_the_home_even_after_a_request(
 ) -> None:
     unit = world.unit("3-2-501")
     with world.database.transaction() as session:
-        request_binding(session, see_follower(session, "o-zhang", NOW), unit, NOW)
+        ask_for(session, see_follower(session, "o-zhang", NOW), unit)
         code = issue_code(
             session,
             vault,

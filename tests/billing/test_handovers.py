@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 from billing.adjustment_tables import AdjustmentKind, AfterVoid, ShareReason
 from billing.bill_issue import issue_chunk
 from billing.bills import Bill, get_bills, list_bills, list_unpaid
+from billing.binding_requests import decide_binding
 from billing.bindings import (
     Redeemed,
-    decide_binding,
     issue_code,
     redeem_code,
-    request_binding,
     see_follower,
 )
 from billing.errors import Conflict, InvalidInput, NotFound
@@ -35,6 +34,7 @@ from billing.people import Binding, Occupancy, ResidentRole
 from billing.period import DayWindow, Period
 from billing.privacy import Vault
 from billing.shares import list_shares, split_bill
+from tests.asking import ask_for
 from tests.billing.paper import (
     Line,
     adjust,
@@ -428,8 +428,7 @@ def test_a_request_that_staff_approve_sees_as_a_code_does(world: World) -> None:
     with world.database.transaction() as session:
         give(session, world, person(session, world))
         follower = see_follower(session, "o-asking", NOW)
-        binding = request_binding(session, follower, world.unit(ROOM), NOW)
-        assert binding is not None
+        binding = ask_for(session, follower, world.unit(ROOM))
         decide_binding(session, world.community.id, binding.id, approve=True, now=NOW)
         assert seen(session, "o-asking") == DayWindow(NOVEMBER_16, None)
 

@@ -13,6 +13,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from billing.binding_requests import Asked
+from billing.bindings import Redeemed
 from billing.db import Database
 from bot.conversation import Conversations
 from bot.dispatch import Dispatcher, awaited
@@ -176,7 +178,7 @@ def test_every_template_of_the_chat_is_used() -> None:
         for folder in ("handlers/chat", "bot")
         for path in (TEMPLATES.parent / folder).glob("*.py")
     )
-    outcomes = {f"bind/{name}" for name in BIND_OUTCOMES}
+    outcomes = {f"bind/{outcome.value}" for outcome in (*Redeemed, *Asked)}
     unused = []
     for path in sorted((TEMPLATES / "chat").rglob("*.txt")):
         name = path.relative_to(TEMPLATES / "chat").with_suffix("").as_posix()
@@ -184,15 +186,3 @@ def test_every_template_of_the_chat_is_used() -> None:
         if not partial and f'"{name}"' not in sources and name not in outcomes:
             unused.append(name)
     assert unused == []
-
-
-BIND_OUTCOMES = (
-    "bound",
-    "staff_bound",
-    "already_bound",
-    "mistyped",
-    "wrong",
-    "used",
-    "expired",
-    "locked",
-)

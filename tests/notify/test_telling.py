@@ -8,13 +8,15 @@ from sqlalchemy import func, select, text, update
 from billing.alerts import Alert, AlertKind, raise_alert
 from billing.bill_run import run_bills
 from billing.bills import list_unpaid
-from billing.bindings import decide_binding, request_binding, see_follower
+from billing.binding_requests import decide_binding
+from billing.bindings import see_follower
 from billing.facts import Fact
 from billing.money import Money
 from billing.people import Binding, Follower, Staff
 from billing.period import Period
 from notify.intake import take_facts
 from notify.outbox import Notice
+from tests.asking import ask_for
 from tests.conftest import World
 from tests.notify.conftest import Town
 
@@ -162,8 +164,7 @@ def test_staff_are_asked_about_a_binding_and_the_applicant_hears_the_answer(town
     with town.world.database.transaction() as session:
         applicant = see_follower(session, "oNew", town.clock.now)
         applicant.last_message_at = town.clock.now
-        binding = request_binding(session, applicant, unit, town.clock.now)
-        assert binding is not None
+        binding = ask_for(session, applicant, unit, town.clock.now)
     town.notifier.intake()
     town.clock.advance(minutes=5)
     with town.world.database.transaction() as session:
@@ -180,8 +181,7 @@ def test_a_refused_applicant_is_told_whom_to_call(town: Town) -> None:
     with town.world.database.transaction() as session:
         applicant = see_follower(session, "oNew", town.clock.now)
         applicant.last_message_at = town.clock.now
-        binding = request_binding(session, applicant, unit, town.clock.now)
-        assert binding is not None
+        binding = ask_for(session, applicant, unit, town.clock.now)
         session.flush()
         decide_binding(session, unit.community_id, binding.id, approve=False, now=town.clock.now)
     town.notifier.intake()

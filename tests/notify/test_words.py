@@ -12,6 +12,7 @@ from billing.bills import BillState
 from billing.fapiao_tables import Fapiao, TitleKind
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentChannel
+from billing.people import Binding, EndReason, ResidentRole
 from billing.period import Period
 from billing.property import Community
 from billing.refund_tables import RefundStage
@@ -66,6 +67,8 @@ TICKET = Ticket(
     answered_at=NOW,
 )
 
+BINDING = Binding(role=ResidentRole.TENANT, decided_at=NOW, end_reason=EndReason.OWNER)
+
 
 def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) -> Telling:
     return Telling(
@@ -80,6 +83,7 @@ def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) ->
         refund=EndedRefund(
             Money(5000), NOW, RefundStage.DONE, PaymentChannel.WECHAT_JSAPI, Money(5000)
         ),
+        bindings=tuple((room, BINDING) for room in rooms),
         alerts=(Alert(kind=AlertKind.DISCREPANCY, raised_at=NOW),),
         withheld=ZERO,
         tickets=((TICKET, "水费多了二十块，【电话】"),) * 12,

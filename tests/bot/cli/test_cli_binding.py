@@ -2,8 +2,9 @@
 
 import re
 
-from billing.bindings import Redeemed, redeem_code, request_binding, see_follower
+from billing.bindings import Redeemed, redeem_code, see_follower
 from billing.privacy import Vault
+from tests.asking import ask_for
 from tests.bot.cli.command_line import Mingzhang
 from tests.conftest import NOW, World
 
@@ -14,10 +15,7 @@ def request(world: World, room: str, openid: str = "o-neighbour") -> int:
     """A follower asks to be bound; gives the number of the request."""
     with world.database.transaction() as session:
         follower = see_follower(session, openid, NOW)
-        binding = request_binding(session, follower, world.unit(room), NOW)
-        assert binding is not None
-        session.flush()
-        return binding.id
+        return ask_for(session, follower, world.unit(room)).id
 
 
 def test_a_code_is_printed_once_and_binds(world: World, vault: Vault, mingzhang: Mingzhang) -> None:
@@ -41,6 +39,10 @@ def test_a_request_is_listed_until_it_is_decided(world: World, mingzhang: Mingzh
             "openid": "o-neighbour",
             "role": "owner",
             "requested_at": "2026-11-23T02:30:00+00:00",
+            "claim": None,
+            "claim_fits": None,
+            "ended_at": None,
+            "end_reason": None,
         }
     ]
     decided = mingzhang.json("binding", "approve", str(number), *COMMUNITY)

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from billing.bindings import Redeemed, decide_binding, new_code
+from billing.binding_requests import decide_binding
+from billing.bindings import Redeemed, new_code
 from billing.facts import Fact, FactKind
 from billing.people import Binding, BindingAttempt, BindingState, Staff
 from handlers.chat.bind import find_code
