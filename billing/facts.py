@@ -47,6 +47,8 @@ class FactKind(LabelEnum):
     BINDING_REFUSED = "binding_refused", "绑定未通过"
     BINDING_ENDED = "binding_ended", "解除绑定"
     HOME_LOOKED_UP = "home_looked_up", "他人查询待缴"
+    TICKET_OPENED = "ticket_opened", "工单提出"
+    TICKET_ANSWERED = "ticket_answered", "工单答复"
     ALERT_RAISED = "alert_raised", "异常提醒"
 
 

@@ -23,6 +23,7 @@ from billing.adjustment_tables import (
     BillVoid,
 )
 from billing.bills import BillLine, LineKind, get_bills
+from billing.disputes import disputed_bills
 from billing.late_fee_policy import find_late_fee_item, list_policies
 from billing.late_fee_tables import LateFeeCap, LateFeeFreeze, LateFeePolicy
 from billing.money import ZERO, Money
@@ -186,7 +187,9 @@ def preview_late_fee(
 def price_debts(
     session: Session, community_id: int, unit_ids: Sequence[int], as_of: date, *, lock: bool
 ) -> list[tuple[Debt, LateFeeLine]]:
-    """Debts of these homes with what is to be charged for them, by home and due date."""
+    """Debts of these homes with what is to be charged for them, by home and due date; nothing yet
+    for a bill that is being disputed.
+    """
     policies = list_policies(session, community_id)
     item = find_late_fee_item(session, community_id)
     if item is None or not any(policy.daily_rate for policy in policies):
@@ -202,7 +205,12 @@ def price_debts(
     _read_adjustments(session, community_id, debts)
     _read_charged(session, community_id, debts, item.id)
     _read_freezes(session, community_id, debts, late_units)
-    priced = ((debt, _price(debt, policies, as_of)) for debt in debts.values())
+    held = disputed_bills(session, community_id, debts)
+    priced = (
+        (debt, _price(debt, policies, as_of))
+        for bill_id, debt in debts.items()
+        if bill_id not in held
+    )
     return [(debt, line) for debt, line in priced if line is not None]
 
 

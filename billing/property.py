@@ -4,7 +4,7 @@ Everything a charge can attach to is a `Subject`; each subject belongs to the ac
 (the home or shop whose owner receives the bill).
 """
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 
 from sqlalchemy import (
@@ -39,6 +39,7 @@ class Community(Base):
         CheckConstraint("billing_day BETWEEN 1 AND 28", name="billing_day"),
         CheckConstraint("due_day BETWEEN 1 AND 31", name="due_day"),
         CheckConstraint("due_month_offset BETWEEN 0 AND 12", name="due_month_offset"),
+        CheckConstraint("service_to > service_from", name="service_hours"),
         {"comment": "Communities (小区) and their billing policy"},
     )
 
@@ -59,6 +60,18 @@ class Community(Base):
     )
     refund_limit: Mapped[Money] = mapped_column(
         server_default="100000", comment="refunds above it are approved by two people, fen"
+    )
+    service_from: Mapped[time] = mapped_column(
+        server_default="08:30:00", comment="the service desk opens, Beijing time"
+    )
+    service_to: Mapped[time] = mapped_column(
+        server_default="17:30:00", comment="the service desk closes, Beijing time"
+    )
+    service_weekends: Mapped[bool] = mapped_column(
+        server_default="true", comment="service on Saturdays and Sundays too"
+    )
+    has_agents: Mapped[bool] = mapped_column(
+        server_default="false", comment="agents sit at WeChat's customer service in these hours"
     )
 
 

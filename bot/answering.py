@@ -16,10 +16,13 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from bot.pushes import Transfer
+
 log = structlog.get_logger(__name__)
 
 CLAIMED = b"claimed"
 ANSWER = b"answer:"
+TRANSFER = b"transfer:"
 STORED_SECONDS = 600
 CLAIM_SECONDS = 5
 """Longer than an answer takes; a claim whose process died ends in time for WeChat's retry."""
@@ -52,7 +55,8 @@ class Repeats:
     def store(self, key: str, answer: str) -> None:
         """Keep the answer for repeats."""
         try:
-            self._redis.set(_name(key), ANSWER + answer.encode(), ex=STORED_SECONDS)
+            kind = TRANSFER if isinstance(answer, Transfer) else ANSWER
+            self._redis.set(_name(key), kind + answer.encode(), ex=STORED_SECONDS)
         except RedisError as error:
             log.warning("answer_not_stored", reason=type(error).__name__)
 
@@ -77,6 +81,8 @@ class Repeats:
                 return None
             if not isinstance(stored, bytes):
                 return None
+            if stored.startswith(TRANSFER):
+                return Transfer(stored.removeprefix(TRANSFER).decode())
             if stored != CLAIMED:
                 return stored.removeprefix(ANSWER).decode()
             if time.monotonic() >= until:

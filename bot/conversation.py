@@ -6,12 +6,13 @@ Losing it costs a person one repeated sentence, so when Redis is away the bot an
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import structlog
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 
-from handlers.chat.context import Memory, Question, QuestionKind
+from handlers.chat.context import Memory, Question, QuestionKind, Said
 from handlers.chat.topics import Topic
 from notify.links import HomeRef
 
@@ -100,6 +101,7 @@ def _to_json(memory: Memory) -> str:
             "topic": memory.topic.name if memory.topic else None,
             "slots": dict(memory.slots),
             "choices": memory.choices,
+            "said": asdict(memory.said) if memory.said else None,
         }
     )
 
@@ -113,4 +115,5 @@ def _from_json(stored: str | bytes) -> Memory:
         topic=Topic[value["topic"]] if value["topic"] else None,
         slots=value["slots"],
         choices=tuple(value["choices"]),
+        said=Said(**value["said"]) if value["said"] else None,
     )

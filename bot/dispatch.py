@@ -18,8 +18,10 @@ from billing.bindings import normalize_code
 from billing.homes import meet
 from billing.sightings import Sight, note_sightings
 from bot.conversation import Conversations, TurnTaken
-from bot.pushes import presentable
+from bot.learning import learn
+from bot.pushes import Transfer, presentable
 from bot.understanding import (
+    Understanding,
     change,
     clean,
     read_choice,
@@ -39,19 +41,23 @@ from handlers.chat.context import (
     Agreement,
     Chat,
     Memory,
+    Objection,
     Push,
     QuestionKind,
     Readers,
     Refusal,
     Reply,
+    Said,
     ref_of,
 )
 from handlers.chat.routes import (
     LEFT,
-    NEAREST,
+    MISUNDERSTOOD,
+    NEIGHBOUR,
     NOT_TEXT,
     NOT_UNDERSTOOD,
     ROUTES,
+    STAFF_ONLY,
     UNSURE,
     Audience,
     Route,
@@ -67,12 +73,18 @@ LAST_MESSAGE_PRECISION = timedelta(minutes=10)
 """`follower.last_message_at` may be this old: it saves a write per sentence."""
 
 EDGES = re.compile(r"^\W+|\W+$")
+REFUSED = {"staff": STAFF_ONLY, "neighbour": NEIGHBOUR}
 REFUSALS = {refusal.label: refusal for refusal in Refusal}
+OBJECTIONS = frozenset(objection.label for objection in Objection)
 AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
 NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN})
 """They name nothing that another sentence could change."""
 
 READERS = Readers(plain=clean, room=read_room, person=read_person)
+
+ONCE = frozenset({Topic.DISPUTE})
+"""They are done when nothing is asked any more: a month named later is not another of them."""
+
 COMMANDS = {topic.label: topic for topic in Topic}
 TOPICS = {topic.value: topic for topic in Topic}
 log = structlog.get_logger(__name__)
@@ -80,11 +92,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a push asks for: the name of a route, and what was understood on the way."""
+    """What a push asks for: the name of a route, and what was understood on the way; of a guess,
+    all of it.
+    """
 
     route: str
     topic: Topic | None = None
     slots: Mapping[str, Any] = field(default_factory=dict)
+    guess: Understanding | None = None
 
 
 class Dispatcher:
@@ -121,13 +136,14 @@ class Dispatcher:
 
     def _converse(self, push: Push) -> str:
         memory = self._conversations.recall(push.openid)
-        wish, reply = self._reply(push, memory)
-        remembered = _remembered(memory, wish, reply)
+        wish, reply, said = self._reply(push, memory)
+        remembered = _remembered(memory, wish, reply, said)
         if remembered != memory:
             self._conversations.remember(push.openid, remembered)
-        return presentable(reply.text)
+        words = presentable(reply.text)
+        return Transfer(words) if reply.transfer else words
 
-    def _reply(self, push: Push, memory: Memory) -> tuple[Wish, Reply]:
+    def _reply(self, push: Push, memory: Memory) -> tuple[Wish, Reply, Said | None]:
         """Answer inside one transaction; what was said is committed before it is sent."""
         now = self._services.clock()
         with self._services.database.transaction() as session:
@@ -152,7 +168,7 @@ class Dispatcher:
             reply = refusal or route.handler(chat)
             if refusal is None and route.shows is not None:
                 _note_sight(chat, reply, route.shows)
-            return wish, reply
+            return wish, reply, learn(chat, wish.route, wish.guess)
 
 
 def _chosen(push: Push, memory: Memory) -> Push:
@@ -163,7 +179,7 @@ def _chosen(push: Push, memory: Memory) -> Push:
     return replace(push, text=memory.choices[number - 1])
 
 
-def _remembered(memory: Memory, wish: Wish, reply: Reply) -> Memory:
+def _remembered(memory: Memory, wish: Wish, reply: Reply, said: Said | None) -> Memory:
     """What the next sentence may lean on: a wish that was understood stays until there is
     another, or the follower leaves.
     """
@@ -173,7 +189,9 @@ def _remembered(memory: Memory, wish: Wish, reply: Reply) -> Memory:
     topic, slots = memory.topic, memory.slots
     if wish.route == wish.topic and wish.topic not in NEVER_MEANT_AGAIN:
         topic, slots = wish.topic, wish.slots
-    return Memory(home, reply.question, topic, slots, reply.choices)
+    if topic in ONCE and reply.question is None:
+        topic, slots = None, {}
+    return Memory(home, reply.question, topic, slots, reply.choices, said)
 
 
 def awaited(push: Push) -> bool:
@@ -240,6 +258,10 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
     question = chat.memory.question
     word = EDGES.sub("", text).lower()
     refusal = REFUSALS.get(word)
+    if word in OBJECTIONS:
+        return _objection(chat)
+    if question is None and refusal is Refusal.NOT_SO and chat.memory.said is not None:
+        return _objection(chat)
     if question is None:
         return Wish(LEFT) if refusal in LEAVING else None
     if question.kind is QuestionKind.MEANT and (word in AGREEMENTS or word == question.kind.label):
@@ -252,6 +274,14 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
     if question.kind in FORMS and word not in COMMANDS:
         return Wish(answer_to(question.kind), slots=read_fapiao(text))
     return None
+
+
+def _objection(chat: Chat) -> Wish:
+    """理解错了, to our guess or to our answer; 不是 says it too of what was guessed."""
+    question = chat.memory.question
+    if question is not None and question.kind is QuestionKind.MEANT:
+        return Wish(no_to(question.kind))
+    return Wish(MISUNDERSTOOD)
 
 
 def _read_sentence(chat: Chat, text: str) -> Wish:
@@ -267,11 +297,12 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
     last = chat.memory.topic
     if last is not None and understood.follow_up is not None:
         return Wish(last, last, change(chat.memory.slots, understood.follow_up))
-    topic = TOPICS.get(understood.intent) or NEAREST.get(understood.intent)
+    topic = TOPICS.get(understood.intent)
     if topic is None:
-        return Wish(NOT_UNDERSTOOD)
+        refused = REFUSED.get(understood.refusal) if understood.refusal else None
+        return Wish(refused or NOT_UNDERSTOOD, guess=understood)
     slots = {**understood.slots, **_read_more(topic, text, chat.today)}
-    return Wish(UNSURE if understood.ask else topic, topic, slots)
+    return Wish(UNSURE if understood.ask else topic, topic, slots, understood)
 
 
 def _read_more(topic: Topic, text: str, today: date) -> dict[str, str]:

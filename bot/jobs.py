@@ -1,10 +1,14 @@
-"""Jobs that need more than the notifier: billing, settling, reconciling. RQ calls them by name."""
+"""Jobs that need more than the notifier: billing, settling, reconciling, forgetting.
+
+RQ calls them by name.
+"""
 
 from typing import Any
 
 from billing.bill_schedule import run_due
 from billing.unbinding import end_moved_out
 from bot.program import Program
+from handlers.heard import forget_heard
 from handlers.reconciling import reconcile_morning
 from handlers.refunding import settle_refunds
 from handlers.settlement import settle_open_payments
@@ -47,3 +51,10 @@ def run_refunds() -> dict[str, int]:
 def run_reconciliation() -> dict[str, int]:
     """Compare the last days that are not done with the providers' statements."""
     return reconcile_morning(_installed[0].services)
+
+
+def run_forgetting() -> dict[str, int]:
+    """Delete sentences that were kept to learn from for long enough."""
+    services = _installed[0].services
+    with services.database.transaction() as session:
+        return {"heard": forget_heard(session, services.clock())}

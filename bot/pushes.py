@@ -15,7 +15,7 @@ from xml.parsers.expat import ExpatError
 import xmltodict
 from wechatpy.messages import BaseMessage
 from wechatpy.parser import parse_message
-from wechatpy.replies import TextReply
+from wechatpy.replies import TextReply, TransferCustomerServiceReply
 
 from handlers.chat.context import REPLY_BYTES_MAX, Push
 
@@ -29,6 +29,14 @@ FOLLOWED_BY_SCAN = {"subscribe_scan": "subscribe", "subscribe_scan_product": "su
 """Names wechatpy gives to the event `subscribe` when it carries a scene; it strips `qrscene_`."""
 
 MORE = "…"
+
+
+class Transfer(str):
+    """An answer that hands the message over to an agent; as words, what to say where none can be
+    fetched any more.
+    """
+
+    __slots__ = ()
 
 
 class Malformed(Exception):
@@ -105,28 +113,29 @@ def repeat_key(message: BaseMessage) -> str:
 
 
 def reply_xml(message: BaseMessage, text: str, now: datetime) -> str:
-    """A text answer to this message."""
-    reply = TextReply(
-        source=_cdata(_word(message, "ToUserName")),
-        target=_cdata(_word(message, "FromUserName")),
-        content=_cdata(text),
-        time=int(now.timestamp()),
-    )
-    return str(reply.render())
+    """An answer to this message: a text, or the transfer to an agent."""
+    envelope = {
+        "source": _cdata(_word(message, "ToUserName")),
+        "target": _cdata(_word(message, "FromUserName")),
+        "time": int(now.timestamp()),
+    }
+    if isinstance(text, Transfer):
+        return str(TransferCustomerServiceReply(**envelope).render())
+    return str(TextReply(content=_cdata(text), **envelope).render())
 
 
 def reply_json(message: BaseMessage, text: str, now: datetime) -> str:
     """The same to a push in JSON."""
-    return json.dumps(
-        {
-            "ToUserName": _word(message, "FromUserName"),
-            "FromUserName": _word(message, "ToUserName"),
-            "CreateTime": int(now.timestamp()),
-            "MsgType": "text",
-            "Content": text,
-        },
-        ensure_ascii=False,
-    )
+    envelope = {
+        "ToUserName": _word(message, "FromUserName"),
+        "FromUserName": _word(message, "ToUserName"),
+        "CreateTime": int(now.timestamp()),
+    }
+    if isinstance(text, Transfer):
+        said = {"MsgType": TransferCustomerServiceReply.type}
+    else:
+        said = {"MsgType": "text", "Content": text}
+    return json.dumps(envelope | said, ensure_ascii=False)
 
 
 def presentable(text: str) -> str:

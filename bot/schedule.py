@@ -1,6 +1,13 @@
 """What cron enqueues, and when. Cron expressions are Beijing time."""
 
-from bot.jobs import run_billing, run_reconciliation, run_refunds, run_settlement, run_unbinding
+from bot.jobs import (
+    run_billing,
+    run_forgetting,
+    run_reconciliation,
+    run_refunds,
+    run_settlement,
+    run_unbinding,
+)
 from notify.schedule import SCHEDULE as NOTIFY_SCHEDULE
 from notify.schedule import Planned
 
@@ -13,6 +20,7 @@ UNBIND_AT = "10 0 * * *"
 RECONCILE_AT = "7,37 10-23 * * *"
 """From 10:07 on, when the statements of the day before are there; again until they are."""
 RECONCILIATION_SECONDS_MAX = 1800
+FORGET_AT = "50 3 * * *"
 
 SCHEDULE: tuple[Planned, ...] = (
     *NOTIFY_SCHEDULE,
@@ -20,5 +28,6 @@ SCHEDULE: tuple[Planned, ...] = (
     Planned(run_refunds, interval_seconds=SETTLE_SECONDS),
     Planned(run_reconciliation, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX),
     Planned(run_unbinding, cron=UNBIND_AT),
+    Planned(run_forgetting, cron=FORGET_AT),
     Planned(run_billing, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
 )

@@ -36,10 +36,12 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     shared_costs,
     sightings,
     tariffs,
+    ticket_tables,
 )
 from billing.db import RUNTIME_ROLE, Base
 from billing.direct_debit import tables as debit_tables  # noqa: F401
 from billing.statements import tables as statement_tables  # noqa: F401
+from handlers import heard  # noqa: F401
 from notify import outbox, preferences  # noqa: F401
 
 

@@ -30,6 +30,8 @@ class NoticeKind(LabelEnum):
     BINDING_REQUESTED = "binding_requested", "绑定待审核"
     BINDING_JOINED = "binding_joined", "房屋新增绑定"
     BINDING_ENDED = "binding_ended", "绑定已解除"
+    TICKET_OPENED = "ticket_opened", "新工单"
+    TICKET_ANSWERED = "ticket_answered", "工单答复"
     ALERT = "alert", "异常提醒"
 
 
@@ -68,6 +70,7 @@ class Matter(Enum):
     REFUND = "refund"
     LOOKUP = "lookup"
     BINDING = "binding"
+    TICKET = "ticket"
     ALERT = "alert"
 
 
@@ -267,6 +270,26 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=True,
             life=timedelta(days=2),
+            is_optional=False,
+        ),
+        NoticeKind.TICKET_OPENED: NoticeRule(
+            matter=Matter.TICKET,
+            fact=FactKind.TICKET_OPENED,
+            audience=Audience.STAFF,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=True,
+            life=timedelta(days=2),
+            is_optional=False,
+        ),
+        NoticeKind.TICKET_ANSWERED: NoticeRule(
+            matter=Matter.TICKET,
+            fact=FactKind.TICKET_ANSWERED,
+            audience=Audience.FOLLOWER,
+            transports=(Transport.SERVICE, Transport.TEMPLATE),  # a field cuts the answer,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=5),
             is_optional=False,
         ),
         NoticeKind.ALERT: NoticeRule(

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from billing.alerts import Alert
 from billing.bills import Bill, BillState, issued_bills
 from billing.business_day import business_date
+from billing.disputes import disputed_amounts
 from billing.fapiao_tables import Fapiao, FapiaoState
 from billing.money import ZERO, Money
 from billing.payment_tables import (
@@ -27,13 +28,11 @@ from billing.payment_tables import (
 from billing.people import Binding, BindingState, Follower, Staff
 from billing.property import Community, Unit
 from billing.refund_tables import Refund, RefundStage
-from billing.sight import sees_bill, sees_payment, sees_refund
+from billing.ticket_tables import Ticket, TicketState
+from billing.tickets import find_tickets
 from notify.catalog import NOTICES, Audience, Matter, NoticeKind
 from notify.outbox import Notice, Reason
-
-Key = tuple[int, int]
-"""(community, id within it)."""
-
+from notify.unseen import Key, read_unseen
 
 FAPIAO_STATES: Mapping[NoticeKind, FapiaoState] = MappingProxyType(
     {
@@ -45,49 +44,8 @@ FAPIAO_STATES: Mapping[NoticeKind, FapiaoState] = MappingProxyType(
 )
 """The state in which each of these still makes sense."""
 
-_DAYS = ("limited.sees_from", "limited.sees_to")
-
-UNSEEN = text(
-    f"""
-    WITH limited AS (
-        SELECT community_id, unit_id, follower_id, sees_from, sees_to FROM binding
-        WHERE follower_id = ANY(:followers) AND state = 'active'
-          AND (sees_from IS NOT NULL OR sees_to IS NOT NULL)
-    ),
-    bill_told AS (
-        SELECT DISTINCT * FROM unnest(CAST(:bill_communities AS bigint[]),
-                                      CAST(:bills AS bigint[])) AS told (community_id, id)
-    ),
-    payment_told AS (
-        SELECT DISTINCT * FROM unnest(CAST(:payment_communities AS bigint[]),
-                                      CAST(:payments AS bigint[])) AS told (community_id, id)
-    ),
-    refund_told AS (
-        SELECT DISTINCT * FROM unnest(CAST(:refund_communities AS bigint[]),
-                                      CAST(:refunds AS bigint[])) AS told (community_id, id)
-    )
-    SELECT limited.community_id, limited.follower_id, 'bill' AS matter, bill.id
-    FROM limited
-    JOIN bill ON bill.community_id = limited.community_id AND bill.unit_id = limited.unit_id
-    JOIN bill_told told ON told.community_id = bill.community_id AND told.id = bill.id
-    WHERE NOT {sees_bill("bill.community_id", "bill.id", *_DAYS)}
-    UNION ALL
-    SELECT limited.community_id, limited.follower_id, 'payment', payment.id
-    FROM limited
-    JOIN payment ON payment.community_id = limited.community_id
-     AND payment.unit_id = limited.unit_id
-    JOIN payment_told told ON told.community_id = payment.community_id AND told.id = payment.id
-    WHERE NOT {sees_payment("payment.community_id", "payment.id", *_DAYS)}
-    UNION ALL
-    SELECT limited.community_id, limited.follower_id, 'refund', refund.id
-    FROM limited
-    JOIN payment ON payment.community_id = limited.community_id
-     AND payment.unit_id = limited.unit_id
-    JOIN refund ON refund.community_id = payment.community_id AND refund.payment_id = payment.id
-    JOIN refund_told told ON told.community_id = refund.community_id AND told.id = refund.id
-    WHERE NOT {sees_refund("refund.community_id", "refund.id", *_DAYS)}
-    """  # noqa: S608  # constant text
-)
+DUNNING = frozenset({NoticeKind.DUE_SOON, NoticeKind.OVERDUE})
+"""Kinds that press for payment: never for what is disputed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +85,8 @@ class Matters:
     refunds: dict[Key, EndedRefund]
     bindings: dict[Key, Binding]
     alerts: dict[int, Alert]
+    disputed: dict[Key, Money]
+    tickets: dict[Key, tuple[Ticket, str]]
 
 
 def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
@@ -140,7 +100,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         people=_people(session, followers),
         staff=_staff(session, followers),
         bound=_bound(session, followers),
-        unseen=_unseen(session, followers, refs),
+        unseen=read_unseen(session, followers, refs),
         communities=_communities(session, {notice.community_id for notice in notices}),
         rooms=_rooms(session, units),
         bills=_bills(session, refs[Matter.BILL]),
@@ -149,6 +109,8 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         refunds=_refunds(session, refs[Matter.REFUND]),
         bindings=_bindings(session, refs[Matter.BINDING]),
         alerts=_alerts(session, [ref for _, ref in refs[Matter.ALERT]]),
+        disputed=disputed_amounts(session, refs[Matter.BILL]),
+        tickets=find_tickets(session, refs[Matter.TICKET]),
     )
 
 
@@ -178,9 +140,20 @@ def bills_of(notices: Iterable[Notice], matters: Matters) -> list[BillState]:
     return [matters.bills[key] for key in keys if key in matters.bills]
 
 
-def outstanding(notices: Iterable[Notice], matters: Matters) -> Money:
-    """What is still owed on the bills of these notices, each bill once."""
-    return sum((bill.outstanding for bill in bills_of(notices, matters)), ZERO)
+def outstanding(notices: Sequence[Notice], matters: Matters) -> Money:
+    """What these notices of one kind say is owed on their bills, each bill once."""
+    bills = bills_of(notices, matters)
+    return sum((bill.outstanding for bill in bills), ZERO) - withheld(notices, matters)
+
+
+def withheld(notices: Sequence[Notice], matters: Matters) -> Money:
+    """What of the bills of these notices is disputed and therefore not pressed for; a bill that is
+    only announced is announced whole.
+    """
+    if not notices or notices[0].kind not in DUNNING:
+        return ZERO
+    keys = {(bill.community_id, bill.id) for bill in bills_of(notices, matters)}
+    return sum((matters.disputed.get(key, ZERO) for key in keys), ZERO)
 
 
 def spoken_date(notices: Iterable[Notice], today: date) -> date:
@@ -224,7 +197,7 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
     key = (notice.community_id, notice.ref_id)
     match NOTICES[notice.kind].matter:
         case Matter.BILL:
-            return _bill_settled(matters.bills.get(key))
+            return _bill_settled(notice.kind, matters.bills.get(key), matters.disputed.get(key))
         case Matter.BINDING:
             return _binding_settled(notice.kind, matters.bindings.get(key))
         case Matter.PAYMENT:
@@ -241,13 +214,22 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
         case Matter.ALERT:
             alert = matters.alerts.get(notice.ref_id)
             is_gone = alert is None or alert.closed_at is not None
+        case Matter.TICKET:
+            ticket, _said = matters.tickets.get(key, (None, ""))
+            is_open = ticket is not None and ticket.state is TicketState.OPEN
+            is_gone = ticket is None or is_open != (notice.kind is NoticeKind.TICKET_OPENED)
     return Reason.GONE if is_gone else None
 
 
-def _bill_settled(bill: BillState | None) -> Reason | None:
+def _bill_settled(
+    kind: NoticeKind, bill: BillState | None, disputed: Money | None
+) -> Reason | None:
     if bill is None:
         return Reason.GONE
-    return Reason.PAID if bill.outstanding <= ZERO else None
+    if bill.outstanding <= ZERO:
+        return Reason.PAID
+    is_held = kind in DUNNING and bill.outstanding <= (disputed or ZERO)
+    return Reason.DISPUTED if is_held else None
 
 
 def _binding_settled(kind: NoticeKind, binding: Binding | None) -> Reason | None:
@@ -282,25 +264,6 @@ def _bound(session: Session, followers: Collection[int]) -> set[tuple[int, int, 
         )
     )
     return {(row.community_id, row.unit_id, row.follower_id) for row in found}
-
-
-def _unseen(
-    session: Session, followers: Collection[int], refs: Mapping[Matter, Sequence[Key]]
-) -> set[tuple[int, int, Matter, int]]:
-    """(community, follower, matter, id) of what is of days a follower does not see."""
-    found = session.execute(
-        UNSEEN,
-        {
-            "followers": list(followers),
-            "bill_communities": [community for community, _ in refs[Matter.BILL]],
-            "bills": [bill for _, bill in refs[Matter.BILL]],
-            "payment_communities": [community for community, _ in refs[Matter.PAYMENT]],
-            "payments": [payment for _, payment in refs[Matter.PAYMENT]],
-            "refund_communities": [community for community, _ in refs[Matter.REFUND]],
-            "refunds": [refund for _, refund in refs[Matter.REFUND]],
-        },
-    )
-    return {(row.community_id, row.follower_id, Matter(row.matter), row.id) for row in found}
 
 
 def _communities(session: Session, ids: Collection[int]) -> dict[int, Community]:

@@ -8,13 +8,23 @@ from datetime import date, timedelta
 from billing.alerts import Alert
 from billing.bills import BillState
 from billing.fapiao_tables import Fapiao
-from billing.money import ZERO, Money
+from billing.money import Money
 from billing.people import Binding
 from billing.privacy import mask_room
 from billing.property import Community
+from billing.ticket_tables import Ticket
 from notify.catalog import NOTICES, Matter, NoticeKind
 from notify.links import BillRef, FapiaoRef, HomeRef, Links
-from notify.matters import EndedRefund, Matters, PaidPayment, bills_of, is_bound, spoken_date
+from notify.matters import (
+    EndedRefund,
+    Matters,
+    PaidPayment,
+    bills_of,
+    is_bound,
+    outstanding,
+    spoken_date,
+    withheld,
+)
 from notify.outbox import Notice
 
 OPENING = frozenset(
@@ -53,6 +63,8 @@ class Telling:
         bills: bills still owed, earliest due date first, each once.
         bindings: (room, binding) of the people concerned, for notices about bindings.
         span: first and last day of the months billed, inclusive.
+        total: what the message says is owed: without what is `withheld` because it is disputed.
+        tickets: each with the masked sentence that opened it.
         today: the business date the message speaks of.
         url: where it leads; None when there is nothing to open.
     """
@@ -68,6 +80,8 @@ class Telling:
     refund: EndedRefund | None
     alerts: tuple[Alert, ...]
     bindings: tuple[tuple[str, Binding], ...]
+    withheld: Money
+    tickets: tuple[tuple[Ticket, str], ...]
     today: date
     url: str | None
 
@@ -90,13 +104,15 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         community=matters.communities.get(first.community_id),
         rooms=_rooms(notices, matters),
         bills=tuple(bills),
-        total=sum((bill.outstanding for bill in bills), ZERO),
+        total=outstanding(notices, matters),
         span=_span(bills),
         payment=_payment(first, matters),
         fapiao=_fapiao(notices, matters),
         refund=_refund(first, matters),
         alerts=_alerts(notices, matters),
         bindings=_bindings(notices, matters),
+        withheld=withheld(notices, matters),
+        tickets=_tickets(notices, matters),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
     )
@@ -148,6 +164,12 @@ def _bindings(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[str, B
     found = [matters.bindings[notice.community_id, notice.ref_id] for notice in notices]
     pairs = [(matters.rooms[one.community_id, one.unit_id], one) for one in found]
     return tuple(sorted(pairs, key=lambda pair: (pair[0], pair[1].id)))
+
+
+def _tickets(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[Ticket, str], ...]:
+    if NOTICES[notices[0].kind].matter is not Matter.TICKET:
+        return ()
+    return tuple(matters.tickets[notice.community_id, notice.ref_id] for notice in notices)
 
 
 def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:

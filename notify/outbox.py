@@ -39,6 +39,7 @@ class Reason(LabelEnum):
     """Why something was not sent, or did not arrive."""
 
     PAID = "paid", "已缴清"
+    DISPUTED = "disputed", "异议处理中"
     UNBOUND = "unbound", "已解绑"
     UNFOLLOWED = "unfollowed", "已取消关注"
     EXPIRED = "expired", "已过时效"

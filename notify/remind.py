@@ -1,7 +1,7 @@
 """The daily walk up the reminder ladder: unpaid bills on a rung become notices.
 
 Bills of one chunk share their dates, so the ladder is climbed once per chunk and the rest is one
-statement. Who is not bound, or was told before, is counted and not told.
+statement. Who is not bound, was told before, or disputes all that he owes, is counted and not told.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.business_day import BEIJING, business_date
+from billing.disputes import disputed_amounts
 from billing.sight import sees_bill
 from notify.catalog import NOTICES, NoticeKind
 from notify.ladder import DAYS_BEFORE, Rung, latest_rung
@@ -28,20 +29,34 @@ WRITE_REMINDERS = text(
             CAST(:kinds AS text[]), CAST(:codes AS text[]), CAST(:ends AS timestamptz[])
         ) AS standing (community_id, run_id, chunk_no, kind, code, expires_at)
     ),
-    owed AS (
-        SELECT bill.community_id, bill.id, bill.unit_id, kind, code, expires_at
-        FROM standing JOIN bill USING (community_id, run_id, chunk_no)
-        WHERE bill.amount + (
+    disputed AS (
+        SELECT * FROM unnest(
+            CAST(:disputed_communities AS bigint[]), CAST(:disputed_bills AS bigint[]),
+            CAST(:disputed_fen AS bigint[])
+        ) AS disputed (community_id, bill_id, amount)
+    ),
+    unpaid AS (
+        SELECT bill.community_id, bill.id, bill.unit_id, kind, code, expires_at, bill.amount + (
             SELECT coalesce(sum(change.amount), 0) FROM adjustment change
             WHERE change.community_id = bill.community_id AND change.bill_id = bill.id
               AND change.state = 'approved'
-        ) > (
+        ) - (
             SELECT coalesce(sum(part.amount), 0) FROM payment_allocation part
             WHERE part.community_id = bill.community_id AND part.bill_id = bill.id
-        ) AND NOT EXISTS (
+        ) AS outstanding
+        FROM standing JOIN bill USING (community_id, run_id, chunk_no)
+        WHERE NOT EXISTS (
             SELECT FROM bill_void void
             WHERE void.community_id = bill.community_id AND void.bill_id = bill.id
         )
+    ),
+    owed AS (  -- nobody is pressed for what he disputes
+        SELECT unpaid.*, disputed.bill_id IS NOT NULL
+           AND unpaid.outstanding <= disputed.amount AS is_disputed
+        FROM unpaid
+        LEFT JOIN disputed ON disputed.community_id = unpaid.community_id
+         AND disputed.bill_id = unpaid.id
+        WHERE unpaid.outstanding > 0
     ),
     reached AS (
         SELECT owed.*, follower.id AS follower_id, chosen.hour,
@@ -52,6 +67,7 @@ WRITE_REMINDERS = text(
          AND binding.unit_id = owed.unit_id AND binding.state = 'active' AND {SEEN}
         JOIN follower ON follower.id = binding.follower_id AND follower.unfollowed_at IS NULL
         LEFT JOIN notice_preference chosen ON chosen.follower_id = follower.id
+        WHERE NOT owed.is_disputed
     ),
     told AS (SELECT * FROM reached WHERE NOT is_off AND NOT is_paused),
     written AS (
@@ -72,7 +88,8 @@ WRITE_REMINDERS = text(
         (SELECT count(*) FROM written WHERE kind = 'due_soon') AS due,
         (SELECT count(*) FROM written WHERE kind = 'overdue') AS overdue,
         (SELECT count(DISTINCT (community_id, follower_id, kind)) FROM written) AS merged_into,
-        (SELECT count(*) FROM owed WHERE NOT EXISTS (
+        (SELECT count(*) FROM owed WHERE is_disputed) AS disputed,
+        (SELECT count(*) FROM owed WHERE NOT is_disputed AND NOT EXISTS (
             SELECT 1 FROM reached
             WHERE reached.community_id = owed.community_id AND reached.id = owed.id
         )) AS nobody_bound,
@@ -84,13 +101,14 @@ WRITE_REMINDERS = text(
 
 @dataclass(frozen=True, slots=True)
 class RemindSummary:
-    """What one walk did. `due` and `overdue` count notices, `nobody_bound` bills, `not_wanted` who
-    switched reminders off or paused them.
+    """What one walk did. `due` and `overdue` count notices, `nobody_bound` and `disputed` bills,
+    `not_wanted` who switched reminders off or paused them.
     """
 
     due: int
     overdue: int
     merged_into: int
+    disputed: int
     nobody_bound: int
     not_wanted: int
     already_told: int
@@ -98,6 +116,7 @@ class RemindSummary:
     def as_json(self) -> dict[str, Any]:
         """The shape of `mingzhang remind`."""
         reasons = {
+            "disputed": self.disputed,
             "nobody_bound": self.nobody_bound,
             "not_wanted": self.not_wanted,
             "already_told": self.already_told,
@@ -122,6 +141,7 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
         for chunk in _issued_chunks(session, today)
         if (rung := _rung(chunk, today)) is not None
     ]
+    disputed = disputed_amounts(session)
     row = session.execute(
         WRITE_REMINDERS,
         {
@@ -131,6 +151,9 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
             "kinds": [rung.kind.value for _, rung in standing],
             "codes": [rung.code for _, rung in standing],
             "ends": [_expires_at(chunk, rung, today, now) for chunk, rung in standing],
+            "disputed_communities": [community for community, _ in disputed],
+            "disputed_bills": [bill for _, bill in disputed],
+            "disputed_fen": [amount.fen for amount in disputed.values()],
             "today": today.isoformat(),
             "now": now,
             "not_before": next_allowed(now),

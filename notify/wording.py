@@ -4,6 +4,7 @@ Every sentence a person reads is a template under `templates/`; these filters ar
 """
 
 from datetime import date, datetime
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,12 @@ def chinese_month(period: Period) -> str:
     return f"{period.start.year}年{period.start.month}月"
 
 
+def percent(rate: Fraction) -> str:
+    """A share with one decimal: `Fraction(1, 3)` → `33.3%`; never 100% before all of it."""
+    tenths = rate.numerator * 1000 // rate.denominator
+    return f"{tenths // 10}.{tenths % 10}%"
+
+
 def tap(sentence: str) -> str:
     """A sentence the reader sends by tapping it, as WeChat's menu messages do, but within a plain
     text: without a call of ours and its quota.
@@ -54,6 +61,7 @@ FILTERS = {
     "chinese_month": chinese_month,
     "clock": clock,
     "explain": explain,
+    "percent": percent,
     "tap": tap,
 }
 

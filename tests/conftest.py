@@ -5,6 +5,7 @@ schema, and `world`, the demo community in small. A test gets its own copy of a 
 tests may commit, crash and run in any order.
 """
 
+import gc
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ from billing.property import Community, Unit
 from bot.demo.seed import COMMUNITY, Plan, seed_demo
 from bot.embedded import scratch
 from bot.schema import migrate
+from tests.engines import Engines
+from tests.once import private_keys_are_read_once, templates_are_compiled_once
 from tests.recycling import Pool, Recycled
 
 TODAY = date(2026, 11, 23)
@@ -92,8 +95,16 @@ def make_vault() -> Vault:
     return Vault([os.environ[_KEY]], HASH_KEY)
 
 
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Engines]:
+    """Engines of this process."""
+    engines = Engines()
+    yield engines
+    engines.close()
+
+
 @pytest.fixture
-def make_database(request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+def make_database(engines: Engines) -> Iterator[Callable[[str], str]]:
     """Make a database from a template (`mz_schema`, `mz_world`); returns its URL."""
     made: list[str] = []
 
@@ -101,10 +112,11 @@ def make_database(request: pytest.FixtureRequest) -> Iterator[Callable[[str], st
         name = f"mz_{secrets.token_hex(6)}"
         _create_database(name, template)
         made.append(name)
-        return os.environ[_ADMIN].format(name)
+        return _url(name)
 
     yield make
     for name in made:
+        engines.forget(_url(name))
         _drop(name)
 
 
@@ -114,10 +126,14 @@ def empty_url(make_database: Callable[[str], str]) -> str:
     return make_database("mz_schema")
 
 
+def _url(name: str) -> str:
+    return os.environ[_ADMIN].format(name)
+
+
 def _copy_of(template: str) -> Recycled:
     name = f"mz_{secrets.token_hex(6)}"
     _create_database(name, template)
-    return Recycled.take(name, os.environ[_ADMIN].format(name).replace("+psycopg", ""))
+    return Recycled.take(name, _url(name).replace("+psycopg", ""))
 
 
 def _drop(name: str) -> None:
@@ -125,49 +141,46 @@ def _drop(name: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def pool() -> Iterator[Pool]:
+def pool(engines: Engines) -> Iterator[Pool]:
     """Databases of this process; they end with the engines."""
-    pool = Pool(_copy_of, _drop)
+
+    def drop(name: str) -> None:
+        engines.forget(_url(name))
+        _drop(name)
+
+    pool = Pool(_copy_of, drop)
     yield pool
     pool.close()
 
 
 @pytest.fixture
-def world_url(pool: Pool) -> Iterator[str]:
+def world_url(pool: Pool, engines: Engines) -> Iterator[str]:
     """URL of a database with the demo community in small, as it was for the test before."""
     used = pool.borrow("mz_world")
-    yield os.environ[_ADMIN].format(used.name)
-    pool.give_back("mz_world", used)
+    yield _url(used.name)
+    pool.give_back("mz_world", used, engines.backends(_url(used.name)))
 
 
 @pytest.fixture
-def blank_url(pool: Pool) -> Iterator[str]:
+def blank_url(pool: Pool, engines: Engines) -> Iterator[str]:
     """URL of a database without rows, recycled as `world_url`."""
     used = pool.borrow("mz_schema")
-    yield os.environ[_ADMIN].format(used.name)
-    pool.give_back("mz_schema", used)
-
-
-@pytest.fixture(scope="session")
-def idle_engines() -> dict[str, list[Engine]]:
-    """Engines of this process by URL, without connections: they know the SQL of earlier tests."""
-    return {}
+    yield _url(used.name)
+    pool.give_back("mz_schema", used, engines.backends(_url(used.name)))
 
 
 @pytest.fixture
-def engine_for(idle_engines: dict[str, list[Engine]]) -> Iterator[Callable[[str], Engine]]:
-    """Engines whose connections end with the test. Each call gives another one."""
+def engine_for(engines: Engines) -> Iterator[Callable[[str], Engine]]:
+    """Engines for this test; each call gives another one."""
     lent: list[tuple[str, Engine]] = []
 
     def lend(url: str) -> Engine:
-        idle = idle_engines.setdefault(url, [])
-        lent.append((url, idle.pop() if idle else connect(url)))
+        lent.append((url, engines.lend(url)))
         return lent[-1][1]
 
     yield lend
     for url, engine in lent:
-        engine.dispose()
-        idle_engines[url].append(engine)
+        engines.take_back(url, engine)
 
 
 @pytest.fixture
@@ -222,6 +235,13 @@ def make_world(
     return make
 
 
+@pytest.fixture(scope="session", autouse=True)
+def dear_things_are_done_once() -> Iterator[None]:
+    """In this process."""
+    with private_keys_are_read_once(), templates_are_compiled_once():
+        yield
+
+
 @pytest.fixture
 def vault() -> Vault:
     """Keys of the world."""
@@ -242,6 +262,11 @@ def redis(redis_url: str) -> Iterator[Redis]:
     client.flushdb()
     yield client
     client.close()
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: the collector of garbage need not look at it again."""
+    gc.freeze()
 
 
 class DemosStayTogether(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

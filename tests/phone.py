@@ -94,12 +94,14 @@ def message_xml(openid: str, kind: str, **fields: Any) -> str:
 @dataclass(frozen=True)
 class Heard:
     """What came back: HTTP status, and the answer as the phone shows it (empty for an
-    acknowledgement); `offers` are the sentences in it that a tap sends.
+    acknowledgement); `offers` are the sentences in it that a tap sends. `is_transferred`: the
+    message was handed over to an agent.
     """
 
     status: int
     raw: str
     body: str
+    is_transferred: bool = False
 
     @property
     def text(self) -> str:
@@ -209,6 +211,8 @@ class Phone:
         inner = ElementTree.fromstring(decrypt(envelope["Encrypt"], aes_key=self._aes_key))
         reply = {element.tag: element.text or "" for element in inner}
         assert reply["ToUserName"] == self.openid
+        if reply["MsgType"] == "transfer_customer_service":
+            return Heard(status, "", body, is_transferred=True)
         assert reply["MsgType"] == "text"
         assert len(reply["Content"].encode()) <= 2048, "WeChat's limit"
         return Heard(status, reply["Content"], body)

@@ -1,4 +1,6 @@
-"""`mingzhang understand`: what a sentence means, one JSON request per line. Needs no database."""
+"""`mingzhang understand`: what a sentence means, one JSON request per line. Needs no database but
+for the report.
+"""
 
 import json
 import sys
@@ -24,8 +26,17 @@ BUSINESS_ZONE = ZoneInfo("Asia/Shanghai")
     default="utterance",
     show_default=True,
 )
-def understand(today: datetime | None, kind: str) -> None:
+@click.option(
+    "--report", is_flag=True, help="Instead: how labelled sentences of followers were understood."
+)
+def understand(today: datetime | None, kind: str, report: bool) -> None:
     """Read JSON lines on stdin, write one JSON answer each, in order and at once."""
+    if report:
+        # Not before: it brings the whole program, and whoever pipes sentences waits for it.
+        from bot.cli.heard import print_report
+
+        print_report()
+        return
     answer = reader(kind, (today or datetime.now(BUSINESS_ZONE)).date())
     answers = sys.stdout.buffer
     for line in sys.stdin.buffer:

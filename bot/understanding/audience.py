@@ -15,6 +15,7 @@ _BUILDING_RANGE = re.compile(
 _BUILDINGS = re.compile(
     rf"(?<![\d{CN_NUMERAL}a-z])(?:{_N}\s*(?:{_MARK}?\s*(?:、|,|和|与|跟|及|还有)|{_MARK})\s*)*{_N}\s*{_MARK}(?!\s*\d{{2,4}}(?!\d|月|日|号|年|点))"
 )
+_TAKEN_BACK = re.compile(r"(?:啊不|诶不|不对|说错了|打错了)\W*是?(?=.*(?:栋|幢|座|号楼|楼|#|单元))")
 _OVERDUE = re.compile(r"欠费|逾期|欠|没交|未交|没有交|拖着|不交的|催费|没给钱|还没付")
 _PARKING = re.compile(
     r"车主|有车的|停车的(?:人|业主|户)|(?:有|租|买)了?(?:车位|月卡|停车)|车位(?:业主|户|的业主)|停车(?:户|业主|用户)|月卡(?:用户|业主|户)|开车的"
@@ -26,6 +27,7 @@ _ALL = re.compile(
 
 def building_scope(text: str) -> str | None:
     """The buildings or the one unit that prepared text names: building:9, unit:4-1."""
+    text = _TAKEN_BACK.split(text)[-1]
     unit = _UNITS.search(text)
     if unit:
         return f"unit:{_name(unit['building'])}-{_name(unit['unit'])}"

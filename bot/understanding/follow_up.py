@@ -23,6 +23,9 @@ _FILLING = re.compile(
     r"|那么?|还有|再|也|和|跟|的|是|呢|啊|吧|呀|哦|喔|噢|嗯|额|呃|个|份|月份|这套|那套|套|我家|我们家|查|看"
     r"|一下|下|看看|哪|房子|房|室|户|另外|一|了|啦|么|嘛|\W"
 )
+_WRONG = re.compile(r"不对(?:啊|吧|呀|呢|吗|了|嘛|哦|\W)*$")
+"""Behind a fee or month it says that the charge is wrong; before one it corrects us."""
+
 _CHOICE = re.compile(r"第?([1-9][0-9]?|[一二三四五六七八九十])\s*(?:个|项|条|套)?\W*")
 _BUILDING = re.compile(r"building:([0-9A-Z]+)")
 
@@ -38,7 +41,7 @@ def read_follow_up(sentence: Sentence) -> Slots | None:
     nothing.
     """
     rest = re.sub(_NAMED, "", sentence.skeleton)
-    if re.sub(_FILLING, "", rest):
+    if re.sub(_FILLING, "", rest) or _WRONG.search(sentence.text):
         return None
     found: Slots = {}
     fees = fee_codes([m for m in sentence.mentions if isinstance(m, FeeMention)])

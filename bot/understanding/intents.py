@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.understanding.model import Model
 from bot.understanding.phrasebook import BACKGROUND
 from bot.understanding.scope import Clause, clauses
 from bot.understanding.sentence import FEES, ROOM
+
+Refusal = Literal["staff", "neighbour"]
 
 OTHER = "other"
 STAFF = "staff."
@@ -18,6 +21,9 @@ SURE = 0.85
 
 SECOND = 0.4
 """Votes of a phrase that is the very sentence, in shares of all other votes."""
+
+STAFFS_WISH = 0.5
+"""Share of the votes above which a sentence asks for what only staff may."""
 
 _LAST = 1.15
 """Weight of the last clause: the wish tends to come at the end."""
@@ -37,6 +43,9 @@ class Decision:
     counted: tuple[Clause, ...]
     """All clauses that are neither denied nor postponed."""
 
+    refusal: Refusal | None = None
+    """Why the likeliest wish is none that this sender may have."""
+
 
 _OTHERS = re.compile(
     r"(?<![跟和比同与帮替给像])(?:楼上|楼下|隔壁|对门|邻居|别人|别家|那户|前妻|前夫|老[王李张刘陈赵周吴])"
@@ -53,6 +62,12 @@ _ABOUT_ROOM = frozenset({
     "bills.due", "bills.detail", "bills.history", "payments.history", "balance", "my_rooms",
     "bills.explain_change", "staff.arrears", "staff.collection",
 })  # fmt: skip
+_SENDING = re.compile(
+    r"(?:给|向|跟|对|和|叫|让)(?:全体|所有|全部|全小区|整个小区|大家|各位|每家|每户|M?B)的?(?:业主|住户|人|家)*的?"
+    r".{0,4}(?:发|推|说|讲|通知|告诉)|(?:通知|群发|发给|告诉|广播)(?:给)?(?:全体|所有|全部|全小区|大家|各位|每家|B)"
+)
+"""Staff who say so send something to many, whatever it is about."""
+
 _SELF = re.compile(r"我(?:家|的|自己|名下|住|那|这|爸|妈|就是)")
 
 
@@ -67,6 +82,9 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
             votes[name] += _WHOLE * share * _WEAK.get(name, 1.0)
     votes = _second_opinion(votes, parts, model)
     votes[OTHER] += votes.pop(BACKGROUND)
+    staffs = sum(vote for name, vote in votes.items() if name.startswith(STAFF)) / sum(
+        votes.values()
+    )
     _apply_roles(votes, skeleton, staff=staff)
     ranked = sorted(votes, key=lambda name: votes[name], reverse=True)
     best = ranked[0]
@@ -75,8 +93,17 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
         if best in shares[0]
         else ()
     )
+    refusal: Refusal | None = None
+    if best == OTHER and not staff:
+        is_others = bool(_OTHERS.search(skeleton))
+        refusal = "neighbour" if is_others else "staff" if staffs >= STAFFS_WISH else None
     return Decision(
-        best, votes[best] / sum(votes.values()), ranked[1], carriers or tuple(parts), tuple(parts)
+        best,
+        votes[best] / sum(votes.values()),
+        ranked[1],
+        carriers or tuple(parts),
+        tuple(parts),
+        refusal,
     )
 
 
@@ -115,10 +142,14 @@ def _apply_roles(votes: dict[str, float], skeleton: str, *, staff: bool) -> None
     who wants to complain wants a person.
     """
     if staff:
+        if _SENDING.search(skeleton):
+            votes["staff.broadcast"] += votes.pop(OTHER)
         if ROOM in skeleton and not _SELF.search(skeleton):
             for name in _ABOUT_ROOM:
                 votes["staff.room"] += votes.pop(name)
         return
+    if ROOM in skeleton:  # whose home it is, is looked up; here it is the sender's
+        votes["bills.due"] += votes.pop("staff.room")
     for name in [name for name in votes if name.startswith(STAFF)]:
         votes[OTHER] += votes.pop(name)
     if _OTHERS.search(skeleton):

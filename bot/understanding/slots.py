@@ -168,13 +168,25 @@ def _affirmed(sentence: Sentence, kind: type[M]) -> list[M]:
         if is_corrected(sentence.text[earlier.end : later.start])
         and not is_denied(sentence.text, later.start)
     }
-    return [
+    left = [
         m
         for m in found
         if m.start not in corrected
         and not is_denied(sentence.text, m.start)
         and not is_excluded(sentence.text, m.end)
     ]
+    denied = {_meant(m) for m in found} - {_meant(m) for m in left}
+    denied |= {_meant(m) for m in found if is_denied(sentence.text, m.start)}
+    return [m for m in left if _meant(m) not in denied] or left
+
+
+def _meant(mention: Mention) -> object:
+    """What a mention says, wherever it stands."""
+    if isinstance(mention, FeeMention):
+        return mention.codes
+    if isinstance(mention, AmountMention):
+        return mention.fen
+    return mention.span if isinstance(mention, PeriodMention) else mention.room
 
 
 def _place(sentence: Sentence, mention: Mention) -> int:

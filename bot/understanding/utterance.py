@@ -1,16 +1,17 @@
 """The door: one utterance in, its intent, slots and certainty out; and the three single readers."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 
 from bot.understanding.amounts import choose_amount, find_amounts
 from bot.understanding.follow_up import read_follow_up
-from bot.understanding.intents import decide
+from bot.understanding.intents import Refusal, decide
 from bot.understanding.model import load_model
 from bot.understanding.normalize import clean
 from bot.understanding.periods import choose_period, find_periods
 from bot.understanding.rooms import choose_room, find_rooms
-from bot.understanding.sentence import cover, prepare, read_sentence
+from bot.understanding.sentence import Sentence, cover, prepare, read_sentence
 from bot.understanding.slots import Slots, read_slots
 
 ACTING = frozenset({"pay", "bind", "unbind", "autopay", "staff.broadcast"})
@@ -19,6 +20,7 @@ ACTING = frozenset({"pay", "bind", "unbind", "autopay", "staff.broadcast"})
 _ANY_DAY = date(2026, 1, 1)
 """Amounts only need to know where a period stands, and that hardly depends on today."""
 
+_NEVER_ASKED = re.compile("没说要|没说过要|没要求|没让你|没叫你|没申请|没有要")
 CERTAIN_TO_ACT = 0.72
 CERTAIN_TO_ANSWER = 0.4
 
@@ -31,6 +33,9 @@ class Understanding:
     slots: Slots
     confidence: float
     ask: bool
+    refusal: Refusal | None = None
+    """Why the sender may not ask this: it is for staff, or about another household."""
+
     follow_up: Slots | None = None
     """What the sentence changes of the wish before it, when it has no wish of its own."""
 
@@ -44,9 +49,15 @@ def understand(text: str, *, today: date, staff: bool) -> Understanding:
         decision.intent,
         read_slots(sentence, decision),
         round(decision.confidence, 3),
-        decision.confidence < needed,
+        decision.confidence < needed or (decision.intent in ACTING and _is_disowned(sentence)),
+        decision.refusal,
         read_follow_up(sentence),
     )
+
+
+def _is_disowned(sentence: Sentence) -> bool:
+    """我没说要解绑: what the sender says he never asked for is not done on one sentence."""
+    return bool(_NEVER_ASKED.search(sentence.skeleton))
 
 
 def read_room(text: str) -> str | None:

@@ -7,6 +7,7 @@ from datetime import date
 from billing.bill_lines import LineState, list_lines
 from billing.bills import BillState, list_bills, list_unpaid
 from billing.business_day import business_date
+from billing.disputes import disputed_lines
 from billing.homes import Home
 from billing.money import ZERO, Money
 from billing.payments import list_confirmed
@@ -100,6 +101,7 @@ def detail(chat: Chat) -> Reply:
         home=ref_of(home),
         room=home,
         bill=bill,
+        disputed=disputed_lines(chat.session, home.community_id, [bill.id]),
         url=chat.services.links.bill_url(BillRef(bill.community_id, bill.id)),
         today=chat.today,
     )

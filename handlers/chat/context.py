@@ -31,6 +31,7 @@ class QuestionKind(LabelEnum):
     UNBIND = "unbind", "确认解绑"
     FAPIAO = "fapiao", "确认开票"
     MEANT = "meant", "是的"
+    DISPUTE = "dispute", "提交异议"
 
 
 FORMS = frozenset({QuestionKind.FAPIAO})
@@ -65,6 +66,19 @@ class Refusal(LabelEnum):
     NO_NEED = "no_need", "不用了"
     REFUSE = "refuse", "拒绝"
     NOT_ME = "not_me", "不是我"
+
+
+class Objection(LabelEnum):
+    """Words that say that our answer was not to what was asked."""
+
+    WRONG = "wrong", "理解错了"
+    YOU_WRONG = "you_wrong", "你理解错了"
+    NOT_MEANT = "not_meant", "不是这个意思"
+    NOT_ASKED = "not_asked", "不是问这个"
+    I_NOT_ASKED = "i_not_asked", "我不是问这个"
+    NOT_HEARD = "not_heard", "没听懂"
+    YOU_NOT_HEARD = "you_not_heard", "你没听懂"
+    BESIDE = "beside", "答非所问"
 
 
 LEAVING = frozenset({Refusal.CANCEL, Refusal.NEVER_MIND, Refusal.LEAVE, Refusal.NO_NEED})
@@ -105,6 +119,22 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """The sentence before, masked, and what was made of it: to learn from if it was wrong.
+
+    Attributes:
+        slots: without the room.
+        heard_id: its number where it is kept already.
+    """
+
+    masked: str
+    guessed: str
+    confidence: float
+    slots: Mapping[str, Any]
+    heard_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What is remembered of a conversation.
 
@@ -114,6 +144,7 @@ class Memory:
         topic: what was asked for last, with `slots`: a sentence that only names another month,
             room or fee asks for the same again (那上个月呢; 不是，是5栋).
         choices: sentences the follower was offered, who may send their number instead.
+        said: his sentence before, unless it was a command or an answer.
     """
 
     home: HomeRef | None = None
@@ -121,6 +152,7 @@ class Memory:
     topic: Topic | None = None
     slots: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    said: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +163,15 @@ class Reply:
         home: the home it was about, remembered for the next sentence; None keeps the one before.
         question: what the next sentence may answer; None means nothing is open any more.
         choices: sentences offered to be tapped, or chosen by number.
+        transfer: hand the message over to WeChat's customer service; the text is then said only
+            where that is no longer possible, because it is late.
     """
 
     text: str
     home: HomeRef | None = None
     question: Question | None = None
     choices: tuple[str, ...] = ()
+    transfer: bool = False
 
 
 SILENCE = Reply("")

@@ -1,12 +1,10 @@
 """帮助, and whatever has no answer of its own."""
 
 import structlog
-from sqlalchemy import select
 
-from billing.property import Community
 from handlers.chat.context import Chat, Question, QuestionKind, Reply
+from handlers.chat.story import sealed_story
 
-COMMUNITIES_MAX = 5
 log = structlog.get_logger(__name__)
 
 
@@ -24,18 +22,25 @@ def unsure(chat: Chat) -> Reply:
     """A sentence that may mean something: say what, and do it at the next word."""
     if chat.topic is None:
         return not_understood(chat)
-    question = Question(QuestionKind.MEANT, {"topic": chat.topic, "slots": dict(chat.slots)})
+    data = {"topic": chat.topic, "slots": dict(chat.slots), "said": sealed_story(chat)}
+    question = Question(QuestionKind.MEANT, data)
     return chat.say("unsure", question=question, choices=(question.kind.label,), topic=chat.topic)
 
 
 def not_meant(chat: Chat) -> Reply:
-    """不是: our guess was wrong; ask for other words."""
+    """不是: our guess, or our answer, was wrong; ask for other words."""
     return chat.say("not_meant", homes=chat.homes)
 
 
 def left(chat: Chat) -> Reply:
     """取消, with nothing open: nothing is begun, and what was talked about is forgotten."""
     return chat.say("left")
+
+
+def neighbour(chat: Chat) -> Reply:
+    """Another household's data: refused, and written down."""
+    log.warning("neighbour_refused", follower=chat.follower.id)
+    return chat.say("neighbour")
 
 
 def staff_only(chat: Chat) -> Reply:
@@ -57,11 +62,3 @@ def unbound(chat: Chat) -> Reply:
 def not_yours(chat: Chat) -> Reply:
     """A room that is not one of the follower's; says nothing about it."""
     return chat.say("not_yours", said=chat.slots["room"], homes=chat.homes)
-
-
-def human(chat: Chat) -> Reply:
-    """人工: the telephone of the service desk, of the communities one belongs to."""
-    query = select(Community).order_by(Community.id).limit(COMMUNITIES_MAX)
-    if chat.homes:
-        query = query.where(Community.id.in_({home.community_id for home in chat.homes}))
-    return chat.say("human", communities=chat.session.scalars(query).all())

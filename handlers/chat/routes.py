@@ -15,13 +15,16 @@ from handlers.chat import (
     bind,
     changes,
     delivered,
+    dispute,
     fapiao,
     help,
+    human,
     pay,
     payments,
     reminders,
     rooms,
     sign_in,
+    staff,
     tariff,
     unbind,
     welcome,
@@ -71,6 +74,9 @@ def answer_to(kind: QuestionKind) -> str:
 NOT_TEXT = "message.not_text"
 NOT_UNDERSTOOD = "message.not_understood"
 UNSURE = "message.unsure"
+STAFF_ONLY = "message.staff_only"
+NEIGHBOUR = "message.neighbour"
+MISUNDERSTOOD = "message.misunderstood"
 LEFT = "message.left"
 
 ANYONE, BOUND, STAFF = Audience.ANYONE, Audience.BOUND, Audience.STAFF
@@ -89,6 +95,8 @@ TABLE = (
     Route(yes_to(QuestionKind.FAPIAO), BOUND, fapiao.confirmed),
     Route(no_to(QuestionKind.FAPIAO), ANYONE, fapiao.left),
     Route(answer_to(QuestionKind.FAPIAO), BOUND, fapiao.answer),
+    Route(yes_to(QuestionKind.DISPUTE), BOUND, dispute.without_line),
+    Route(no_to(QuestionKind.DISPUTE), ANYONE, dispute.left),
     Route(Topic.DUE, BOUND, bills.due, shows=Sight.BILLS),
     Route(Topic.DETAIL, BOUND, bills.detail, shows=Sight.BILLS),
     Route(Topic.EXPLAIN, BOUND, changes.explain, shows=Sight.BILLS),
@@ -104,18 +112,20 @@ TABLE = (
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, unbind.unbind),
     Route(Topic.ROOMS, BOUND, rooms.show),
-    Route(Topic.HUMAN, ANYONE, help.human),
+    Route(Topic.DISPUTE, BOUND, dispute.dispute, shows=Sight.BILLS),
+    Route(Topic.HUMAN, ANYONE, human.human),
     Route(Topic.HELP, ANYONE, help.menu),
+    Route(Topic.COLLECTION, STAFF, staff.collection),
+    Route(Topic.ARREARS, STAFF, staff.arrears),
+    Route(Topic.ROOM, STAFF, staff.room),
+    Route(STAFF_ONLY, ANYONE, help.staff_only),
+    Route(NEIGHBOUR, ANYONE, help.neighbour),
     Route(UNSURE, ANYONE, help.unsure),
     Route(no_to(QuestionKind.MEANT), ANYONE, help.not_meant),
+    Route(MISUNDERSTOOD, ANYONE, help.not_meant),
     Route(LEFT, ANYONE, help.left),
     Route(NOT_TEXT, ANYONE, help.not_text),
     Route(NOT_UNDERSTOOD, ANYONE, help.not_understood),
 )
 
 ROUTES: Mapping[str, Route] = {route.name: route for route in TABLE}
-
-NEAREST: Mapping[str, Topic] = {
-    "dispute": Topic.HUMAN,
-}
-"""Intents without a handler of their own, and the topic that serves them best."""

@@ -1,4 +1,4 @@
-"""What owners can ask in the chat, in the codes of `bot.understanding`.
+"""What owners and staff can ask in the chat, in the codes of `bot.understanding`.
 
 The label is what we call it everywhere: in the menu, and as the command that always works, whatever
 the understanding thinks of it.
@@ -8,7 +8,7 @@ from billing.labels import LabelEnum
 
 
 class Topic(LabelEnum):
-    """A thing an owner can ask for."""
+    """A thing an owner, or somebody of the staff, can ask for."""
 
     DUE = "bills.due", "账单"
     DETAIL = "bills.detail", "明细"
@@ -25,6 +25,10 @@ class Topic(LabelEnum):
     BIND = "bind", "绑定"
     UNBIND = "unbind", "解绑"
     ROOMS = "my_rooms", "我的房屋"
+    DISPUTE = "dispute", "异议"
+    COLLECTION = "staff.collection", "收缴率"
+    ARREARS = "staff.arrears", "欠费名单"
+    ROOM = "staff.room", "查房"
     HUMAN = "human", "人工"
     HELP = "help", "帮助"
 

@@ -23,7 +23,7 @@ from sandbox.push.documents import (
 )
 from sandbox.push.line import Lines
 from sandbox.push.pusher import Pushed, Pusher
-from sandbox.push.replies import Reply
+from sandbox.push.replies import TRANSFER, Reply
 from sandbox.store import Store
 from sandbox.wording import say
 
@@ -186,7 +186,7 @@ def _shown(pushed: Pushed) -> tuple[str, str | None, dict[str, Any]] | None:
     """Give text, link and data of what appears on the phone; None where nothing does."""
     if pushed.fault:
         return say("account.out_of_order"), None, {"fault": pushed.fault}
-    if pushed.reply is None or pushed.reply.type == "transfer_customer_service":
+    if pushed.reply is None:
         return None
     return _shown_reply(pushed.reply)
 
@@ -197,4 +197,6 @@ def _shown_reply(reply: Reply) -> tuple[str, str | None, dict[str, Any]]:
     if reply.articles:
         titles = [f"{each['title']}\n{each['description']}".strip() for each in reply.articles]
         return "\n".join(titles), reply.articles[0]["url"] or None, {"articles": reply.articles}
+    if reply.type == TRANSFER:
+        return say("account.transferred"), None, {"type": reply.type}
     return say(f"media.{reply.type}"), None, {"type": reply.type, "media_id": reply.media_id}

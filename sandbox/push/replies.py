@@ -11,6 +11,7 @@ from lxml import etree
 
 TEXT_BYTES_MAX = 2048
 ARTICLES_MAX, ARTICLES_TO_MESSAGE_MAX = 8, 1
+TRANSFER = "transfer_customer_service"
 _MEDIA = {"image": "Image", "voice": "Voice", "video": "Video"}
 
 
@@ -57,7 +58,7 @@ def read_reply(xml: str, *, sender: str, receiver: str, to_event: bool) -> Reply
         return Reply(kind, text=_content(root))
     if kind == "news":
         return Reply(kind, articles=_articles(root, to_event=to_event))
-    if kind == "transfer_customer_service":
+    if kind == TRANSFER:
         return Reply(kind)
     if kind in _MEDIA:
         return Reply(kind, media_id=_text(root, f"{_MEDIA[kind]}/MediaId"))

@@ -14,6 +14,7 @@ from billing.adjustment_tables import AdjustmentKind, AdjustmentState, AfterVoid
 from billing.bill_lines import list_lines
 from billing.bill_run_tables import BillRun, RunKind
 from billing.bills import Bill, BillLine, LineKind, get_bills, list_bills
+from billing.bindings import see_follower
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.late_fee_bills import issue_late_fees
@@ -37,6 +38,9 @@ from billing.pricing import (
     price_late_fee,
     recompute,
 )
+from billing.privacy import Vault
+from billing.ticket_tables import TicketKind
+from billing.tickets import Matter, answer_ticket, open_ticket
 from tests.billing.drawer import take
 from tests.billing.paper import (
     Line,
@@ -559,3 +563,30 @@ def test_a_clause_for_days_already_charged_is_warned_about(world: World) -> None
         accrue(session, world, FEBRUARY_10)
         [warning] = policy(session, world, begins=date(2027, 2, 3), rate="0.0004")
     assert "2027-02-11" in warning
+
+
+def test_a_disputed_bill_waits_for_the_answer_and_then_costs_what_it_would_have(
+    world: World, vault: Vault
+) -> None:
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        unit = world.unit(ROOM)
+        follower = see_follower(session, "o-zhao", NOW)
+        session.flush()
+        [line] = list_lines(session, unit.community_id, [bill_id])
+        matter = Matter(unit.community_id, follower.id, TicketKind.DISPUTE, unit.id, line)
+        ticket, _ = open_ticket(session, vault, matter, "没有住", NOW)
+        in_february = date(2027, 2, 20)
+        assert due_now(session, world, bill_id, in_february) is None
+        assert accrue(session, world, in_february) == []
+        answer_ticket(
+            session,
+            unit.community_id,
+            ticket.id,
+            answer="已核实",
+            by=staff(session, "liu"),
+            now=NOW,
+        )
+        accrue(session, world, in_february)
+        assert charged(session, bill_id) == 20 * 50

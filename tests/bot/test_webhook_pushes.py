@@ -1,5 +1,6 @@
 """Reading WeChat's XML and writing answers, with wechatpy's traps fenced off."""
 
+import json
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -7,11 +8,13 @@ import pytest
 
 from bot.pushes import (
     Malformed,
+    Transfer,
     encrypted_part,
     presentable,
     push_of,
     read_message,
     repeat_key,
+    reply_json,
     reply_xml,
 )
 from handlers.chat.context import Push
@@ -148,3 +151,18 @@ def test_one_endless_line_is_cut_between_characters() -> None:
     cut = presentable("账" * 3000)
     assert len(cut.encode()) <= 2048
     assert cut.rstrip("\n…") == "账" * len(cut.rstrip("\n…"))
+
+
+def test_a_transfer_names_both_sides_and_says_nothing() -> None:
+    message = read_message(message_xml("o-zhang", "text", Content="转人工"))
+    words = Transfer("电话 010-5550 0100")
+    root = ElementTree.fromstring(reply_xml(message, words, NOW))
+    in_xml = {element.tag: element.text for element in root}
+    assert in_xml == {
+        "ToUserName": "o-zhang",
+        "FromUserName": ACCOUNT,
+        "CreateTime": str(int(NOW.timestamp())),
+        "MsgType": "transfer_customer_service",
+    }
+    in_json = json.loads(reply_json(message, words, NOW))
+    assert in_json == in_xml | {"CreateTime": int(NOW.timestamp())}

@@ -16,6 +16,8 @@ from billing.people import Binding, EndReason, ResidentRole
 from billing.period import Period
 from billing.property import Community
 from billing.refund_tables import RefundStage
+from billing.tariffs import FeeKind
+from billing.ticket_tables import Ticket, TicketKind
 from bot.demo.templates import PRODUCT_TEMPLATES
 from notify.catalog import NOTICES, NoticeKind, Transport
 from notify.matters import EndedRefund, PaidPayment
@@ -60,6 +62,15 @@ FAPIAO = Fapiao(
 BINDING = Binding(role=ResidentRole.TENANT, decided_at=NOW, end_reason=EndReason.OWNER)
 
 
+TICKET = Ticket(
+    id=12,
+    kind=TicketKind.DISPUTE,
+    fee=FeeKind.WATER,
+    answer="水表已复核，抄表员多抄了 4 吨，差额 13.80 元已从账单中扣除，给您添麻烦了。",
+    answered_at=NOW,
+)
+
+
 def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) -> Telling:
     return Telling(
         kind=kind,
@@ -75,6 +86,8 @@ def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) ->
         ),
         bindings=tuple((room, BINDING) for room in rooms),
         alerts=(Alert(kind=AlertKind.DISCREPANCY, raised_at=NOW),),
+        withheld=ZERO,
+        tickets=((TICKET, "水费多了二十块，【电话】"),) * 12,
         today=TODAY,
         url="http://pay.example/o/bill/x",
     )
@@ -153,3 +166,25 @@ def test_a_template_that_wants_a_word_we_do_not_offer_is_not_used() -> None:
 def test_what_is_frozen_reads_back_the_same() -> None:
     content = words(NoticeKind.DUE_SOON)
     assert Content.from_json(content.as_json()) == content
+
+
+def test_a_reminder_says_what_is_not_counted_because_it_is_disputed() -> None:
+    content = words(NoticeKind.OVERDUE, total=Money(23020), withheld=Money(4560))
+    assert "230.20 元尚未缴纳" in content.text
+    assert "您提出异议的 45.60 元正在核实，不计在内。" in content.text
+    assert content.fields["amount2"] == "230.20元"
+    assert content.fields["thing4"] == "已到期，异议部分不计"
+
+
+def test_staff_read_of_a_ticket_what_kind_it_is_and_the_masked_sentence() -> None:
+    content = words(NoticeKind.TICKET_OPENED)
+    assert "· 工单号 12，费用异议（水费）：水费多了二十块，【电话】" in content.text
+    assert "另有 4 件" in content.text
+
+
+def test_an_answer_is_told_whole_in_the_chat_and_as_far_as_it_goes_in_a_field() -> None:
+    content = words(NoticeKind.TICKET_ANSWERED)
+    assert str(TICKET.answer) in content.text
+    assert "水费问题（工单号 12）" in content.text
+    assert content.fields["thing1"] == "水费"
+    assert str(TICKET.answer).startswith(content.fields["thing3"].removesuffix("…"))

@@ -181,12 +181,12 @@ def test_a_message_gets_one_article_and_an_event_gets_them_all(api: Api, service
     assert api.inbox(ANN)[-1]["url"] == "http://a.example/0"
 
 
-def test_handing_over_to_staff_shows_nothing(api: Api, service: Service) -> None:
+def test_handing_over_to_an_agent_is_shown(api: Api, service: Service) -> None:
     service.answer = lambda push: reply_text(push, "-").replace(
         "[text]", "[transfer_customer_service]"
     )
     assert api.act(ANN, "follow")["reply"] == {"type": "transfer_customer_service"}
-    assert api.inbox(ANN) == []
+    assert api.texts(ANN) == ["[已转人工客服]"]
 
 
 def test_an_image_is_understood(api: Api, service: Service) -> None:

@@ -62,11 +62,11 @@ def test_the_service_sees_wechats_browser_and_no_proxy(shared: World) -> None:
         "User-Agent": "desktop",
         "X-Forwarded-For": "192.0.2.1",
         "X-CSRFToken": "t",
-        "Referer": f"{shared.api.url}/phone/{ANN}/web/from?x=1",
+        "Referer": f"{shared.api.url}/phone/oFresh/web/from?x=1",
         "Origin": shared.api.url,
         "Cookie": "own=1",
     }
-    web(shared, "/seen", headers=headers)
+    web(shared, "/seen", "oFresh", headers=headers)
     seen = shared.service.visits[-1]
     assert "MicroMessenger" in seen["user-agent"]
     assert not any(name.startswith("x-forwarded") for name in seen)

@@ -17,6 +17,7 @@ from tests.bot.understanding.examples import TODAY
         ("不是，我说的是3号楼2单元501", {"room": "3-2-501"}),
         ("不是，是5栋", {"audience": "building:5"}),
         ("不是3栋，是5栋", {"audience": "building:5"}),
+        ("不对，是9月的", {"period": "2026-09"}),
         ("说错了，是9月的", {"period": "2026-09"}),
         ("500块", {"amount": 50000}),
     ],
@@ -36,6 +37,8 @@ def test_a_sentence_that_only_names_something(text: str, changed: object) -> Non
         "是的",
         "上个月的发票开了吗",
         "不要",
+        "停车费不对啊",
+        "上个月的水费不对",
         "🙂",
     ],
 )

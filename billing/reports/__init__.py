@@ -1,0 +1,1 @@
+"""Numbers about a community as a whole; each defined where it is computed."""

@@ -1,0 +1,76 @@
+"""Reports say what the raw rows say, and their parts sum to the whole."""
+
+from datetime import date
+
+from sqlalchemy import text
+
+from billing.money import ZERO, Money
+from billing.period import Period
+from billing.reports.arrears import list_arrears
+from billing.reports.collection import by_building, last_billed, total
+from billing.reports.scope import Scope
+from billing.tariffs import FeeKind
+from tests.billing.corrections import BEHIND, IN_TIME, owed
+from tests.billing.drawer import take
+from tests.conftest import TODAY, World
+
+NOVEMBER = Period("2026-11")
+
+
+def whole(world: World, as_of: date = TODAY, **scope: object) -> tuple[Money, Money]:
+    """Due and paid of a scope."""
+    with world.database.transaction() as session:
+        found = total(by_building(session, Scope(world.community.id, **scope), as_of))  # type: ignore[arg-type]
+    return found.due, found.paid
+
+
+def test_due_and_paid_are_the_sums_of_the_rows(world: World) -> None:
+    with world.database.transaction() as session:
+        take(session, world, IN_TIME, "100.00")
+        raw = session.execute(
+            text(
+                "SELECT (SELECT sum(amount) FROM bill),"
+                " (SELECT sum(amount) FROM payment_allocation)"
+            )
+        ).one()
+    assert whole(world) == (Money(int(raw[0])), Money(int(raw[1])))
+
+
+def test_the_parts_of_a_month_sum_to_it_by_building_and_by_fee(world: World) -> None:
+    month = {"first": NOVEMBER, "last": NOVEMBER}
+    due, _ = whole(world, **month)
+    by_fee = [whole(world, fees=(fee,), **month)[0] for fee in FeeKind]
+    assert sum(by_fee, ZERO) == due
+    by_code = [whole(world, buildings=(code,), **month)[0] for code in ("1", "2", "3")]
+    assert sum(by_code, ZERO) == due
+    assert all(part > ZERO for part in by_code)
+    entrances = [whole(world, entrance=("3", code), **month)[0] for code in ("1", "2")]
+    assert sum(entrances, ZERO) == by_code[2]
+
+
+def test_a_bill_counts_from_the_day_it_was_issued_and_money_from_its_day(world: World) -> None:
+    assert whole(world, date(2020, 1, 1)) == (ZERO, ZERO)
+    with world.database.transaction() as session:
+        take(session, world, BEHIND, "50.00")
+    _, before = whole(world, date(2026, 11, 22))
+    assert whole(world)[1] == before + Money(5000)
+
+
+def test_the_last_billed_period(world: World) -> None:
+    with world.database.transaction() as session:
+        assert last_billed(session, world.community.id) == NOVEMBER
+
+
+def test_arrears_are_what_is_overdue_and_go_when_it_is_paid(world: World) -> None:
+    with world.database.transaction() as session:
+        found = list_arrears(session, Scope(world.community.id), TODAY)
+        [behind] = [one for one in found if one.room == BEHIND]
+        assert behind.oldest_due_on < TODAY
+        assert behind.owed <= owed(world, BEHIND)
+        more = list_arrears(session, Scope(world.community.id), TODAY, behind.owed + Money(1))
+        assert BEHIND not in [one.room for one in more]
+    with world.database.transaction() as session:
+        take(session, world, BEHIND, owed(world, BEHIND).yuan)
+    with world.database.transaction() as session:
+        rooms = [one.room for one in list_arrears(session, Scope(world.community.id), TODAY)]
+    assert BEHIND not in rooms
