@@ -80,10 +80,11 @@ AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
 NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN})
 """They name nothing that another sentence could change."""
 
+READERS = Readers(plain=clean, room=read_room, person=read_person)
+
 ONCE = frozenset({Topic.DISPUTE})
 """They are done when nothing is asked any more: a month named later is not another of them."""
 
-READERS = Readers(plain=clean, room=read_room, person=read_person)
 COMMANDS = {topic.label: topic for topic in Topic}
 TOPICS = {topic.value: topic for topic in Topic}
 log = structlog.get_logger(__name__)

@@ -27,7 +27,7 @@ SCHEDULE: tuple[Planned, ...] = (
     Planned(run_settlement, interval_seconds=SETTLE_SECONDS),
     Planned(run_refunds, interval_seconds=SETTLE_SECONDS),
     Planned(run_reconciliation, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX),
-    Planned(run_forgetting, cron=FORGET_AT),
     Planned(run_unbinding, cron=UNBIND_AT),
+    Planned(run_forgetting, cron=FORGET_AT),
     Planned(run_billing, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
 )

@@ -28,10 +28,10 @@ class NoticeKind(LabelEnum):
     BINDING_ADDED = "binding_added", "绑定成功"
     BINDING_REFUSED = "binding_refused", "绑定未通过"
     BINDING_REQUESTED = "binding_requested", "绑定待审核"
-    TICKET_OPENED = "ticket_opened", "新工单"
-    TICKET_ANSWERED = "ticket_answered", "工单答复"
     BINDING_JOINED = "binding_joined", "房屋新增绑定"
     BINDING_ENDED = "binding_ended", "绑定已解除"
+    TICKET_OPENED = "ticket_opened", "新工单"
+    TICKET_ANSWERED = "ticket_answered", "工单答复"
     ALERT = "alert", "异常提醒"
 
 

@@ -79,9 +79,9 @@ class Telling:
     fapiao: tuple[Fapiao, ...]
     refund: EndedRefund | None
     alerts: tuple[Alert, ...]
+    bindings: tuple[tuple[str, Binding], ...]
     withheld: Money
     tickets: tuple[tuple[Ticket, str], ...]
-    bindings: tuple[tuple[str, Binding], ...]
     today: date
     url: str | None
 
@@ -110,9 +110,9 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         fapiao=_fapiao(notices, matters),
         refund=_refund(first, matters),
         alerts=_alerts(notices, matters),
+        bindings=_bindings(notices, matters),
         withheld=withheld(notices, matters),
         tickets=_tickets(notices, matters),
-        bindings=_bindings(notices, matters),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
     )
@@ -158,18 +158,18 @@ def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
     return tuple(matters.alerts[notice.ref_id] for notice in notices)
 
 
-def _tickets(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[Ticket, str], ...]:
-    if NOTICES[notices[0].kind].matter is not Matter.TICKET:
-        return ()
-    return tuple(matters.tickets[notice.community_id, notice.ref_id] for notice in notices)
-
-
 def _bindings(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[str, Binding], ...]:
     if NOTICES[notices[0].kind].matter is not Matter.BINDING:
         return ()
     found = [matters.bindings[notice.community_id, notice.ref_id] for notice in notices]
     pairs = [(matters.rooms[one.community_id, one.unit_id], one) for one in found]
     return tuple(sorted(pairs, key=lambda pair: (pair[0], pair[1].id)))
+
+
+def _tickets(notices: Sequence[Notice], matters: Matters) -> tuple[tuple[Ticket, str], ...]:
+    if NOTICES[notices[0].kind].matter is not Matter.TICKET:
+        return ()
+    return tuple(matters.tickets[notice.community_id, notice.ref_id] for notice in notices)
 
 
 def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:

@@ -72,16 +72,6 @@ _TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("说明", "thing3", "remark"),
         ],
     ),
-    "ticket_answered": (
-        "TMTicketAnswered00000000000000000000000008",
-        "问题处理结果通知",
-        [
-            ("反映事项", "thing1", "matter"),
-            ("工单编号", "character_string2", "number"),
-            ("处理结果", "thing3", "answer"),
-            ("处理时间", "time4", "answered_at"),
-        ],
-    ),
     "binding_joined": (
         "TMBindingJoined000000000000000000000000008",
         "房屋新增绑定提醒",
@@ -90,6 +80,16 @@ _TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("小区", "thing2", "community"),
             ("绑定时间", "time3", "bound_at"),
             ("说明", "thing4", "remark"),
+        ],
+    ),
+    "ticket_answered": (
+        "TMTicketAnswered00000000000000000000000008",
+        "问题处理结果通知",
+        [
+            ("反映事项", "thing1", "matter"),
+            ("工单编号", "character_string2", "number"),
+            ("处理结果", "thing3", "answer"),
+            ("处理时间", "time4", "answered_at"),
         ],
     ),
 }

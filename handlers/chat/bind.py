@@ -13,6 +13,7 @@ from billing.property import Community, Unit
 from billing.unbinding import may_manage
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
 from handlers.chat.scope import HOMES_OFFERED_MAX, homes_meant, which_home
+from handlers.chat.story import ANSWERS, story
 from handlers.chat.topics import Topic
 
 ASCII_RUN = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z \-]*[0-9A-Za-z])?")
@@ -25,14 +26,15 @@ def bind(chat: Chat) -> Reply:
 
     An owner who names his tenant or family gets a code for them instead.
     """
-    claim = _claim(chat)
+    sentence = _sentence(chat)
+    claim = _claim(chat, sentence)
     room = chat.slots.get("room")
-    typed = None if claim else find_code(chat.push.text)
+    typed = None if claim else find_code(sentence)
     if typed is not None and (normalize_code(typed) or room is None):
         return redeem(chat, typed)
     if "guest" in chat.slots and (homes := [h for h in homes_meant(chat) if may_manage(h)]):
         return _let_in(chat, homes, ResidentRole(chat.slots["guest"]))
-    said = chat.readers.plain(chat.push.text)
+    said = chat.readers.plain(sentence)
     found = find_addresses(chat.session, said, room, chat.readers.room)
     if not found and room is None:
         return chat.say("bind/how", homes=chat.homes)
@@ -82,9 +84,17 @@ def which_again(chat: Chat) -> Reply:
     return chat.say("bind/how", homes=chat.homes)
 
 
-def _claim(chat: Chat) -> Claim | None:
+def _sentence(chat: Chat) -> str:
+    """What is to be read: after a yes to our guess, what we guessed at."""
+    question = chat.memory.question
+    is_guess = question is not None and question.kind is QuestionKind.MEANT
+    is_yes = "".join(filter(str.isalnum, chat.push.text)) in ANSWERS | set(chat.memory.choices)
+    return story(chat) if is_guess and is_yes else chat.push.text
+
+
+def _claim(chat: Chat, sentence: str) -> Claim | None:
     """Who the follower says he is, now or in the sentence that named several homes."""
-    person = chat.readers.person(chat.push.text)
+    person = chat.readers.person(sentence)
     if person is not None:
         return Claim(*person)
     question = chat.memory.question

@@ -112,7 +112,7 @@ TABLE = (
     Route(Topic.BIND, ANYONE, bind.bind),
     Route(Topic.UNBIND, BOUND, unbind.unbind),
     Route(Topic.ROOMS, BOUND, rooms.show),
-    Route(Topic.DISPUTE, BOUND, dispute.dispute),
+    Route(Topic.DISPUTE, BOUND, dispute.dispute, shows=Sight.BILLS),
     Route(Topic.HUMAN, ANYONE, human.human),
     Route(Topic.HELP, ANYONE, help.menu),
     Route(Topic.COLLECTION, STAFF, staff.collection),

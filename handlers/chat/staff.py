@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import structlog
 from sqlalchemy import select
 
 from billing.bills import list_unpaid
@@ -14,12 +13,12 @@ from billing.property import Community, Unit
 from billing.reports.arrears import list_arrears
 from billing.reports.collection import by_building, last_billed, total
 from billing.reports.scope import Scope
+from billing.sightings import Sight, note_sightings
 from billing.tariffs import FeeKind
 from handlers.chat.context import Chat, Reply
 from handlers.chat.scope import fees_meant, months_meant, same_room
 
 ARREARS_SHOWN = 10
-log = structlog.get_logger(__name__)
 
 
 def collection(chat: Chat) -> Reply:
@@ -85,7 +84,14 @@ def room(chat: Chat) -> Reply:
         )
         return chat.say("staff/which_room", choices=choices, said=said, found=len(units))
     [unit] = units
-    log.info("staff_looked_up", staff=chat.staff and chat.staff.id, unit=unit.id, what="bill")
+    if chat.staff is not None:
+        note_sightings(
+            chat.session,
+            [(community.id, unit.id)],
+            Sight.BILLS,
+            chat.now,
+            staff_id=chat.staff.id,
+        )
     unpaid = list_unpaid(chat.session, community.id, [unit.id])
     paid = list_confirmed(chat.session, community.id, [unit.id], limit=1)
     return chat.say_list(

@@ -59,6 +59,9 @@ FAPIAO = Fapiao(
 )
 
 
+BINDING = Binding(role=ResidentRole.TENANT, decided_at=NOW, end_reason=EndReason.OWNER)
+
+
 TICKET = Ticket(
     id=12,
     kind=TicketKind.DISPUTE,
@@ -66,8 +69,6 @@ TICKET = Ticket(
     answer="水表已复核，抄表员多抄了 4 吨，差额 13.80 元已从账单中扣除，给您添麻烦了。",
     answered_at=NOW,
 )
-
-BINDING = Binding(role=ResidentRole.TENANT, decided_at=NOW, end_reason=EndReason.OWNER)
 
 
 def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) -> Telling:

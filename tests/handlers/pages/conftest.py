@@ -389,6 +389,13 @@ def owner(house: House) -> Browser:
 
 
 @pytest.fixture
+def tenant(house: House) -> Browser:
+    """The phone of a tenant, bound today."""
+    house.bind("o-tenant", ResidentRole.TENANT)
+    return house.phone("o-tenant")
+
+
+@pytest.fixture
 def stranger(house: House) -> Browser:
     """外人: somebody else's phone, with the owner's link."""
     return house.phone("o-stranger")

@@ -138,6 +138,13 @@ def test_an_owner_keeps_his_fapiao(house: House, owner: Browser, fapiao: Fapiao)
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_a_tenant_sees_no_fapiao_the_owner_asked_for(
+    house: House, tenant: Browser, fapiao: Fapiao
+) -> None:
+    for path in (fapiao_path(house, fapiao), fapiao_path(house, fapiao) + "/file"):
+        assert tenant.get(path).status == 403
+
+
 def test_a_stranger_sees_neither_fapiao_nor_file(
     house: House, stranger: Browser, fapiao: Fapiao
 ) -> None:
