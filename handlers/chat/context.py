@@ -252,7 +252,7 @@ class Chat:
 
     def _render(self, template: str, words: Mapping[str, Any]) -> str:
         page = self.services.text.get_template(f"chat/{template}.txt")
-        return page.render(words).strip()
+        return page.render(words, is_staff=self.staff is not None).strip()
 
 
 def ref_of(home: Home) -> HomeRef:
