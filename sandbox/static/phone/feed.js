@@ -9,6 +9,9 @@ const DAYS = ["星期日", "星期一", "星期二", "星期三", "星期四", "
 // <a href="…">label</a> as services write it, or a bare address up to white space or Chinese.
 const LINK = /<a\s[^>]*?href="([^"]+)"[^>]*>([^<]*)<\/a>|(https?:\/\/[!-;=?-~]+)/g;
 
+// A link that sends its sentence, as a choice of a menu message does.
+const SENTENCE = "weixin://bizmsgmenu?";
+
 export class Feed {
   // `doing` has open(url), choose(choice) and arrived(message), which the feed calls.
   constructor(doing) {
@@ -139,10 +142,16 @@ export class Feed {
   link(url, label) {
     const open = (event) => {
       event.preventDefault();
-      this.doing.open(url);
+      if (url.startsWith(SENTENCE)) this.doing.choose(sentence(url));
+      else this.doing.open(url);
     };
     return h("a", { href: url, onclick: open }, label);
   }
+}
+
+function sentence(url) {
+  const query = new URLSearchParams(url.slice(SENTENCE.length));
+  return { content: query.get("msgmenucontent"), id: query.get("msgmenuid") };
 }
 
 const voice = (text) => h("span", { class: "voice" }, text);
