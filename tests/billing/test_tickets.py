@@ -96,7 +96,9 @@ def test_another_matter_is_the_same_for_a_day(world: World, vault: Vault) -> Non
         assert open_ticket(session, vault, matter, "来人啊", just_before) == (first, False)
         second, is_new = open_ticket(session, vault, matter, "来人", NOW + SAME_MATTER)
         assert (is_new, second.id == first.id) == (True, False)
-        facts = session.scalars(select(Fact).where(Fact.kind == FactKind.TICKET_OPENED)).all()
+        facts = session.scalars(
+            select(Fact).where(Fact.kind == FactKind.TICKET_OPENED).order_by(Fact.id)
+        ).all()
         assert [fact.ref_id for fact in facts] == [first.id, second.id]
 
 
