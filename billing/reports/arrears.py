@@ -11,13 +11,17 @@ from billing.reports.scope import SCOPED_LINES, Scope
 
 BY_HOME = text(
     f"""
-    WITH line AS ({SCOPED_LINES})
-    SELECT unit_id, room, count(DISTINCT period) FILTER (WHERE due > paid) AS periods,
-           min(due_on) FILTER (WHERE due > paid) AS oldest_due_on, sum(due - paid) AS owed
-    FROM line
-    WHERE due_on < :overdue_before
+    WITH line AS ({SCOPED_LINES}),
+    late AS (  -- a bill is owed as a whole: a discount lowers the line it is for
+        SELECT unit_id, room, bill_id, period, due_on, sum(due - paid) AS owed
+        FROM line WHERE due_on < :as_of
+        GROUP BY 1, 2, 3, 4, 5 HAVING sum(due - paid) > 0
+    )
+    SELECT unit_id, room, count(DISTINCT period) AS periods, min(due_on) AS oldest_due_on,
+           sum(owed) AS owed
+    FROM late
     GROUP BY unit_id, room
-    HAVING sum(due - paid) >= :at_least AND sum(due - paid) > 0
+    HAVING sum(owed) >= :at_least
     ORDER BY owed DESC, room
     """  # noqa: S608  # constant text
 )
@@ -47,7 +51,6 @@ def list_arrears(
         {
             **scope.parameters(),
             "as_of": as_of,
-            "overdue_before": as_of,
             "at_least": at_least.fen if at_least else 0,
         },
     )

@@ -2,19 +2,23 @@
 
 from datetime import date
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from billing.adjustment_tables import AdjustmentKind, AfterVoid
+from billing.bills import BillLine
 from billing.money import ZERO, Money
 from billing.period import Period
 from billing.reports.arrears import list_arrears
 from billing.reports.collection import by_building, last_billed, total
 from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
-from tests.billing.corrections import BEHIND, IN_TIME, owed
+from tests.billing.corrections import BEHIND, IN_TIME, bill_of, owed
 from tests.billing.drawer import take
+from tests.billing.paper import Line, adjust, pay, void, write_bill
 from tests.conftest import TODAY, World
 
 NOVEMBER = Period("2026-11")
+MAY = (date(2026, 5, 1), date(2026, 6, 1))
 
 
 def whole(world: World, as_of: date = TODAY, **scope: object) -> tuple[Money, Money]:
@@ -54,6 +58,40 @@ def test_a_bill_counts_from_the_day_it_was_issued_and_money_from_its_day(world: 
         take(session, world, BEHIND, "50.00")
     _, before = whole(world, date(2026, 11, 22))
     assert whole(world)[1] == before + Money(5000)
+
+
+def test_a_later_waiver_leaves_an_earlier_day_alone(world: World) -> None:
+    before = whole(world)
+    with world.database.transaction() as session:
+        line = session.scalars(select(BillLine).where(BillLine.amount > Money(1000)).limit(1)).one()
+        adjust(session, line, "-10.00", AdjustmentKind.WAIVER, date(2026, 11, 25))
+    assert whole(world) == before
+    assert whole(world, date(2026, 11, 25))[0] == before[0] - Money(1000)
+
+
+def test_a_later_void_leaves_an_earlier_day_alone(world: World) -> None:
+    yesterday = date(2026, 11, 22)
+    before = whole(world, yesterday)
+    bill = bill_of(world, BEHIND, "2026-11")
+    with world.database.transaction() as session:
+        void(session, bill.community_id, bill.id, AfterVoid.REDO)  # as of today
+    assert whole(world, yesterday) == before
+    assert whole(world)[0] == before[0] - bill.amount
+
+
+def test_a_discounted_bill_that_is_paid_is_no_month_of_arrears(world: World) -> None:
+    def behind() -> tuple[int, Money]:
+        with world.database.transaction() as session:
+            found = list_arrears(session, Scope(world.community.id), TODAY)
+        [one] = [one for one in found if one.room == BEHIND]
+        return one.periods, one.owed
+
+    before = behind()
+    paper = [Line("100.00", days=MAY), Line("-10.00", days=MAY, source=1)]
+    with world.database.transaction() as session:
+        bill_id = write_bill(session, world, BEHIND, paper, issued_on=MAY[0], due=date(2026, 5, 20))
+        pay(session, world, BEHIND, "90.00", date(2026, 5, 10), bill_id)
+    assert behind() == before
 
 
 def test_the_last_billed_period(world: World) -> None:
