@@ -80,6 +80,11 @@ AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
 NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN})
 """They name nothing that another sentence could change."""
 
+ABOUT_ROOMS = frozenset(
+    {Topic.BIND, Topic.UNBIND, Topic.ROOMS, Topic.REMINDERS, Topic.AUTOPAY, Topic.BALANCE}
+)
+"""They name a room at most: whoever names a month or a fee behind them begins anew."""
+
 READERS = Readers(plain=clean, room=read_room, person=read_person)
 
 ONCE = frozenset({Topic.DISPUTE})
@@ -295,14 +300,21 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
         slots = {**understood.slots, **_read_places(text, chat.today)}
         return Wish(command, command, slots | _read_more(command, text, chat.today))
     last = chat.memory.topic
-    if last is not None and understood.follow_up is not None:
-        return Wish(last, last, change(chat.memory.slots, understood.follow_up))
+    if last is not None and _goes_on(last, understood.follow_up):
+        return Wish(last, last, change(chat.memory.slots, understood.follow_up or {}))
     topic = TOPICS.get(understood.intent)
     if topic is None:
         refused = REFUSED.get(understood.refusal) if understood.refusal else None
         return Wish(refused or NOT_UNDERSTOOD, guess=understood)
     slots = {**understood.slots, **_read_more(topic, text, chat.today)}
     return Wish(UNSURE if understood.ask else topic, topic, slots, understood)
+
+
+def _goes_on(last: Topic, changed: Mapping[str, Any] | None) -> bool:
+    """Whether a sentence without a wish of its own asks for the last topic again."""
+    if changed is None:
+        return False
+    return last not in ABOUT_ROOMS or changed.keys() <= {"room", "audience"}
 
 
 def _read_more(topic: Topic, text: str, today: date) -> dict[str, str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base
@@ -52,23 +51,21 @@ def find_preference(session: Session, follower_id: int) -> Preference:
 def keep_preference(
     session: Session, follower_id: int, wanted: Preference, now: datetime
 ) -> Preference:
-    """Keep what a follower chose instead of what he chose before; safe to repeat.
+    """Keep what a follower chose instead of what he chose before; safe to repeat. The caller lets
+    one sentence of a follower be answered at a time (`bot.conversation`).
 
     Raises:
         InvalidInput: an hour in which nobody is reminded.
     """
     if wanted.hour is not None and not DAY_BEGINS.hour <= wanted.hour < DAY_ENDS.hour:
         raise InvalidInput("hour", f"must be from {DAY_BEGINS.hour} to {DAY_ENDS.hour - 1}")
-    values = {
-        "hour": wanted.hour,
-        "is_off": wanted.is_off,
-        "paused_until": wanted.paused_until,
-        "changed_at": now,
-    }
-    session.execute(
-        insert(NoticePreference)
-        .values(follower_id=follower_id, **values)
-        .on_conflict_do_update(index_elements=["follower_id"], set_=values)
+    session.merge(
+        NoticePreference(
+            follower_id=follower_id,
+            hour=wanted.hour,
+            is_off=wanted.is_off,
+            paused_until=wanted.paused_until,
+            changed_at=now,
+        )
     )
-    session.expire_all()  # whoever reads it next in this transaction reads what was kept
     return wanted

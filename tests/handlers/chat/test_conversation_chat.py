@@ -24,6 +24,13 @@ def test_a_building_corrects_the_building(town: Town) -> None:
     zhang.says("不是，是1栋").shows("没有绑定 1-2-501")
 
 
+def test_a_fee_behind_what_has_no_fees_begins_anew(town: Town) -> None:
+    zhang = town.owner("3-2-501")  # bound just now
+    zhang.says("物业费").hides("绑定码")
+    zhang.says("提醒设置").shows("到期前提醒")
+    zhang.says("上个月的").hides("到期前提醒")
+
+
 def test_a_choice_is_taken_by_its_number_or_its_words(town: Town) -> None:
     zhang = town.owner("3-2-501")
     zhang.says(f"绑定 {town.code_for('1-1-302')}").shows("绑定成功")
