@@ -11,14 +11,17 @@ from billing.reports.scope import SCOPED_LINES, Scope
 
 BY_HOME = text(
     f"""
-    WITH line AS ({SCOPED_LINES})
-    SELECT unit_id, room, count(DISTINCT period) FILTER (WHERE due > paid) AS periods,
-           min(due_on) FILTER (WHERE due > paid) AS oldest_due_on, sum(due - paid) AS owed
-    FROM line
-    WHERE due_on < :overdue_before
+    WITH line AS ({SCOPED_LINES} AND chunk.due_on < :overdue_before),
+    late AS (  -- a bill is owed as a whole: a discount lowers the line it is for
+        SELECT unit_id, room, bill_id, period, due_on, sum(due - paid) AS owed
+        FROM line GROUP BY 1, 2, 3, 4, 5 HAVING sum(due - paid) > 0
+    )
+    SELECT unit_id, room, count(DISTINCT period) AS periods, min(due_on) AS oldest_due_on,
+           sum(owed) AS owed
+    FROM late
     GROUP BY unit_id, room
-    HAVING sum(due - paid) >= :at_least AND sum(due - paid) > 0
-    ORDER BY owed DESC, room
+    HAVING sum(owed) >= :at_least
+    ORDER BY owed DESC, length(room), room
     """  # noqa: S608  # constant text
 )
 
@@ -37,7 +40,8 @@ class Arrear:
 def list_arrears(
     session: Session, scope: Scope, as_of: date, at_least: Money | None = None
 ) -> list[Arrear]:
-    """Homes that owe on bills due before this day, the most first.
+    """Homes that owe on bills that fell due before this day, the most first. Money that came by
+    the end of the day counts; what is prepaid and paid no bill yet does not.
 
     Args:
         at_least: only homes that owe so much.

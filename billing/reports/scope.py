@@ -40,12 +40,13 @@ class Scope:
 
 
 SCOPED_LINES = """
-    SELECT bill.unit_id, unit.room, unit.building_id, building.code AS building, chunk.due_on,
-           bill.period, line.id, line.kind,
+    SELECT bill.unit_id, unit.room, building.code AS building,
+           concat_ws('-', building.code, entrance.code) AS entrance, item.fee,
+           bill.id AS bill_id, bill.period, line.id AS line_id, chunk.due_on,
            line.amount + coalesce((
                SELECT sum(change.amount) FROM adjustment change
                WHERE change.community_id = line.community_id AND change.bill_line_id = line.id
-                 AND change.state = 'approved'
+                 AND change.state = 'approved' AND change.effective_on <= :as_of
            ), 0) AS due,
            coalesce((
                SELECT sum(part.amount) FROM payment_allocation part
@@ -69,8 +70,10 @@ SCOPED_LINES = """
       AND (CAST(:entrance AS text) IS NULL OR entrance.code = :entrance)
       AND (CAST(:fees AS text[]) IS NULL OR item.fee = ANY(CAST(:fees AS text[])))
       AND NOT EXISTS (SELECT 1 FROM bill_void void
-                      WHERE void.community_id = bill.community_id AND void.bill_id = bill.id)
+                      WHERE void.community_id = bill.community_id AND void.bill_id = bill.id
+                        AND CAST(void.voided_at AT TIME ZONE 'Asia/Shanghai' AS date) <= :as_of)
 """
-"""Lines of bills issued until `:as_of` and not void: `due` after discounts, waivers and
-corrections, `paid` until that day.
+"""Lines of bills as they stood at the end of `:as_of`: issued and not void by then; `due` with the
+discounts, waivers and corrections that counted by then, `paid` with the money that had come by
+then.
 """

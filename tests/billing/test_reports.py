@@ -7,7 +7,7 @@ from sqlalchemy import text
 from billing.money import ZERO, Money
 from billing.period import Period
 from billing.reports.arrears import list_arrears
-from billing.reports.collection import by_building, last_billed, total
+from billing.reports.collection import Part, collected, collected_by, last_billed
 from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
 from tests.billing.corrections import BEHIND, IN_TIME, owed
@@ -20,7 +20,7 @@ NOVEMBER = Period("2026-11")
 def whole(world: World, as_of: date = TODAY, **scope: object) -> tuple[Money, Money]:
     """Due and paid of a scope."""
     with world.database.transaction() as session:
-        found = total(by_building(session, Scope(world.community.id, **scope), as_of))  # type: ignore[arg-type]
+        found = collected(session, Scope(world.community.id, **scope), as_of)  # type: ignore[arg-type]
     return found.due, found.paid
 
 
