@@ -1,12 +1,16 @@
 """欠费名单: who owes how much, since when."""
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import text
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
+from billing.db import id_array
 from billing.money import Money
+from billing.people import Occupancy, Resident, ResidentRole
 from billing.reports.scope import SCOPED_LINES, Scope
 
 BY_HOME = text(
@@ -59,3 +63,29 @@ def list_arrears(
         Arrear(row.unit_id, row.room, row.periods, row.oldest_due_on, Money(int(row.owed)))
         for row in rows
     ]
+
+
+def owners_of(
+    session: Session, community_id: int, unit_ids: Collection[int], today: date
+) -> Mapping[int, list[str]]:
+    """Sealed names of the present owners of these homes, by home."""
+    rows = session.execute(
+        select(Occupancy.unit_id, Resident.name_sealed)
+        .join(
+            Resident,
+            (Resident.community_id == Occupancy.community_id)
+            & (Resident.id == Occupancy.resident_id),
+        )
+        .where(
+            Occupancy.community_id == community_id,
+            Occupancy.unit_id.in_(id_array(unit_ids)),
+            Occupancy.role == ResidentRole.OWNER,
+            Occupancy.from_on <= today,
+            or_(Occupancy.to_on.is_(None), Occupancy.to_on > today),
+        )
+        .order_by(Occupancy.unit_id, Occupancy.from_on, Occupancy.id)
+    )
+    found: dict[int, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row.unit_id].append(row.name_sealed)
+    return found

@@ -23,7 +23,7 @@ from handlers.chat.staff_scope import (
     units_named,
     which_community,
 )
-from handlers.chat.story import is_bare, meant_sentence
+from handlers.chat.story import ANSWERS, is_bare, meant_sentence
 from handlers.chat.topics import Topic
 from notify.audiences import Audience, unknown_places
 from notify.broadcast_tables import Broadcast, BroadcastState
@@ -44,6 +44,8 @@ from notify.quiet_hours import next_allowed
 log = structlog.get_logger(__name__)
 
 NUMBER = re.compile(r"[0-9]{1,15}")
+NO_BODY = ANSWERS | {kind.label for kind in QuestionKind}
+"""Words that answer a question of ours, and are nothing to be sent."""
 
 
 class Offered(LabelEnum):
@@ -97,6 +99,8 @@ def ask(chat: Chat) -> Reply:
     staff = chat.staff
     if staff is None or staff.role not in BROADCASTERS:
         return _not_yours(chat)
+    if _word(chat) == QuestionKind.BROADCAST.label:  # and no preview is open
+        return chat.say("staff/broadcast_unknown", number=None)
     community = community_meant(chat)
     community_id = community.id if community else None
     sentence = meant_sentence(chat)
@@ -119,8 +123,9 @@ def answer(chat: Chat) -> Reply:
             draft = replace(draft, community_id=community.id if community else None)
         case Wanted.AUDIENCE:
             slots = chat.readers.order(chat.push.text, chat.today)
-            draft = replace(draft, audience=_audience(slots))
-        case Wanted.BODY:
+            _, body = chat.readers.message(chat.push.text)
+            draft = replace(draft, audience=_audience(slots), body=draft.body or body)
+        case Wanted.BODY if _word(chat) not in NO_BODY:
             draft = replace(draft, body=chat.push.text)
     return _go_on(chat, staff, draft)
 
@@ -213,7 +218,8 @@ def _go_on(chat: Chat, staff: Staff, draft: Draft) -> Reply:
         return _hold(chat, reply, draft, Wanted.AUDIENCE)
     draft, missing = _placed(chat, community, draft, draft.audience)
     if missing or draft.audience is None:
-        reply = chat.say("staff/broadcast_to", missing=missing)
+        is_entrance = draft.audience is not None and draft.audience.entrance is not None
+        reply = chat.say("staff/broadcast_to", missing=missing, is_entrance=is_entrance)
         return _hold(chat, reply, draft, Wanted.AUDIENCE)
     if draft.body is None:
         reply = _say_to(chat, "staff/broadcast_body", community, draft.audience)
@@ -235,6 +241,11 @@ def _go_on(chat: Chat, staff: Staff, draft: Draft) -> Reply:
     if not written.recipients:
         return _say(chat, "staff/broadcast_nobody", written)
     return _preview(chat, written)
+
+
+def _word(chat: Chat) -> str:
+    """The sentence without its punctuation."""
+    return "".join(filter(str.isalnum, chat.push.text))
 
 
 def _hold(chat: Chat, reply: Reply, draft: Draft, wanted: Wanted) -> Reply:

@@ -1,11 +1,13 @@
 """What staff ask in the chat: how much came in, who owes, what a room's bill is."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from billing.bills import list_unpaid
 from billing.money import ZERO, Money
 from billing.payments import list_confirmed
 from billing.period import add_months
+from billing.property import Community
 from billing.reports.arrears import list_arrears
 from billing.reports.collection import Part, collected, collected_by, last_billed
 from billing.sightings import Sight, note_sightings
@@ -66,12 +68,14 @@ def arrears(chat: Chat) -> Reply:
     scope = asked.scope(community.id)
     found = list_arrears(chat.session, scope, chat.today, at_least)
     ref = ArrearsRef(community.id, chat.staff.id if chat.staff else 0, str(asked), named or 0)
+    shown = found[:ARREARS_SHOWN]
+    _note(chat, community, [one.unit_id for one in shown], Sight.TOTAL)
     reply = chat.say(
         "staff/arrears",
         community=community,
         scope=scope,
         at_least=at_least,
-        shown=found[:ARREARS_SHOWN],
+        shown=shown,
         left_out=max(len(found) - ARREARS_SHOWN, 0),
         homes=len(found),
         owed=sum((one.owed for one in found), ZERO),
@@ -93,14 +97,7 @@ def room(chat: Chat) -> Reply:
         reply = chat.say("staff/which_room", choices=choices, said=said, found=len(units))
         return replace(reply, community_id=community.id)
     [unit] = units
-    if chat.staff is not None:
-        note_sightings(
-            chat.session,
-            [(community.id, unit.id)],
-            Sight.BILLS,
-            chat.now,
-            staff_id=chat.staff.id,
-        )
+    _note(chat, community, [unit.id], Sight.BILLS)
     unpaid = list_unpaid(chat.session, community.id, [unit.id])
     paid = list_confirmed(chat.session, community.id, [unit.id], limit=1)
     reply = chat.say_list(
@@ -113,3 +110,10 @@ def room(chat: Chat) -> Reply:
         today=chat.today,
     )
     return replace(reply, community_id=community.id)
+
+
+def _note(chat: Chat, community: Community, units: Sequence[int], what: Sight) -> None:
+    """Write down what a member of staff sees of somebody's home."""
+    if chat.staff is not None:
+        homes = [(community.id, unit_id) for unit_id in units]
+        note_sightings(chat.session, homes, what, chat.now, staff_id=chat.staff.id)
