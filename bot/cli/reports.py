@@ -1,4 +1,4 @@
-"""`mingzhang collection`, `mingzhang arrears`, `mingzhang broadcast`: what staff ask in the chat."""
+"""`mingzhang collection`, `arrears`, `broadcast`: what staff ask for in the chat, as JSON."""
 
 from datetime import date
 from typing import Any
@@ -59,8 +59,8 @@ def collection(
     part: str | None,
     today: date,
 ) -> None:
-    """收缴率: paid of what was billed, as of the end of a day; divided by building, entrance, period
-    or fee.
+    """收缴率: paid of what was billed, as of the end of a day; in parts by building, entrance,
+    period or fee.
     """
     with open_books(code) as books:
         scope = Scope(books.community_id, first, last or first, buildings, fees=fees)

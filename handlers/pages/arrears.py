@@ -1,4 +1,4 @@
-"""The whole list of arrears, for the member of staff who asked for it in the chat, and nobody else."""
+"""The whole list of arrears, for the member of staff who asked for it in the chat alone."""
 
 from flask import render_template
 from flask.typing import ResponseReturnValue
