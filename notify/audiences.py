@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing.errors import InvalidInput
 from billing.period import Period
-from billing.reports.scope import SCOPED_LINES, Scope
+from billing.reports.scope import LATE_LINES, Scope
 from billing.sight import sees_bill
 from billing.tariffs import FeeKind
 
@@ -118,7 +118,7 @@ PERSON = ("binding.sees_from", "binding.sees_to")
 
 RECIPIENTS = f"""
     WITH line AS MATERIALIZED (
-        {SCOPED_LINES} AND chunk.due_on < :as_of AND {UNPRESSED}
+        {LATE_LINES} AND {UNPRESSED}
           AND CAST(:overdue AS boolean)
     ),
     late AS MATERIALIZED (

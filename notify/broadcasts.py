@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from billing.errors import Conflict, InvalidInput, NotFound
+from billing.labels import LabelEnum
 from billing.people import Staff, StaffRole, require_role
 from notify.audiences import (
     RECIPIENTS,
@@ -38,8 +39,21 @@ BODY_CHARACTERS_MAX = 400
 BODY_BYTES_MAX = 1300
 ZERO_WIDTH_JOINER = "\u200d"
 BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")
-CUTTING_OFF = re.compile(r"(?:停|断)(?:水|电|气|暖|供)|门禁|限电|限水")
-"""What Civil Code 944 forbids as a means to press for payment."""
+
+
+class CutOff(LabelEnum):
+    """What Civil Code 944 forbids as a means to press for payment."""
+
+    WATER = "water", "停水"
+    NO_WATER = "no_water", "断水"
+    POWER = "power", "停电"
+    NO_POWER = "no_power", "断电"
+    GAS = "gas", "停气"
+    NO_GAS = "no_gas", "断气"
+    HEATING = "heating", "停暖"
+    LESS_WATER = "less_water", "限水"
+    LESS_POWER = "less_power", "限电"
+    DOOR = "door", "门禁"
 
 
 def clean_body(typed: str) -> str:
@@ -69,7 +83,7 @@ def _is_shown(character: str) -> bool:
 
 def presses_unlawfully(audience: Audience, body: str) -> bool:
     """Whether who owes is told of a cut-off: staff are to read it again before they send it."""
-    return audience.overdue and bool(CUTTING_OFF.search(body))
+    return audience.overdue and any(means.label in body for means in CutOff)
 
 
 def draft_broadcast(

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from billing.db import id_array
 from billing.money import Money
 from billing.people import Occupancy, Resident, ResidentRole
-from billing.reports.scope import SCOPED_LINES, Scope
+from billing.reports.scope import LATE_LINES, Scope
 
 BY_HOME = text(
     f"""
-    WITH line AS ({SCOPED_LINES} AND chunk.due_on < :overdue_before),
+    WITH line AS ({LATE_LINES}),
     late AS (  -- a bill is owed as a whole: a discount lowers the line it is for
         SELECT unit_id, room, bill_id, period, due_on, sum(due - paid) AS owed
         FROM line GROUP BY 1, 2, 3, 4, 5 HAVING sum(due - paid) > 0
@@ -55,7 +55,6 @@ def list_arrears(
         {
             **scope.parameters(),
             "as_of": as_of,
-            "overdue_before": as_of,
             "at_least": at_least.fen if at_least else 0,
         },
     )
