@@ -101,7 +101,7 @@ def ask(chat: Chat) -> Reply:
         return _not_yours(chat)
     if _word(chat) == QuestionKind.BROADCAST.label:  # and no preview is open
         return chat.say("staff/broadcast_unknown", number=None)
-    community = community_meant(chat)
+    community = community_meant(chat, last=False)
     community_id = community.id if community else None
     sentence = meant_sentence(chat)
     _, body = chat.readers.message(sentence)
@@ -119,7 +119,7 @@ def answer(chat: Chat) -> Reply:
     draft = Draft.kept(question.data, chat.services.vault)
     match Wanted(question.data["wanted"]):
         case Wanted.COMMUNITY:
-            community = community_meant(chat)
+            community = community_meant(chat, last=False)
             draft = replace(draft, community_id=community.id if community else None)
         case Wanted.AUDIENCE:
             slots = chat.readers.order(chat.push.text, chat.today)

@@ -33,7 +33,8 @@ def collection(chat: Chat) -> Reply:
         return which_community(chat)
     latest = last_billed(chat.session, community.id)
     if latest is None:
-        return chat.say("staff/nothing", community=community)
+        nothing = chat.say("staff/nothing", community=community)
+        return replace(nothing, community_id=community.id)
     scope = audience_asked(chat.slots, latest).scope(community.id)
     part = Part.ENTRANCE if len(scope.buildings) == 1 else Part.BUILDING
     parts = [] if scope.entrance else collected_by(chat.session, part, scope, chat.today)

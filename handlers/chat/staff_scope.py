@@ -27,15 +27,19 @@ def communities_of(chat: Chat) -> Sequence[Community]:
     return chat.session.scalars(query).all()
 
 
-def community_meant(chat: Chat) -> Community | None:
-    """The only one, the one that is named, or the one last talked about."""
+def community_meant(chat: Chat, *, last: bool = True) -> Community | None:
+    """The only one, the one that is named, or the one last talked about.
+
+    Args:
+        last: whether the one last talked about may be meant; not of what acts.
+    """
     every = communities_of(chat)
     if len(every) == 1:
         return every[0]
     said = plain(chat.readers.plain(chat.push.text))
     named = find_names({one.id: one.name for one in every}, said)
     found = [one for one in every if one.id in named]
-    if not found:
+    if not found and last:
         found = [one for one in every if one.id == chat.memory.community_id]
     return found[0] if len(found) == 1 else None
 
