@@ -21,7 +21,7 @@ demo: install ## start everything with demo data; prints "ready: <url>"
 	@$(BIN)/mingzhang demo
 
 test: compiled ## the whole suite, parallel, on the embedded engines
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 -q -m 'not soak and (not browser or journey)'
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 -q -m 'not soak and (not browser or journey)'
 
 check: install ## format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .

@@ -578,7 +578,7 @@ def test_every_check_holds_whatever_is_done(make_world: Callable[[], World]) -> 
     run_state_machine_as_test(
         lambda: Books(make_world()),
         settings=settings(
-            max_examples=60 if SOAK else 3,
+            max_examples=60 if SOAK else 2,
             stateful_step_count=40 if SOAK else 25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -75,6 +75,7 @@ def test_a_callback_delivered_twice_at_once_books_once(demo: Demo) -> None:
     is_booked_once_and_seen_once(demo, phone, paid)
 
 
+@pytest.mark.soak  # every day in handlers/test_settlement, without a whole demo
 def test_a_lost_callback_is_found_by_asking(demo: Demo) -> None:
     phone = demo.phone()
     phone.binds(demo.home(5))
