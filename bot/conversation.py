@@ -102,6 +102,7 @@ def _to_json(memory: Memory) -> str:
             "slots": dict(memory.slots),
             "choices": memory.choices,
             "said": asdict(memory.said) if memory.said else None,
+            "community": memory.community_id,
         }
     )
 
@@ -116,4 +117,5 @@ def _from_json(stored: str | bytes) -> Memory:
         slots=value["slots"],
         choices=tuple(value["choices"]),
         said=Said(**value["said"]) if value["said"] else None,
+        community_id=value["community"],
     )

@@ -26,11 +26,13 @@ from bot.understanding import (
     clean,
     read_choice,
     read_fapiao,
+    read_order,
     read_period,
     read_person,
     read_relation,
     read_reminder,
     read_room,
+    split_message,
     understand,
 )
 from handlers.chat import help
@@ -73,11 +75,12 @@ LAST_MESSAGE_PRECISION = timedelta(minutes=10)
 """`follower.last_message_at` may be this old: it saves a write per sentence."""
 
 EDGES = re.compile(r"^\W+|\W+$")
+NUMBER_BEHIND = re.compile(r"[0-9-]+$")
 REFUSED = {"staff": STAFF_ONLY, "neighbour": NEIGHBOUR}
 REFUSALS = {refusal.label: refusal for refusal in Refusal}
 OBJECTIONS = frozenset(objection.label for objection in Objection)
 AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
-NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN})
+NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN, Topic.APPROVE, Topic.CALL_OFF})
 """They name nothing that another sentence could change."""
 
 ABOUT_ROOMS = frozenset(
@@ -85,9 +88,11 @@ ABOUT_ROOMS = frozenset(
 )
 """They name a room at most: whoever names a month or a fee behind them begins anew."""
 
-READERS = Readers(plain=clean, room=read_room, person=read_person)
+READERS = Readers(
+    plain=clean, room=read_room, person=read_person, message=split_message, order=read_order
+)
 
-ONCE = frozenset({Topic.DISPUTE})
+ONCE = frozenset({Topic.DISPUTE, Topic.BROADCAST})
 """They are done when nothing is asked any more: a month named later is not another of them."""
 
 COMMANDS = {topic.label: topic for topic in Topic}
@@ -188,15 +193,15 @@ def _remembered(memory: Memory, wish: Wish, reply: Reply, said: Said | None) -> 
     """What the next sentence may lean on: a wish that was understood stays until there is
     another, or the follower leaves.
     """
-    home = reply.home or memory.home
+    home, community_id = reply.home or memory.home, reply.community_id or memory.community_id
     if wish.route == LEFT:
-        return Memory(home)
+        return Memory(home, community_id=community_id)
     topic, slots = memory.topic, memory.slots
     if wish.route == wish.topic and wish.topic not in NEVER_MEANT_AGAIN:
         topic, slots = wish.topic, wish.slots
     if topic in ONCE and reply.question is None:
         topic, slots = None, {}
-    return Memory(home, reply.question, topic, slots, reply.choices, said)
+    return Memory(home, reply.question, topic, slots, reply.choices, said, community_id)
 
 
 def awaited(push: Push) -> bool:
@@ -277,7 +282,8 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
     if refusal is not None:
         return Wish(no_to(question.kind))
     if question.kind in FORMS and word not in COMMANDS:
-        return Wish(answer_to(question.kind), slots=read_fapiao(text))
+        is_fapiao = question.kind is QuestionKind.FAPIAO
+        return Wish(answer_to(question.kind), slots=read_fapiao(text) if is_fapiao else {})
     return None
 
 
@@ -293,12 +299,14 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
     if text in COMMANDS:
         return Wish(COMMANDS[text], COMMANDS[text])
     understood = understand(text, today=chat.today, staff=chat.staff is not None)
-    command = COMMANDS.get(EDGES.sub("", text.split()[0]))
+    command = COMMANDS.get(EDGES.sub("", NUMBER_BEHIND.sub("", text.split()[0])))
     if command is None and _carries_code(text):
         command = Topic.BIND
     if command is not None:
         slots = {**understood.slots, **_read_places(text, chat.today)}
-        return Wish(command, command, slots | _read_more(command, text, chat.today))
+        if command is chat.memory.topic and chat.push.text in chat.memory.choices:
+            slots = {**chat.memory.slots, **slots}  # what was asked before we asked which
+        return Wish(command, command, _slots_of(command, slots, text, chat.today))
     last = chat.memory.topic
     if last is not None and _goes_on(last, understood.follow_up):
         return Wish(last, last, change(chat.memory.slots, understood.follow_up or {}))
@@ -306,7 +314,7 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
     if topic is None:
         refused = REFUSED.get(understood.refusal) if understood.refusal else None
         return Wish(refused or NOT_UNDERSTOOD, guess=understood)
-    slots = {**understood.slots, **_read_more(topic, text, chat.today)}
+    slots = _slots_of(topic, understood.slots, text, chat.today)
     return Wish(UNSURE if understood.ask else topic, topic, slots, understood)
 
 
@@ -315,6 +323,15 @@ def _goes_on(last: Topic, changed: Mapping[str, Any] | None) -> bool:
     if changed is None:
         return False
     return last not in ABOUT_ROOMS or changed.keys() <= {"room", "audience"}
+
+
+def _slots_of(topic: Topic, slots: Mapping[str, Any], text: str, today: date) -> dict[str, Any]:
+    """Those found in the sentence, and what only this topic needs; of an order to send something
+    only those of the order, not of the words to be sent.
+    """
+    if topic is Topic.BROADCAST:
+        return dict(read_order(text, today))
+    return {**slots, **_read_more(topic, text, today)}
 
 
 def _read_more(topic: Topic, text: str, today: date) -> dict[str, str]:

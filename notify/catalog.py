@@ -32,6 +32,7 @@ class NoticeKind(LabelEnum):
     BINDING_ENDED = "binding_ended", "绑定已解除"
     TICKET_OPENED = "ticket_opened", "新工单"
     TICKET_ANSWERED = "ticket_answered", "工单答复"
+    BROADCAST = "broadcast", "物业通知"
     ALERT = "alert", "异常提醒"
 
 
@@ -57,6 +58,9 @@ class Audience(Enum):
     OTHER_OWNERS = "other_owners"
     """Present owners bound to the home, but the follower the fact names."""
 
+    RESIDENTS = "residents"
+    """Followers bound to a home of the community, whom staff chose."""
+
     STAFF = "staff"
     """Staff of the community who bound their WeChat."""
 
@@ -71,6 +75,7 @@ class Matter(Enum):
     LOOKUP = "lookup"
     BINDING = "binding"
     TICKET = "ticket"
+    BROADCAST = "broadcast"
     ALERT = "alert"
 
 
@@ -79,7 +84,7 @@ class NoticeRule:
     """How one kind of notice behaves.
 
     Attributes:
-        fact: the fact it comes from; None when the reminder ladder makes it.
+        fact: the fact it comes from; None when the reminder ladder or a broadcast makes it.
         transports: tried in this order.
         is_quiet: waits while people sleep (`quiet_hours`).
         merges: several due at once become one message.
@@ -290,6 +295,16 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=5),
+            is_optional=False,
+        ),
+        NoticeKind.BROADCAST: NoticeRule(
+            matter=Matter.BROADCAST,
+            fact=None,
+            audience=Audience.RESIDENTS,
+            transports=(Transport.SERVICE, Transport.TEMPLATE),  # a field cuts the words
+            is_quiet=True,
+            merges=False,
+            life=timedelta(days=2),
             is_optional=False,
         ),
         NoticeKind.ALERT: NoticeRule(

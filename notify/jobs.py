@@ -18,6 +18,7 @@ from rq import Queue
 from billing.business_day import business_date
 from billing.db import Database
 from billing.receipts import number_waiting
+from notify.broadcasts import send_due
 from notify.claim import Claimed, claim
 from notify.delivery import record
 from notify.freeze import Press
@@ -62,14 +63,16 @@ class Notifier:
     clock: Callable[[], datetime]
 
     def intake(self) -> dict[str, int]:
-        """Receipts are numbered, then facts → notices → messages → WeChat, until nothing is left
-        to do.
+        """Receipts are numbered, then facts and broadcasts → notices → messages → WeChat, until
+        nothing is left to do.
         """
         # First, so that a fact recorded from here on may wake another worker.
         self.redis.delete(_wake_key("intake"))
         receipts = self._repeat(lambda: self._number_receipts(RECEIPTS_PER_BATCH))
         taken = self._repeat(lambda: self._take_facts(FACTS_PER_BATCH))
-        return {"receipts": receipts, "facts": taken, **self.deliver()}
+        broadcasts = self._repeat(self._send_due_broadcast)
+        done = {"receipts": receipts, "facts": taken, "broadcasts": broadcasts}
+        return {**done, **self.deliver()}
 
     def deliver(self) -> dict[str, int]:
         """Notices → messages → WeChat."""
@@ -93,6 +96,10 @@ class Notifier:
     def _take_facts(self, limit: int) -> int:
         with self.database.transaction() as session:
             return take_facts(session, self.clock(), limit)
+
+    def _send_due_broadcast(self) -> int:
+        with self.database.transaction() as session:
+            return send_due(session, self.clock())
 
     def _freeze(self, limit: int) -> int:
         press = Press(self.links, self.text, self.templates)

@@ -34,6 +34,21 @@ class FapiaoRef:
     fapiao_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class ArrearsRef:
+    """A list of arrears, named by a link that opens for one member of staff.
+
+    Attributes:
+        asked: place, fees and months, as `audiences.Audience` is written.
+        at_least_fen: only homes that owe so much.
+    """
+
+    community_id: int
+    staff_id: int
+    asked: str
+    at_least_fen: int
+
+
 class Links:
     """Makes and reads links under `<base_url>/o/`."""
 
@@ -89,6 +104,21 @@ class Links:
     def fapiao_url(self, ref: FapiaoRef) -> str:
         """Page of a fapiao, with its file."""
         return f"{self.base_url}/o/fapiao/{self.fapiao_token(ref)}"
+
+    def arrears_url(self, ref: ArrearsRef) -> str:
+        """The whole list of arrears, for the member of staff who asked for it."""
+        named = ["a", ref.community_id, ref.staff_id, ref.asked, ref.at_least_fen]
+        return f"{self.base_url}/o/arrears/{self._signer.dumps(named)}"
+
+    def read_arrears(self, token: str) -> ArrearsRef | None:
+        """The list a token names, or None for a token we did not make."""
+        try:
+            kind, community_id, staff_id, asked, at_least_fen = self._signer.loads(token)
+        except (BadSignature, TypeError, ValueError):
+            return None
+        if kind != "a":
+            return None
+        return ArrearsRef(community_id, staff_id, asked, at_least_fen)
 
     def read_home(self, token: str) -> HomeRef | None:
         """The home a token names, or None for a token we did not make."""

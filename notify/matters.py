@@ -30,6 +30,7 @@ from billing.property import Community, Unit
 from billing.refund_tables import Refund, RefundStage
 from billing.ticket_tables import Ticket, TicketState
 from billing.tickets import find_tickets
+from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.catalog import NOTICES, Audience, Matter, NoticeKind
 from notify.outbox import Notice, Reason
 from notify.unseen import Key, read_unseen
@@ -87,6 +88,7 @@ class Matters:
     alerts: dict[int, Alert]
     disputed: dict[Key, Money]
     tickets: dict[Key, tuple[Ticket, str]]
+    broadcasts: dict[Key, Broadcast]
 
 
 def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
@@ -111,6 +113,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         alerts=_alerts(session, [ref for _, ref in refs[Matter.ALERT]]),
         disputed=disputed_amounts(session, refs[Matter.BILL]),
         tickets=find_tickets(session, refs[Matter.TICKET]),
+        broadcasts=_broadcasts(session, refs[Matter.BROADCAST]),
     )
 
 
@@ -187,6 +190,9 @@ def _may_know(notice: Notice, matters: Matters) -> bool:
         return notice.follower_id in matters.staff
     if audience is Audience.FOLLOWER:
         return True
+    if audience is Audience.RESIDENTS:
+        person = (notice.community_id, notice.follower_id)
+        return any((community, who) == person for community, _, who in matters.bound)
     if audience is Audience.HOME_AND_PAYER and notice.data.get("payer_id") == notice.follower_id:
         return True
     return is_bound(notice, matters)
@@ -214,6 +220,9 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
         case Matter.ALERT:
             alert = matters.alerts.get(notice.ref_id)
             is_gone = alert is None or alert.closed_at is not None
+        case Matter.BROADCAST:
+            broadcast = matters.broadcasts.get(key)
+            is_gone = broadcast is None or broadcast.state is not BroadcastState.SENT
         case Matter.TICKET:
             ticket, _said = matters.tickets.get(key, (None, ""))
             is_open = ticket is not None and ticket.state is TicketState.OPEN
@@ -356,3 +365,12 @@ def _alerts(session: Session, ids: Collection[int]) -> dict[int, Alert]:
         return {}
     found = session.scalars(select(Alert).where(Alert.id.in_(ids)))
     return {alert.id: alert for alert in found}
+
+
+def _broadcasts(session: Session, keys: Collection[Key]) -> dict[Key, Broadcast]:
+    if not keys:
+        return {}
+    found = session.scalars(
+        select(Broadcast).where(tuple_(Broadcast.community_id, Broadcast.id).in_(set(keys)))
+    )
+    return {(broadcast.community_id, broadcast.id): broadcast for broadcast in found}

@@ -13,6 +13,7 @@ from billing.people import Binding
 from billing.privacy import mask_room
 from billing.property import Community
 from billing.ticket_tables import Ticket
+from notify.broadcast_tables import Broadcast
 from notify.catalog import NOTICES, Matter, NoticeKind
 from notify.links import BillRef, FapiaoRef, HomeRef, Links
 from notify.matters import (
@@ -82,6 +83,7 @@ class Telling:
     bindings: tuple[tuple[str, Binding], ...]
     withheld: Money
     tickets: tuple[tuple[Ticket, str], ...]
+    broadcast: Broadcast | None
     today: date
     url: str | None
 
@@ -113,6 +115,9 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         bindings=_bindings(notices, matters),
         withheld=withheld(notices, matters),
         tickets=_tickets(notices, matters),
+        broadcast=matters.broadcasts.get((first.community_id, first.ref_id))
+        if NOTICES[first.kind].matter is Matter.BROADCAST
+        else None,
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
     )

@@ -1,29 +1,27 @@
-"""收缴率: how much of what was billed has been paid, by building."""
+"""收缴率: how much of what was billed has been paid, as a whole and part by part."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from fractions import Fraction
+from types import MappingProxyType
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from billing.money import ZERO, Money
 from billing.period import Period
 from billing.reports.scope import SCOPED_LINES, Scope
 
-BY_BUILDING = text(
-    f"""
-    WITH line AS ({SCOPED_LINES}),
-    home AS (
-        SELECT building, unit_id, sum(due) AS due, sum(paid) AS paid FROM line GROUP BY 1, 2
-    )
-    SELECT building, count(*) AS homes, count(*) FILTER (WHERE paid >= due) AS homes_paid,
-           sum(due) AS due, sum(paid) AS paid
-    FROM home GROUP BY building
-    ORDER BY length(building), building
-    """  # noqa: S608  # constant text
-)
+
+class Part(Enum):
+    """What a collection is divided by; the value is the column of `SCOPED_LINES`."""
+
+    BUILDING = "building"
+    ENTRANCE = "entrance"
+    PERIOD = "period"
+    FEE = "fee"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +29,15 @@ class Collection:
     """What was collected of what was billed.
 
     Attributes:
+        part: code of the building, building and entrance (3-2), month, or code of the fee; empty
+            for the whole.
         due: on issued bills of the scope, after discounts, waivers and corrections, fen.
         paid: of it, by payments that count on or before the day, fen; prepayments that paid bills
             among them, money still prepaid not.
         homes: with a bill in the scope. `homes_paid`: of them, those that owe nothing of it.
     """
 
-    building: str
+    part: str
     homes: int
     homes_paid: int
     due: Money
@@ -49,28 +49,45 @@ class Collection:
         return Fraction(self.paid.fen, self.due.fen) if self.due > ZERO else None
 
 
-def by_building(session: Session, scope: Scope, as_of: date) -> list[Collection]:
-    """Collection of each building of the scope as of the end of a day; a bill issued later does
-    not count. Their sums are those of the whole.
-    """
-    rows = session.execute(BY_BUILDING, {**scope.parameters(), "as_of": as_of})
-    return [
-        Collection(
-            row.building, row.homes, row.homes_paid, Money(int(row.due)), Money(int(row.paid))
+def _by(column: str) -> TextClause:
+    return text(
+        f"""
+        WITH line AS ({SCOPED_LINES}),
+        home AS (
+            SELECT {column} AS part, unit_id, sum(due) AS due, sum(paid) AS paid
+            FROM line GROUP BY 1, 2
         )
+        SELECT part, count(*) AS homes, count(*) FILTER (WHERE paid >= due) AS homes_paid,
+               sum(due) AS due, sum(paid) AS paid
+        FROM home GROUP BY part
+        ORDER BY length(part), part
+        """  # noqa: S608  # constant text
+    )
+
+
+WHOLE = _by("''")
+DIVIDED: Mapping[Part, TextClause] = MappingProxyType({part: _by(part.value) for part in Part})
+
+
+def collected(session: Session, scope: Scope, as_of: date) -> Collection:
+    """Collection of the whole scope as of the end of a day; a bill issued later does not count."""
+    found = _read(session, WHOLE, scope, as_of)
+    return found[0] if found else Collection("", 0, 0, ZERO, ZERO)
+
+
+def collected_by(session: Session, part: Part, scope: Scope, as_of: date) -> list[Collection]:
+    """The same part by part. What is due and paid sums to the whole; so do the homes of buildings
+    and entrances, while of months and fees one home has several.
+    """
+    return _read(session, DIVIDED[part], scope, as_of)
+
+
+def _read(session: Session, statement: TextClause, scope: Scope, as_of: date) -> list[Collection]:
+    rows = session.execute(statement, {**scope.parameters(), "as_of": as_of})
+    return [
+        Collection(row.part, row.homes, row.homes_paid, Money(int(row.due)), Money(int(row.paid)))
         for row in rows
     ]
-
-
-def total(parts: Sequence[Collection]) -> Collection:
-    """All of them as one."""
-    return Collection(
-        "",
-        sum(part.homes for part in parts),
-        sum(part.homes_paid for part in parts),
-        sum((part.due for part in parts), ZERO),
-        sum((part.paid for part in parts), ZERO),
-    )
 
 
 LAST_PERIOD = text(

@@ -40,8 +40,9 @@ class Scope:
 
 
 SCOPED_LINES = """
-    SELECT bill.unit_id, unit.room, unit.building_id, building.code AS building, chunk.due_on,
-           bill.id AS bill_id, bill.period, line.id, line.kind,
+    SELECT bill.unit_id, unit.room, building.code AS building,
+           concat_ws('-', building.code, entrance.code) AS entrance, item.fee,
+           bill.id AS bill_id, bill.period, line.id AS line_id, chunk.due_on,
            line.amount + coalesce((
                SELECT sum(change.amount) FROM adjustment change
                WHERE change.community_id = line.community_id AND change.bill_line_id = line.id
@@ -72,6 +73,31 @@ SCOPED_LINES = """
                       WHERE void.community_id = bill.community_id AND void.bill_id = bill.id
                         AND CAST(void.voided_at AT TIME ZONE 'Asia/Shanghai' AS date) <= :as_of)
 """
-"""Lines of bills as they stood at the end of `:as_of`: issued and not void by then, `due` with the
-discounts, waivers and corrections and `paid` with the money that counted by then.
+"""Lines of bills as they stood at the end of `:as_of`: issued and not void by then; `due` with the
+discounts, waivers and corrections that counted by then, `paid` with the money that had come by
+then.
 """
+
+UNPAID_BILLS = """
+    SELECT bill.id
+    FROM bill
+    JOIN bill_run_chunk chunk ON chunk.community_id = bill.community_id
+     AND chunk.run_id = bill.run_id AND chunk.no = bill.chunk_no AND chunk.due_on < :as_of
+    LEFT JOIN (
+        SELECT bill_id, sum(amount) AS amount FROM payment_allocation
+        WHERE community_id = :community_id AND effective_on <= :as_of GROUP BY bill_id
+    ) paid ON paid.bill_id = bill.id
+    LEFT JOIN (
+        SELECT bill_id, sum(amount) AS amount FROM adjustment
+        WHERE community_id = :community_id AND state = 'approved' AND effective_on <= :as_of
+        GROUP BY bill_id
+    ) changed ON changed.bill_id = bill.id
+    WHERE bill.community_id = :community_id
+      AND bill.amount + coalesce(changed.amount, 0) > coalesce(paid.amount, 0)
+"""
+"""Bills due before `:as_of` that were not paid up by its end: few of many, found in one pass, so
+that `SCOPED_LINES` looks at the lines of these alone.
+"""
+
+LATE_LINES = f"{SCOPED_LINES} AND bill.id IN ({UNPAID_BILLS})"
+"""`SCOPED_LINES` of bills that are past their due date and not paid up."""

@@ -11,6 +11,7 @@ import structlog
 
 COMMANDS = {
     "alerts": "bot.cli.operations:alerts",
+    "arrears": "bot.cli.reports:arrears",
     "bank-account": "bot.cli.bank:bank_account",
     "bank-statement": "bot.cli.bank:bank_statement",
     "bench": "bot.cli.bench:bench",
@@ -18,8 +19,10 @@ COMMANDS = {
     "bill-preview": "bot.cli.books:bill_preview",
     "bill-run": "bot.cli.books:bill_run",
     "binding": "bot.cli.binding:binding",
+    "broadcast": "bot.cli.reports:broadcast",
     "check": "bot.cli.books:check",
     "close": "bot.cli.corrections:close",
+    "collection": "bot.cli.reports:collection",
     "counter": "bot.cli.counter:counter",
     "cron": "bot.cli.processes:cron",
     "day-close": "bot.cli.papers:day_close",

@@ -92,6 +92,15 @@ _TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("处理时间", "time4", "answered_at"),
         ],
     ),
+    "broadcast": (
+        "TMBroadcast000000000000000000000000000009",
+        "物业通知",
+        [
+            ("小区", "thing1", "community"),
+            ("通知内容", "thing2", "body"),
+            ("发布时间", "time3", "sent_at"),
+        ],
+    ),
 }
 
 PRODUCT_TEMPLATES: dict[str, dict[str, Any]] = {

@@ -9,6 +9,7 @@
 
 from bot.understanding.fapiao import read_fapiao
 from bot.understanding.follow_up import change, read_choice
+from bot.understanding.messages import split_message
 from bot.understanding.normalize import clean
 from bot.understanding.people import read_person, read_relation
 from bot.understanding.reminders import read_reminder
@@ -16,6 +17,7 @@ from bot.understanding.utterance import (
     ACTING,
     Understanding,
     read_amount,
+    read_order,
     read_period,
     read_room,
     understand,
@@ -29,10 +31,12 @@ __all__ = [
     "read_amount",
     "read_choice",
     "read_fapiao",
+    "read_order",
     "read_period",
     "read_person",
     "read_relation",
     "read_reminder",
     "read_room",
+    "split_message",
     "understand",
 ]

@@ -15,10 +15,15 @@ _BUILDING_RANGE = re.compile(
 _BUILDINGS = re.compile(
     rf"(?<![\d{CN_NUMERAL}a-z])(?:{_N}\s*(?:{_MARK}?\s*(?:、|,|和|与|跟|及|还有)|{_MARK})\s*)*{_N}\s*{_MARK}(?!\s*\d{{2,4}}(?!\d|月|日|号|年|点))"
 )
-_TAKEN_BACK = re.compile(r"(?:啊不|诶不|不对|说错了|打错了)\W*是?(?=.*(?:栋|幢|座|号楼|楼|#|单元))")
+_TAKEN_BACK = re.compile(
+    r"(?<!是)不是[^是?？]{1,8}是(?!不是)|(?:啊不|诶不|不对|说错了|打错了)\W*是?(?=.*(?:栋|幢|座|号楼|楼|#|单元))"
+)
 _OVERDUE = re.compile(r"欠费|逾期|欠|没交|未交|没有交|拖着|不交的|催费|没给钱|还没付")
 _PARKING = re.compile(
     r"车主|有车的|停车的(?:人|业主|户)|(?:有|租|买)了?(?:车位|月卡|停车)|车位(?:业主|户|的业主)|停车(?:户|业主|用户)|月卡(?:用户|业主|户)|开车的"
+)
+_EVERYBODY = re.compile(
+    r"全体|所有|全部|全小区|整个小区|大家|各位|全员|每家|每户|小区里|整小区|人人|都通知|都发"
 )
 _ALL = re.compile(
     r"全体|所有|全部|全小区|整个小区|大家|群发|各位|全员|每家|每户|小区里|整小区|广播|都通知|都发|公告|通知"
@@ -55,6 +60,11 @@ def broadcast_audience(text: str, room: str | None) -> str | None:
     if not any(parts) and _ALL.search(text):
         parts.append("all")
     return "&".join(part for part in parts if part) or None
+
+
+def names_everybody(text: str) -> bool:
+    """Whether prepared text says in words that all are meant; 群发 alone does not."""
+    return bool(_EVERYBODY.search(text))
 
 
 def _name(raw: str) -> str:

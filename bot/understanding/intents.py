@@ -95,8 +95,8 @@ def decide(skeleton: str, model: Model, *, staff: bool) -> Decision:
     )
     refusal: Refusal | None = None
     if best == OTHER and not staff:
-        is_others = bool(_OTHERS.search(skeleton))
-        refusal = "neighbour" if is_others else "staff" if staffs >= STAFFS_WISH else None
+        is_staffs = staffs >= STAFFS_WISH or bool(_SENDING.search(skeleton))
+        refusal = "neighbour" if _OTHERS.search(skeleton) else "staff" if is_staffs else None
     return Decision(
         best,
         votes[best] / sum(votes.values()),

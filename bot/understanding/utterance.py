@@ -1,12 +1,14 @@
 """The door: one utterance in, its intent, slots and certainty out; and the three single readers."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from bot.understanding.amounts import choose_amount, find_amounts
+from bot.understanding.audience import names_everybody
 from bot.understanding.follow_up import read_follow_up
 from bot.understanding.intents import Refusal, decide
+from bot.understanding.messages import split_message
 from bot.understanding.model import load_model
 from bot.understanding.normalize import clean
 from bot.understanding.periods import choose_period, find_periods
@@ -16,6 +18,8 @@ from bot.understanding.slots import Slots, read_slots
 
 ACTING = frozenset({"pay", "bind", "unbind", "autopay", "staff.broadcast"})
 """Intents that change something; a guess is never acted on."""
+
+BROADCAST = "staff.broadcast"
 
 _ANY_DAY = date(2026, 1, 1)
 """Amounts only need to know where a period stands, and that hardly depends on today."""
@@ -53,6 +57,19 @@ def understand(text: str, *, today: date, staff: bool) -> Understanding:
         decision.refusal,
         read_follow_up(sentence),
     )
+
+
+def read_order(text: str, today: date) -> Slots:
+    """Whom an order to send something is for, with the fees and months it names: read from the
+    order alone, since the words to be sent name buildings and fees of their own. All are meant
+    only where it says so.
+    """
+    sentence = read_sentence(_plain(split_message(text)[0]), today)
+    decision = decide(sentence.skeleton, load_model(), staff=True)
+    slots = read_slots(sentence, replace(decision, intent=BROADCAST))
+    if slots.get("audience") == "all" and not names_everybody(sentence.text):
+        del slots["audience"]
+    return slots
 
 
 def _is_disowned(sentence: Sentence) -> bool:

@@ -13,7 +13,7 @@ from billing.property import Community, Unit
 from billing.unbinding import may_manage
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
 from handlers.chat.scope import HOMES_OFFERED_MAX, homes_meant, which_home
-from handlers.chat.story import ANSWERS, story
+from handlers.chat.story import meant_sentence
 from handlers.chat.topics import Topic
 
 ASCII_RUN = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z \-]*[0-9A-Za-z])?")
@@ -26,7 +26,7 @@ def bind(chat: Chat) -> Reply:
 
     An owner who names his tenant or family gets a code for them instead.
     """
-    sentence = _sentence(chat)
+    sentence = meant_sentence(chat)
     claim = _claim(chat, sentence)
     room = chat.slots.get("room")
     typed = None if claim else find_code(sentence)
@@ -82,14 +82,6 @@ def redeem(chat: Chat, typed: str, *, greeting: bool = False) -> Reply:
 def which_again(chat: Chat) -> Reply:
     """确认绑定, where a home had to be chosen first: say how to bind."""
     return chat.say("bind/how", homes=chat.homes)
-
-
-def _sentence(chat: Chat) -> str:
-    """What is to be read: after a yes to our guess, what we guessed at."""
-    question = chat.memory.question
-    is_guess = question is not None and question.kind is QuestionKind.MEANT
-    is_yes = "".join(filter(str.isalnum, chat.push.text)) in ANSWERS | set(chat.memory.choices)
-    return story(chat) if is_guess and is_yes else chat.push.text
 
 
 def _claim(chat: Chat, sentence: str) -> Claim | None:

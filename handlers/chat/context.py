@@ -32,9 +32,11 @@ class QuestionKind(LabelEnum):
     FAPIAO = "fapiao", "确认开票"
     MEANT = "meant", "是的"
     DISPUTE = "dispute", "提交异议"
+    BROADCAST = "broadcast", "确认群发"
+    BROADCAST_DRAFT = "broadcast_draft", "写好了"
 
 
-FORMS = frozenset({QuestionKind.FAPIAO})
+FORMS = frozenset({QuestionKind.FAPIAO, QuestionKind.BROADCAST_DRAFT})
 """Questions that also take any other sentence as an answer; a command by its exact word leaves
 them.
 """
@@ -145,6 +147,7 @@ class Memory:
             room or fee asks for the same again (那上个月呢; 不是，是5栋).
         choices: sentences the follower was offered, who may send their number instead.
         said: his sentence before, unless it was a command or an answer.
+        community_id: the community a member of staff last asked about.
     """
 
     home: HomeRef | None = None
@@ -153,6 +156,7 @@ class Memory:
     slots: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     said: Said | None = None
+    community_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,7 @@ class Reply:
         choices: sentences offered to be tapped, or chosen by number.
         transfer: hand the message over to WeChat's customer service; the text is then said only
             where that is no longer possible, because it is late.
+        community_id: the community staff were told about, remembered as `home` is.
     """
 
     text: str
@@ -172,6 +177,7 @@ class Reply:
     question: Question | None = None
     choices: tuple[str, ...] = ()
     transfer: bool = False
+    community_id: int | None = None
 
 
 SILENCE = Reply("")
@@ -186,11 +192,15 @@ class Readers:
         plain: the sentence simplified, in plain forms.
         room: the one canonical room number in a text.
         person: the one name and telephone number.
+        message: an order to send something, and the words to be sent if they can be told from it.
+        order: the slots of such an order, by the business date.
     """
 
     plain: Callable[[str], str]
     room: Callable[[str], str | None]
     person: Callable[[str], tuple[str, str] | None]
+    message: Callable[[str], tuple[str, str | None]]
+    order: Callable[[str, date], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

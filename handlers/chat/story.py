@@ -3,7 +3,7 @@
 Staff read it in a ticket. While we wait for an answer it lies sealed in the question.
 """
 
-from handlers.chat.context import Agreement, Chat
+from handlers.chat.context import Agreement, Chat, QuestionKind
 from handlers.chat.topics import Topic
 
 CHARACTERS_MAX = 1000
@@ -19,6 +19,14 @@ def story(chat: Chat) -> str:
     if before and (now in chat.memory.choices or now in ANSWERS):
         return before
     return f"{before}\n{now}".strip()[:CHARACTERS_MAX]
+
+
+def meant_sentence(chat: Chat) -> str:
+    """What is to be read: after a yes to our guess, what we guessed at."""
+    question = chat.memory.question
+    is_guess = question is not None and question.kind is QuestionKind.MEANT
+    is_yes = "".join(filter(str.isalnum, chat.push.text)) in ANSWERS | set(chat.memory.choices)
+    return story(chat) if is_guess and is_yes else chat.push.text
 
 
 def is_bare(chat: Chat, topic: Topic) -> bool:

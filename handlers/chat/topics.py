@@ -29,6 +29,9 @@ class Topic(LabelEnum):
     COLLECTION = "staff.collection", "收缴率"
     ARREARS = "staff.arrears", "欠费名单"
     ROOM = "staff.room", "查房"
+    BROADCAST = "staff.broadcast", "群发"
+    APPROVE = "staff.broadcast.approve", "同意群发"
+    CALL_OFF = "staff.broadcast.call_off", "取消群发"
     HUMAN = "human", "人工"
     HELP = "help", "帮助"
 

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
 from handlers.pages import (
+    arrears,
     fapiao,
     find,
     homes,
@@ -48,6 +49,7 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/verify/<token>", receipts.verify),
     ("GET", "/fapiao/<token>", fapiao.fapiao),
     ("GET", "/fapiao/<token>/file", fapiao.fapiao_file),
+    ("GET", "/arrears/<token>", arrears.arrears),
     ("GET", "/enter", sign_in.enter),
     ("GET", "/sign-in", sign_in.sign_in),
     ("GET", "/sign-in/status", sign_in.sign_in_status),

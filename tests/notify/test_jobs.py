@@ -97,6 +97,7 @@ def test_many_messages_go_out_in_several_batches(
     assert installed.notifier.intake() == {
         "receipts": 5,
         "facts": 10,  # each payment, and its receipt
+        "broadcasts": 0,
         "notices": 5,
         "messages": 5,
     }

@@ -62,6 +62,7 @@ def test_intake_twice_tells_nothing_twice(town: Town) -> None:
     assert town.notifier.intake() == {
         "receipts": 0,
         "facts": 0,
+        "broadcasts": 0,
         "notices": 0,
         "messages": 0,
     }

@@ -19,6 +19,7 @@ from billing.refund_tables import RefundStage
 from billing.tariffs import FeeKind
 from billing.ticket_tables import Ticket, TicketKind
 from bot.demo.templates import PRODUCT_TEMPLATES
+from notify.broadcast_tables import Broadcast
 from notify.catalog import NOTICES, NoticeKind, Transport
 from notify.matters import EndedRefund, PaidPayment
 from notify.merge import Telling
@@ -27,6 +28,7 @@ from notify.wording import text_environment
 from sandbox.account.fields import refusal
 from tests.conftest import NOW
 
+BROADCAST = Broadcast(id=5, body="周三上午检修 3 栋电梯，请走楼梯。\n谢谢配合！", sent_at=NOW)
 TODAY = date(2026, 11, 23)
 THREATS = re.compile("停水|停电|停气|停暖|断水|断电|起诉|法院|律师|黑名单|征信|后果自负|强制|否则")
 """Civil Code 944: pressing for payment by cutting supplies is unlawful; the rest is bad manners."""
@@ -88,6 +90,7 @@ def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) ->
         alerts=(Alert(kind=AlertKind.DISCREPANCY, raised_at=NOW),),
         withheld=ZERO,
         tickets=((TICKET, "水费多了二十块，【电话】"),) * 12,
+        broadcast=BROADCAST,
         today=TODAY,
         url="http://pay.example/o/bill/x",
     )

@@ -3,9 +3,11 @@
 import re
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from billing.money import Money
+from billing.people import Staff
+from billing.property import Community
 from tests.phone import Phone
 from tests.town import Town
 
@@ -83,6 +85,39 @@ def test_a_room_is_shown_as_its_owner_sees_it(town: Town, manager: Phone) -> Non
     manager.says("查一下1-302的账").shows("1-1-302")
     manager.says("查房 9-9-909").shows("没有找到 9-9-909")
     manager.says("查房").shows("请带上房号")
+
+
+def test_of_several_communities_the_one_is_asked_for_and_what_was_asked_is_kept(
+    town: Town, manager: Phone
+) -> None:
+    with town.world.database.transaction() as session:
+        session.add(
+            Community(
+                code="XF",
+                name="幸福里",
+                company="幸福物业",
+                service_phone="010-5550 0200",
+                billing_day=1,
+                due_day=1,
+                due_month_offset=1,
+            )
+        )
+        session.execute(update(Staff).where(Staff.login == "zhao").values(community_id=None))
+    asked = manager.says("3栋10月的收缴率").shows("是哪一个")
+    assert asked.offers == ["收缴率 花园小区", "收缴率 幸福里"]
+    manager.says("1").shows("花园小区 3栋 2026年10月")
+    manager.says("那上个月呢").shows("花园小区 3栋")
+    manager.says("欠费名单").shows("花园小区 欠费名单")
+    manager.says("收缴率 幸福里").shows("幸福里还没有出过账单")
+    manager.says("群发 3栋：明天上午停水").shows("是哪一个")
+    manager.says("2").shows("没有找到 3栋")
+    manager.says("取消")
+    manager.says("群发 花园小区3栋：明天上午停水").shows("花园小区 3栋业主")
+
+
+def test_the_whole_list_is_behind_a_link(manager: Phone) -> None:
+    [url] = manager.says("欠费名单").shows("仅您本人可打开").urls
+    assert "/o/arrears/" in url
 
 
 @pytest.mark.parametrize("asked", ["收缴率", "欠费名单", "查房 1-1-302", "这个月收缴率多少"])

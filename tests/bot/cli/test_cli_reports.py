@@ -1,0 +1,73 @@
+"""`collection`, `arrears` and `broadcast` from the command line."""
+
+from billing.bindings import see_follower
+from billing.people import Binding, BindingState, ResidentRole, get_staff
+from notify.audiences import Audience
+from notify.broadcasts import confirm_broadcast, draft_broadcast
+from tests.bot.cli.command_line import Mingzhang
+from tests.conftest import NOW, World
+
+COMMUNITY = ("--community", "HY")
+TODAY = ("--today", "2026-11-23")
+
+
+def queued(world: World) -> str:
+    """Number of a broadcast that waits to be sent."""
+    with world.database.transaction() as session:
+        follower = see_follower(session, "o-zhang", NOW)
+        session.flush()
+        session.add(
+            Binding(
+                community_id=world.community.id,
+                unit_id=world.unit("3-2-501").id,
+                follower_id=follower.id,
+                role=ResidentRole.OWNER,
+                state=BindingState.ACTIVE,
+                requested_at=NOW,
+            )
+        )
+        session.flush()
+        zhao = get_staff(session, "zhao")
+        one = draft_broadcast(
+            session,
+            community_id=world.community.id,
+            audience=Audience(),
+            body="明天停水，请储水",
+            by=zhao,
+            now=NOW,
+        )
+        return str(confirm_broadcast(session, one.community_id, one.id, by=zhao, now=NOW).id)
+
+
+def test_a_collection_is_printed_with_its_parts(world: World, mingzhang: Mingzhang) -> None:
+    whole = mingzhang.json(
+        "collection", *COMMUNITY, *TODAY, "--from", "2026-10", "--by", "building"
+    )
+    assert (whole["homes"], whole["rate"][-1]) == (24, "%")
+    assert [one["part"] for one in whole["parts"]] == ["1", "2", "3"]
+    assert sum(one["homes"] for one in whole["parts"]) == 24
+    nothing = mingzhang.json("collection", *COMMUNITY, *TODAY, "--from", "2030-01")
+    assert (nothing["due"], nothing["rate"], nothing["parts"]) == ("0.00", None, [])
+
+
+def test_arrears_are_printed_whole(world: World, mingzhang: Mingzhang) -> None:
+    found = mingzhang.json("arrears", *COMMUNITY, *TODAY)
+    assert found["homes"] == len(found["arrears"]) > 1
+    assert found["arrears"][0]["room"] == "1-1-302"
+    fewer = mingzhang.json(
+        "arrears", *COMMUNITY, *TODAY, "--at-least", found["arrears"][0]["owed"], "--building", "1"
+    )
+    assert [one["room"] for one in fewer["arrears"]] == ["1-1-302"]
+    assert "YYYY" not in mingzhang.refusal("arrears", "--community", "NO")
+
+
+def test_a_broadcast_is_listed_shown_and_taken_back(world: World, mingzhang: Mingzhang) -> None:
+    number = queued(world)
+    [listed] = mingzhang.json("broadcast", "list", *COMMUNITY)
+    assert (listed["state"], listed["recipients"], "body" in listed) == ("queued", 1, False)
+    assert mingzhang.json("broadcast", "show", number, *COMMUNITY)["body"] == "明天停水，请储水"
+    cancel = ("broadcast", "cancel", number, *COMMUNITY, "--by")
+    assert "zhou is cashier" in mingzhang.refusal(*cancel, "zhou")
+    assert mingzhang.json(*cancel, "liu")["state"] == "cancelled"
+    approve = ("broadcast", "approve", number, *COMMUNITY, "--by", "liu")
+    assert "was cancelled" in mingzhang.refusal(*approve)

@@ -1,0 +1,169 @@
+"""群发 as a conversation: asked for, previewed, confirmed, taken back; by those who may."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from notify import broadcasts
+from notify.broadcast_tables import Broadcast
+from tests.phone import Phone
+from tests.town import Town
+
+BODY = "明天上午9:00停水，请储水"
+
+
+@pytest.fixture
+def manager(town: Town) -> Phone:
+    """赵经理's phone; two homes of the third building and one of the first are bound."""
+    for room in ("3-2-501", "3-2-502", "1-1-302"):
+        town.owner(room)
+    phone = town.phone("o-manager")
+    phone.says(f"绑定 {town.staff_code()}").shows("绑定成功")
+    return phone
+
+
+@pytest.fixture
+def service(town: Town) -> Phone:
+    """刘客服's phone."""
+    phone = town.phone("o-service")
+    phone.says(f"绑定 {town.staff_code('liu')}").shows("绑定成功")
+    return phone
+
+
+def kept(town: Town) -> list[tuple[str, str, str]]:
+    """(audience, body, state) of every broadcast, in order."""
+    with town.world.database.transaction() as session:
+        found = session.scalars(select(Broadcast).order_by(Broadcast.id))
+        return [(one.audience, one.body, one.state.value) for one in found]
+
+
+def test_one_sentence_is_previewed_confirmed_and_taken_back(town: Town, manager: Phone) -> None:
+    preview = manager.says(f"群发 3栋：{BODY}")
+    preview.shows("还没有发送", "花园小区 3栋业主", "共 2 人", f"【花园小区 物业通知】\n{BODY}")
+    assert preview.offers == ["确认群发"]
+    assert kept(town) == [("building:3", BODY, "draft")]
+    queued = manager.says("1").shows("一分钟后发出", "共 2 人")
+    assert queued.offers == ["取消群发"]
+    assert kept(town) == [("building:3", BODY, "queued")]
+    manager.says("取消群发").shows("已取消，没有人收到")
+    assert kept(town) == [("building:3", BODY, "cancelled")]
+
+
+def test_what_is_missing_is_asked_for(town: Town, manager: Phone) -> None:
+    asked = manager.says("群发").shows("要发给谁")
+    assert asked.offers == ["全体业主", "欠费业主", "有车位的业主"]
+    manager.says("2").shows("逾期未缴的业主", "下一条消息就是正文")
+    manager.says("好的").shows("下一条消息就是正文")
+    manager.says("请您抽空核对账单").shows("逾期未缴的业主", "共 1 人", "请您抽空核对账单")
+    assert kept(town) == [("overdue", "请您抽空核对账单", "draft")]
+
+
+def test_the_word_alone_never_means_everybody(town: Town, manager: Phone) -> None:
+    manager.says(f"发通知：{BODY}").shows("要发给谁")
+    manager.says("全体业主").shows("全体业主", "共 3 人", BODY)
+
+
+def test_another_audience_is_another_preview_of_the_same_words(town: Town, manager: Phone) -> None:
+    manager.says(f"给3栋发通知：{BODY}").shows("3栋业主", "共 2 人")
+    manager.says("不是，是1栋").shows("1栋业主", "共 1 人", BODY)
+    manager.says("确认群发").shows("一分钟后发出", "共 1 人")
+    assert [state for _, _, state in kept(town)] == ["draft", "queued"]
+
+
+def test_a_building_in_the_words_is_no_audience(town: Town, manager: Phone) -> None:
+    manager.says("群发 全体业主：1栋电梯周三检修").shows("发给：花园小区 全体业主", "共 3 人")
+
+
+@pytest.mark.parametrize("no", ["取消", "算了", "不用了", "取消群发"])
+def test_a_no_sends_nothing(town: Town, manager: Phone, no: str) -> None:
+    manager.says(f"群发 3栋：{BODY}").shows("还没有发送")
+    manager.says(no).hides("发出，")
+    assert kept(town) == [("building:3", BODY, "cancelled")]
+    manager.says("确认群发").shows("没有可以操作的群发")
+
+
+def test_a_preview_that_was_left_cannot_be_confirmed(town: Town, manager: Phone) -> None:
+    manager.says(f"群发 3栋：{BODY}")
+    manager.says("收缴率").shows("应收")
+    manager.says("确认群发").shows("没有可以操作的群发")
+    assert kept(town) == [("building:3", BODY, "draft")]
+
+
+def test_unknown_places_and_empty_ones_are_said(town: Town, manager: Phone) -> None:
+    manager.says(f"群发 3栋和9栋：{BODY}").shows("没有找到 9栋")
+    manager.says("4栋1单元").shows("没有找到 4栋1单元")
+    manager.says("2栋").shows("2栋业主", "没有人能收到")
+    manager.says("确认群发").shows("没有可以操作的群发")
+
+
+def test_a_single_home_is_found_by_its_short_number(town: Town, manager: Phone) -> None:
+    manager.says("群发给3-501：请来前台领钥匙").shows("3-2-501 业主", "共 1 人")
+    manager.says("群发给3-9909：请来前台领钥匙").shows("没有找到 3-9909")
+
+
+def test_too_long_a_text_is_asked_for_again(town: Town, manager: Phone) -> None:
+    manager.says("群发 3栋").shows("下一条消息就是正文")
+    manager.says("长" * 401).shows("最多 400 字")
+    manager.says(BODY).shows("还没有发送", BODY)
+
+
+def test_at_night_it_is_said_when_it_goes_out(town: Town, manager: Phone) -> None:
+    town.now = datetime.fromisoformat("2026-11-23T21:30:00+08:00")
+    manager.says(f"群发 3栋：{BODY}").shows("确认后 2026-11-24 09:00 发出")
+    manager.says("确认群发").shows("将在 2026-11-24 09:00 发出")
+
+
+def test_dunning_by_cutting_off_is_pointed_out(manager: Phone) -> None:
+    manager.says("群发 欠费业主：再不缴就停水").shows("第944条")
+    manager.says("群发 欠费业主：请您抽空核对").hides("第944条")
+
+
+def test_many_readers_take_a_second_person(
+    town: Town, manager: Phone, service: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcasts, "ALONE_MAX", 2)
+    manager.says(f"群发 全体业主：{BODY}").shows("共 3 人", "还要另一位同事同意")
+    manager.says("确认群发").shows("要另一位经理或客服同意")
+    [number] = [str(one) for one in numbers(town)]
+    manager.says(f"同意群发 {number}").shows("要另一位经理或客服同意")
+    service.says(f"同意群发{number}").shows("需要您复核", BODY)
+    service.says("取消").shows("没有发送")
+    assert kept(town)[0][2] == "waiting"
+    service.says(f"同意群发 {number}").shows("需要您复核")
+    service.says("确认群发").shows("一分钟后发出", "共 3 人")
+    manager.says("取消群发").shows("已取消")
+    service.says(f"同意群发 {number}").shows("已取消")
+
+
+def numbers(town: Town) -> list[int]:
+    with town.world.database.transaction() as session:
+        return list(session.scalars(select(Broadcast.id)))
+
+
+def test_what_is_sent_cannot_be_taken_back(town: Town, manager: Phone) -> None:
+    manager.says(f"群发 3栋：{BODY}")
+    manager.says("确认群发")
+    town.now += timedelta(minutes=2)
+    with town.world.database.transaction() as session:
+        assert broadcasts.send_due(session, town.now) == 1
+    manager.says("取消群发").shows("已发出", "2 人", "收不回来")
+
+
+def test_other_roles_and_owners_are_refused_kindly(town: Town, manager: Phone) -> None:
+    accountant = town.phone("o-accountant")
+    accountant.says(f"绑定 {town.staff_code('chen')}").shows("绑定成功")
+    for asked in (f"群发 3栋：{BODY}", "同意群发 1", "取消群发"):
+        accountant.says(asked).shows("您的角色是会计")
+    owner = town.phone("o-3-2-501")
+    for asked in (f"群发 3栋：{BODY}", "同意群发 1", "取消群发", "通知全体业主明天开会"):
+        owner.says(asked).shows("只对物业工作人员开放")
+    assert kept(town) == []
+
+
+def test_a_guess_is_asked_back_and_keeps_the_words(town: Town, manager: Phone) -> None:
+    heard = manager.says("催9栋欠停车费的：请尽快办理手续")
+    if heard.offers == ["是的"]:
+        heard = manager.says("是的")
+    heard.shows("没有找到 9栋")
+    manager.says("欠停车费的").shows("逾期未缴停车费的业主")
