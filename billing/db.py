@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from select import POLLIN
+from select import poll as select_poll
 from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
@@ -34,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -145,23 +148,35 @@ def id_array(ids: Collection[int]) -> Select[tuple[int]]:
     return select(func.unnest(cast(list(ids), ARRAY(BigInteger))))
 
 
-def connect(url: str, *, pool_size: int = 10, application_name: str = "mingzhang") -> Engine:
+def connect(
+    url: str,
+    *,
+    pool_size: int = 10,
+    application_name: str = "mingzhang",
+    plans_once: bool = False,
+) -> Engine:
     """Engine for the runtime: every connection works as the role that owns no tables.
 
     Waits for a lock at most 10 s and for a statement at most 60 s, so that a stuck peer becomes an
     error with a sentence instead of a silent queue.
+
+    Args:
+        plans_once: plan a prepared statement once, whatever its parameters. For who asks about one
+            home at a time: planning takes longer than answering. Not for batches.
     """
+    options = "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s"
+    if plans_once:
+        options += " -c plan_cache_mode=force_generic_plan"
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=5,
-        pool_pre_ping=True,
         hide_parameters=True,  # an error that is logged must not carry openids or names
         connect_args={
             "connect_timeout": 3,
             "application_name": application_name,
-            "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s",
+            "options": options,
         },
     )
 
@@ -171,5 +186,17 @@ def connect(url: str, *, pool_size: int = 10, application_name: str = "mingzhang
         cursor.execute(f"SET ROLE {RUNTIME_ROLE}")
         cursor.close()
         connection.commit()
+
+    @event.listens_for(engine, "checkout")
+    def _expect_silence(
+        connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: object
+    ) -> None:
+        """Nobody has asked anything: what is to be read is a farewell, or the end. Costs no round
+        trip, as a ping would.
+        """
+        poll = select_poll()
+        poll.register(connection.fileno(), POLLIN)
+        if poll.poll(0):
+            raise DisconnectionError("the server has hung up")
 
     return engine

@@ -30,8 +30,12 @@ CLAIM_SECONDS = 5
 ANSWER_SECONDS = 2.0
 REPEAT_WAIT_SECONDS = 4.0
 REPEAT_LOOK_SECONDS = 0.05
-WORKERS = 16
-WAITING_MAX = 64
+WORKERS = 4
+"""An answer waits for PostgreSQL and Redis alone, never for WeChat: more threads than a few only
+fight for the interpreter.
+"""
+
+WAITING_MAX = 76
 
 
 class Overloaded(Exception):

@@ -53,8 +53,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Program:
-    """Wire the program. Opens no connection yet: engines and clients connect when first used."""
+def build(
+    settings: Settings, clock: Callable[[], datetime] = utc_now, *, plans_once: bool = False
+) -> Program:
+    """Wire the program. Opens no connection yet: engines and clients connect when first used.
+
+    Args:
+        plans_once: as of `billing.db.connect`.
+    """
     redis = Redis.from_url(
         settings.redis_url,
         socket_timeout=REDIS_SECONDS_MAX,
@@ -62,7 +68,8 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Progra
         retry=Retry(NoBackoff(), 0),
     )
     bell = _queue(redis)
-    database = Database(connect(settings.database_url), after_facts=lambda: _wake(bell))
+    engine = connect(settings.database_url, plans_once=plans_once)
+    database = Database(engine, after_facts=lambda: _wake(bell))
     wechat = WeChat(
         app_id=settings.wechat_app_id,
         app_secret=settings.wechat_app_secret,

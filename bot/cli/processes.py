@@ -60,7 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> Any:
         """Build the application in the serving process, after the fork."""
-        program = build(self._settings)
+        program = build(self._settings, plans_once=True)
         # The language model is read now, so that the first sentence does not wait for it.
         understand(Topic.DUE.label, today=program.services.today(), staff=False)
         return create_app(program)
