@@ -87,7 +87,7 @@ def _steps(before: Sequence[Basis], after: Sequence[Basis]) -> list[_Step]:
     every = [*before, *after]
     if isinstance(old, PeriodicBasis) and isinstance(new, PeriodicBasis):
         periodic = [basis for basis in every if isinstance(basis, PeriodicBasis)]
-        if len(periodic) == len(every):
+        if len(periodic) == len(every) and _are_alike(periodic):
             return _periodic(periodic[: len(before)], periodic[len(before) :])
     if isinstance(old, MeteredBasis) and isinstance(new, MeteredBasis):
         metered = [basis for basis in every if isinstance(basis, MeteredBasis)]
@@ -98,6 +98,11 @@ def _steps(before: Sequence[Basis], after: Sequence[Basis]) -> list[_Step]:
     if len(every) == 2 and isinstance(old, ShareBasis) and isinstance(new, ShareBasis):
         return _shared(old, new)
     return [_Step(Cause.OTHER, _exact(after), "", "")]
+
+
+def _are_alike(bases: Sequence[PeriodicBasis]) -> bool:
+    """Whether their unit prices are of the same unit: 2.80 per ㎡ and 250.00 per home are no rise."""
+    return len({(basis.area_m2 is None, basis.per) for basis in bases}) == 1
 
 
 def _periodic(before: Sequence[PeriodicBasis], after: Sequence[PeriodicBasis]) -> list[_Step]:

@@ -15,6 +15,7 @@ Stored = dict[str, Any]
 AREA: Stored = {
     "method": "area", "unit_price": "2.80", "per": "month", "area_m2": "100", "months": ["1"],
 }  # fmt: skip
+FLAT: Stored = {"method": "flat", "unit_price": "250.00", "per": "month", "months": ["1"]}
 WATER: Stored = {"method": "metered", "unit_price": "3.45", "quantity": "12"}
 LAMPS: Stored = {
     "method": "apportioned", "by": "area", "pool": "900.00", "weight": "100",
@@ -38,6 +39,11 @@ def power(quantity: str, low: str = "0.50", high: str = "0.80") -> Stored:
         pytest.param(
             AREA, AREA | {"unit_price": "3.00"}, [(Cause.PRICE, 2000, "2.80元", "3.00元")],
             id="price",
+        ),
+        pytest.param(AREA, FLAT, [(Cause.OTHER, -3000, "", "")], id="another method"),
+        pytest.param(
+            FLAT, FLAT | {"unit_price": "700.00", "per": "quarter"}, [(Cause.OTHER, -1667, "", "")],
+            id="per another time",
         ),
         pytest.param(
             AREA | {"months": ["15/30"]}, AREA, [(Cause.TIME, 14000, "0.5月", "1月")], id="time"
