@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
+from bot.understanding.lexicon import WordIndex, load_table
 from bot.understanding.model import Model
 from bot.understanding.phrasebook import BACKGROUND
 from bot.understanding.scope import Clause, clauses
-from bot.understanding.sentence import FEES, ROOM
+from bot.understanding.sentence import AMOUNT, FEE, FEES, LATE_FEE, ONE_OFF_FEE, ROOM
 
 Refusal = Literal["staff", "neighbour"]
 
@@ -48,11 +50,22 @@ class Decision:
 
 
 _OTHERS = re.compile(
-    r"(?<![跟和比同与帮替给像])(?:楼上|楼下|隔壁|对门|邻居|别人|别家|那户|前妻|前夫|老[王李张刘陈赵周吴])"
-    r"(?:那)?(?:户|家|屋|业主)?(?:的|有没有|是不是|还|到底|一共|P|N)*"
+    r"(?<![跟和比同与帮替给像])(?:楼上|楼下|隔壁|对门|邻居|别人|别家|那户|前妻|前夫|前任|前男友|前女友|老[王李张刘陈赵周吴])"
+    r"(?:那)?(?:户|家|屋|业主)?(?:的|有没有|是不是|还|到底|一共|P|N|\d{3,4})*"
     r"(?:欠|交|付|账单|账|F|缴|L|电话|手机|水电|绑|姓名)"
 )
 """An owner asking about another household; never answered."""
+
+_OURS = re.compile(f"[{FEES}{ROOM}]|物业|账单|缴费|绑定|开票|小区|人工")
+_BARE_FEE = re.compile(
+    rf"\W*(?:请问|那个?|然后|还有|那么|我的?|我家的?)*[{FEE}{LATE_FEE}{ONE_OFF_FEE}]+(?:呢|嘞|啊|呀|哈|嘛|吧|哦|\W)*"
+)
+"""A fee and nothing else asks what is owed for it."""
+
+_FORGES = re.compile(
+    rf"[{FEES}账单欠款余额]+[^,。]{{0,6}}(?:改成|改为|设置为|设为|标记成|标记为)(?:{AMOUNT}|0|零|已)"
+)
+"""Who wants the books to say something else."""
 
 _COMPLAINT = re.compile(r"(?:^|[我要想得来])(?:投诉|举报|反映)")
 _ABOUT_MONEY = re.compile(f"[{FEES}费钱账款票]")
@@ -137,10 +150,17 @@ def _votes(parts: list[Clause], shares: list[dict[str, float]]) -> dict[str, flo
 
 
 def _apply_roles(votes: dict[str, float], skeleton: str, *, staff: bool) -> None:
-    """Rules above all likeness: a home that staff name is a query of theirs, not of its owner;
-    an owner who asks for a staff action or about another household asks for nothing we do;
-    who wants to complain wants a person.
+    """Rules above all likeness: what is nobody's property fee is not ours, nor is changing
+    the books; a fee alone asks what is owed; a home that staff name is a query of theirs; an owner
+    who asks for a staff action or about another household asks for nothing we do; who wants to
+    complain wants a person.
     """
+    if not staff and (_is_not_ours(skeleton) or _FORGES.search(skeleton)):
+        votes[OTHER] += sum(votes.values())
+        return
+    if _BARE_FEE.fullmatch(skeleton):
+        votes["bills.due"] += sum(votes.values())
+        return
     if staff:
         if _SENDING.search(skeleton):
             votes["staff.broadcast"] += votes.pop(OTHER)
@@ -156,3 +176,13 @@ def _apply_roles(votes: dict[str, float], skeleton: str, *, staff: bool) -> None
         votes[OTHER] += sum(votes.values())
     elif _COMPLAINT.search(skeleton) and not _ABOUT_MONEY.search(skeleton):
         votes["human"] += sum(votes.values())
+
+
+def _is_not_ours(skeleton: str) -> bool:
+    """Whether it is about other people's business (话费, 外卖) and names nothing of ours."""
+    return not _OURS.search(skeleton) and next(_not_ours().find(skeleton), None) is not None
+
+
+@cache
+def _not_ours() -> WordIndex:
+    return WordIndex(load_table("not_ours.txt"))

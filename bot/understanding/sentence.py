@@ -25,9 +25,13 @@ FEE, LATE_FEE, ONE_OFF_FEE, METERED_THING = "FLEG"
 are asked about: late fees and one-off fees mostly by rule, and a thing (车位, 水表) keeps its word.
 """
 
+QUARTER = 3
+"""Months. 这季度 is the bill that is due, as 这个月 is."""
+
 FEES = FEE + LATE_FEE + ONE_OFF_FEE + METERED_THING
 
 _CHARGE = re.compile("费|金|水电|水煤|公摊|物业")
+_PAYING = "交付缴"
 _COVER = "\ue000"
 _BUILDING = re.compile(rf"(?:\d{{1,3}}|[{CN_NUMERAL}]{{1,3}}|[a-z])(?:号楼|栋|幢|座)(?:.单元)?")
 
@@ -73,7 +77,7 @@ def _skeleton(text: str, mentions: list[Mention], today: date) -> Sentence:
     places: list[int] = []
     length = end = 0
     for mention in mentions:
-        between = _BUILDING.sub(BUILDING, text[end : mention.start])
+        between = _BUILDING.sub(BUILDING, text[end : _named_from(mention, text)])
         sign = _sign(mention, text, today)
         parts += [between, sign]
         places.append(length + len(between))
@@ -81,6 +85,11 @@ def _skeleton(text: str, mentions: list[Mention], today: date) -> Sentence:
         end = mention.end
     parts.append(_BUILDING.sub(BUILDING, text[end:]))
     return Sentence(text, "".join(parts), tuple(mentions), tuple(places))
+
+
+def _named_from(mention: Mention, text: str) -> int:
+    """Where the name itself begins: of 交物业 the verb stays in the skeleton, as that of 交水费."""
+    return mention.start + (isinstance(mention, FeeMention) and text[mention.start] in _PAYING)
 
 
 def _sign(mention: Mention, text: str, today: date) -> str:
@@ -93,7 +102,8 @@ def _sign(mention: Mention, text: str, today: date) -> str:
         return _fee_sign(mention, text[mention.start : mention.end])
     month = today.year * 12 + today.month - 1
     span = mention.span
-    if span.first == span.last == month:
+    is_quarter = span.first % QUARTER == 0 and span.last == span.first + QUARTER - 1
+    if span.first <= month <= span.last and (is_quarter or span.first == span.last):
         return NOW
     return FUTURE if span.first > month else PAST
 
