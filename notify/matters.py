@@ -31,7 +31,8 @@ from billing.refund_tables import Refund, RefundStage
 from billing.ticket_tables import Ticket, TicketState
 from billing.tickets import find_tickets
 from notify.broadcast_tables import Broadcast, BroadcastState
-from notify.catalog import NOTICES, Audience, Matter, NoticeKind
+from notify.catalog import NOTICES, UNFOLLOWED_KINDS, Audience, Matter, NoticeKind
+from notify.lost import find_lost
 from notify.outbox import Notice, Reason
 from notify.unseen import Key, read_unseen
 
@@ -72,11 +73,16 @@ class EndedRefund:
 
 @dataclass(frozen=True, slots=True)
 class Matters:
-    """Everything some notices are about, as it stands now."""
+    """Everything some notices are about, as it stands now.
+
+    Attributes:
+        lost: (community, home, follower) of owners who stopped following, of homes nobody follows.
+    """
 
     people: dict[int, Follower]
     staff: set[int]
     bound: set[tuple[int, int, int]]
+    lost: set[tuple[int, int, int]]
     unseen: set[tuple[int, int, Matter, int]]
     communities: dict[int, Community]
     rooms: dict[Key, str]
@@ -98,10 +104,14 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         refs[NOTICES[notice.kind].matter].append((notice.community_id, notice.ref_id))
     followers = {notice.follower_id for notice in notices}
     units = {(n.community_id, n.unit_id) for n in notices if n.unit_id is not None}
+    people = _people(session, followers)
     return Matters(
-        people=_people(session, followers),
+        people=people,
         staff=_staff(session, followers),
         bound=_bound(session, followers),
+        lost=find_lost(
+            session, {one.id for one in people.values() if one.unfollowed_at is not None}
+        ),
         unseen=read_unseen(session, followers, refs),
         communities=_communities(session, {notice.community_id for notice in notices}),
         rooms=_rooms(session, units),
@@ -120,7 +130,9 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
 def objection(notice: Notice, matters: Matters, now: datetime) -> Reason | None:
     """Why this notice must not be sent any more; None while it still holds."""
     follower = matters.people.get(notice.follower_id)
-    if follower is None or follower.unfollowed_at is not None:
+    if follower is None:
+        return Reason.UNFOLLOWED
+    if follower.unfollowed_at is not None and not _reaches_unfollowed(notice, matters):
         return Reason.UNFOLLOWED
     if not _may_know(notice, matters):
         return Reason.UNBOUND
@@ -181,6 +193,19 @@ def is_bound(notice: Notice, matters: Matters) -> bool:
         notice.unit_id is not None
         and (notice.community_id, notice.unit_id, notice.follower_id) in matters.bound
         and (*person, NOTICES[notice.kind].matter, notice.ref_id) not in matters.unseen
+    )
+
+
+def _reaches_unfollowed(notice: Notice, matters: Matters) -> bool:
+    """Whether his community tells an owner who stopped following by SMS, and nobody else of his
+    home is told by WeChat.
+    """
+    community = matters.communities.get(notice.community_id)
+    return (
+        notice.kind in UNFOLLOWED_KINDS
+        and community is not None
+        and community.sms_unfollowed
+        and (notice.community_id, notice.unit_id or 0, notice.follower_id) in matters.lost
     )
 
 

@@ -111,6 +111,20 @@ class WeChat:
         }
         return str(self._post("message/template/send", body, "msgid")["msgid"])
 
+    def send_subscription(
+        self, openid: str, template_id: str, url: str | None, data: Mapping[str, str]
+    ) -> None:
+        """Send a subscription notice (bizsend), which uses up a consent. Not twice-safe, and
+        WeChat gives no number of it.
+        """
+        body = {
+            "touser": openid,
+            "template_id": template_id,
+            "page": url or "",
+            "data": {field: {"value": value} for field, value in data.items()},
+        }
+        self._post("message/subscribe/bizsend", body)
+
     def send_text(self, openid: str, text: str) -> None:
         """Send a customer-service text (at most 2048 bytes). Not twice-safe."""
         body = {"touser": openid, "msgtype": "text", "text": {"content": text}}
