@@ -240,7 +240,7 @@ def _checked(call: Callable[[], Any], wanted: Sequence[str] = ()) -> dict[str, A
             raise WeChatUnreachable(f"HTTP {status}", maybe_done=True) from None
         raise WeChatError(error.errcode, str(error.errmsg)) from None
     except requests.RequestException as error:
-        raise WeChatUnreachable(type(error).__name__, maybe_done=not _never_left(error)) from None
+        raise WeChatUnreachable(type(error).__name__, maybe_done=not never_left(error)) from None
     except (TypeError, ValueError):
         raise WeChatUnreachable("an error code that is no number", maybe_done=True) from None
     if not isinstance(answer, dict) or not answer.keys() >= set(wanted):
@@ -248,7 +248,7 @@ def _checked(call: Callable[[], Any], wanted: Sequence[str] = ()) -> dict[str, A
     return answer
 
 
-def _never_left(error: requests.RequestException) -> bool:
+def never_left(error: requests.RequestException) -> bool:
     """Whether the request certainly did not reach WeChat."""
     if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
         return True

@@ -86,7 +86,7 @@ def test_a_broken_transport_rests_and_the_others_go_on(town: Town) -> None:
     town.wechat.next_answers[SEND].extend(["silence"] * 99)
     town.notifier.intake()
     for _ in range(FAILURES_MAX - 1):
-        town.clock.advance(seconds=90)
+        town.clock.advance(seconds=140)
         town.notifier.deliver()
     assert town.wechat.count(SEND) == FAILURES_MAX
     town.clock.advance(seconds=20)
