@@ -30,7 +30,7 @@ CONNECTIONS_MAX = 16
 PAGE_SIZE = 50
 """Of the messages of one number in one day; the caps allow ten."""
 
-MAINLAND = re.compile(r"1[3-9][0-9]{9}")
+MAINLAND = re.compile(r"(?:\+?86)?(1[0-9]{10})")
 WAITING, FAILED, DELIVERED = 1, 2, 3
 FATES = {WAITING: SmsFate.WAITING, FAILED: SmsFate.FAILED, DELIVERED: SmsFate.DELIVERED}
 
@@ -113,10 +113,7 @@ class AliyunSms:
 
     def send(self, phone: str, template: str, values: Mapping[str, str], out_id: str) -> str:
         """As `SmsSender.send`; numbers abroad are refused unsent."""
-        number = "".join(character for character in phone if character.isdigit())
-        number = number.removeprefix("86") if len(number) == 13 else number
-        if not MAINLAND.fullmatch(number):
-            raise _refusal("isv.MOBILE_NUMBER_ILLEGAL", "no number of the mainland")
+        number = _mainland(phone)
         answer = self._call(
             "SendSms",
             {
@@ -134,7 +131,7 @@ class AliyunSms:
         answer = self._call(
             "QuerySendDetails",
             {
-                "PhoneNumber": "".join(one for one in phone if one.isdigit())[-11:],
+                "PhoneNumber": _mainland(phone),
                 "SendDate": sent_on.strftime("%Y%m%d"),
                 "PageSize": str(PAGE_SIZE),
                 "CurrentPage": "1",
@@ -222,6 +219,13 @@ def canonical_query(query: Mapping[str, str]) -> str:
     return "&".join(
         f"{quote(name, safe='~')}={quote(query[name], safe='~')}" for name in sorted(query)
     )
+
+
+def _mainland(phone: str) -> str:
+    found = MAINLAND.fullmatch("".join(one for one in phone if one not in " -()"))
+    if found is None:
+        raise _refusal("isv.MOBILE_NUMBER_ILLEGAL", "no number of the mainland")
+    return found[1]
 
 
 def _refusal(code: str, reason: str) -> SmsRefused:
