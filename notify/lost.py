@@ -5,6 +5,10 @@ from collections.abc import Collection
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.property import Community
+from notify.catalog import UNFOLLOWED_KINDS
+from notify.outbox import Notice
+
 
 def is_lost(binding: str) -> str:
     """SQL: whether this binding, of a follower who stopped following, is of such an owner."""
@@ -31,3 +35,17 @@ def find_lost(session: Session, unfollowed: Collection[int]) -> set[tuple[int, i
         return set()
     rows = session.execute(LOST, {"followers": list(unfollowed)})
     return {(row.community_id, row.unit_id, row.follower_id) for row in rows}
+
+
+def is_told_all_the_same(
+    notice: Notice, community: Community | None, lost: Collection[tuple[int, int, int]]
+) -> bool:
+    """Whether somebody who stopped following is still to be told this by SMS: his community wants
+    that, and nobody else of his home is told by WeChat.
+    """
+    return (
+        notice.kind in UNFOLLOWED_KINDS
+        and community is not None
+        and community.sms_unfollowed
+        and (notice.community_id, notice.unit_id, notice.follower_id) in lost
+    )

@@ -31,8 +31,8 @@ from billing.refund_tables import Refund, RefundStage
 from billing.ticket_tables import Ticket, TicketState
 from billing.tickets import find_tickets
 from notify.broadcast_tables import Broadcast, BroadcastState
-from notify.catalog import NOTICES, UNFOLLOWED_KINDS, Audience, Matter, NoticeKind
-from notify.lost import find_lost
+from notify.catalog import NOTICES, Audience, Matter, NoticeKind
+from notify.lost import find_lost, is_told_all_the_same
 from notify.outbox import Notice, Reason
 from notify.unseen import Key, read_unseen
 
@@ -132,7 +132,8 @@ def objection(notice: Notice, matters: Matters, now: datetime) -> Reason | None:
     follower = matters.people.get(notice.follower_id)
     if follower is None:
         return Reason.UNFOLLOWED
-    if follower.unfollowed_at is not None and not _reaches_unfollowed(notice, matters):
+    community = matters.communities.get(notice.community_id)
+    if follower.unfollowed_at and not is_told_all_the_same(notice, community, matters.lost):
         return Reason.UNFOLLOWED
     if not _may_know(notice, matters):
         return Reason.UNBOUND
@@ -193,19 +194,6 @@ def is_bound(notice: Notice, matters: Matters) -> bool:
         notice.unit_id is not None
         and (notice.community_id, notice.unit_id, notice.follower_id) in matters.bound
         and (*person, NOTICES[notice.kind].matter, notice.ref_id) not in matters.unseen
-    )
-
-
-def _reaches_unfollowed(notice: Notice, matters: Matters) -> bool:
-    """Whether his community tells an owner who stopped following by SMS, and nobody else of his
-    home is told by WeChat.
-    """
-    community = matters.communities.get(notice.community_id)
-    return (
-        notice.kind in UNFOLLOWED_KINDS
-        and community is not None
-        and community.sms_unfollowed
-        and (notice.community_id, notice.unit_id or 0, notice.follower_id) in matters.lost
     )
 
 

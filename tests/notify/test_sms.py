@@ -24,6 +24,7 @@ from billing.alerts import Alert
 from billing.people import Follower, Occupancy, Resident
 from billing.privacy import Vault
 from billing.property import Community
+from bot.demo.templates import PRODUCT_TEMPLATES
 from handlers.callbacks import sms_reports
 from handlers.services import Services
 from notify.aliyun_sms import AliyunKeys, AliyunSms, canonical_query, signature_of
@@ -241,6 +242,20 @@ def test_who_stopped_following_is_told_where_the_community_wants_it(
     town.notifier.deliver()
     assert len(provider.sent()) == is_on
     assert [kind for kind, _, _ in town.notices()] == ["overdue"] * is_on
+
+
+def test_whom_wechat_says_does_not_follow_gets_an_sms_where_the_community_wants_it(
+    town: Town, provider: Provider, zhang: Follower
+) -> None:
+    object.__setattr__(town.notifier, "templates", PRODUCT_TEMPLATES)
+    with town.world.database.transaction() as session:
+        session.execute(update(Community).values(sms_unfollowed=True))
+    town.wechat.next_answers["/cgi-bin/message/template/send"].append(43004)
+    owe(town)
+    town.notifier.deliver()
+    town.notifier.deliver()
+    assert len(provider.sent()) == 1
+    assert town.follower(zhang).unfollowed_at is not None
 
 
 def test_while_somebody_of_the_home_follows_the_others_get_no_sms(
