@@ -111,6 +111,9 @@ class Follower(Base):
     last_message_at: Mapped[datetime | None] = mapped_column(
         comment="opens the 48-hour window of service messages"
     )
+    unreachable_at: Mapped[datetime | None] = mapped_column(
+        comment="since when no transport reaches him; null: one does, or none was tried"
+    )
 
 
 class Staff(Base):

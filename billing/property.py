@@ -73,6 +73,10 @@ class Community(Base):
     has_agents: Mapped[bool] = mapped_column(
         server_default="false", comment="agents sit at WeChat's customer service in these hours"
     )
+    sms_unfollowed: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="owners who stopped following are told of bills and arrears by SMS",
+    )
 
 
 class Building(Base):

@@ -22,7 +22,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot.program import Program
 from bot.webhook import webhook
-from handlers.callbacks import callbacks
+from handlers.callbacks import callbacks, sms_reports
 from handlers.pages import pages
 from handlers.pages.viewer import OPENID
 from notify.wording import FILTERS, TEMPLATES
@@ -89,10 +89,12 @@ def create_app(program: Program) -> Flask:
     csrf = CSRFProtect(app)
     door = webhook(program.services, settings, program.registry)
     money_in = callbacks(program.services, program.registry)
-    for machine_door in (door, money_in):
+    told = sms_reports(program.services, program.registry)
+    for machine_door in (door, money_in, told):
         csrf.exempt(machine_door)
     app.register_blueprint(door)
     app.register_blueprint(money_in, url_prefix="/callbacks")
+    app.register_blueprint(told, url_prefix="/callbacks")
     owner_pages = pages(program.services)
     _bound_pages_at_once(owner_pages)
     app.register_blueprint(owner_pages, url_prefix="/o")

@@ -234,6 +234,8 @@ def _note_message(chat: Chat) -> None:
         follower.last_message_at = chat.now
     if follower.unfollowed_at is not None:
         follower.unfollowed_at = None
+    if follower.unreachable_at is not None:
+        follower.unreachable_at = None
 
 
 def _refused(route: Route, chat: Chat) -> Reply | None:

@@ -22,8 +22,11 @@ from billing.db import Database, connect
 from billing.privacy import Vault
 from bot.settings import Settings
 from handlers.services import Services
+from notify.aliyun_sms import AliyunSms
+from notify.catalog import Transport
 from notify.jobs import Notifier, wake
 from notify.links import Links
+from notify.sms import SmsLine
 from notify.wechat import WeChat
 from notify.wording import text_environment
 
@@ -90,6 +93,7 @@ def build(
         text=text,
         clock=clock,
         base_url=settings.base_url,
+        subscribe_page=settings.wechat_subscribe_page,
     )
     notifier = Notifier(
         database=database,
@@ -99,9 +103,21 @@ def build(
         text=text,
         templates=settings.wechat_templates,
         clock=clock,
+        subscriptions=settings.wechat_subscriptions,
+        sms=_sms(settings, services.vault, clock),
+        quotas={Transport.TEMPLATE: settings.wechat_template_quota},
+        reminders_per_day=settings.reminders_per_day,
     )
     queue = _queue(Redis.from_url(settings.redis_url))
     return Program(settings, services, notifier, queue, CollectorRegistry())
+
+
+def _sms(settings: Settings, vault: Vault, clock: Callable[[], datetime]) -> SmsLine | None:
+    keys = settings.aliyun_sms
+    if keys is None:
+        return None
+    sender = AliyunSms(keys, settings.aliyun_sms_base, clock)
+    return SmsLine(sender, vault, keys.templates)
 
 
 def _channels(settings: Settings, clock: Callable[[], datetime]) -> dict[str, Channel]:

@@ -28,6 +28,13 @@ NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 FOLLOWED_BY_SCAN = {"subscribe_scan": "subscribe", "subscribe_scan_product": "subscribe"}
 """Names wechatpy gives to the event `subscribe` when it carries a scene; it strips `qrscene_`."""
 
+SUBSCRIPTIONS = {
+    "subscribe_msg_popup_event": "SubscribeMsgPopupEvent",
+    "subscribe_msg_change_event": "SubscribeMsgChangeEvent",
+    "subscribe_msg_sent_event": "SubscribeMsgSentEvent",
+}
+"""Events about subscription notices, and the element that lists what they say."""
+
 MORE = "…"
 
 
@@ -95,6 +102,7 @@ def push_of(message: BaseMessage) -> Push:
         key=_word(message, "EventKey"),
         msgid=_word(message, "MsgID"),
         status=_word(message, "Status"),
+        details=_details(message),
     )
 
 
@@ -102,14 +110,33 @@ def repeat_key(message: BaseMessage) -> str:
     """The same for every delivery of one push, different for any two pushes.
 
     A message has its MsgId. An event has none: its sender, second, kind and what distinguishes two
-    events of one kind in one second (menu key, template message, template, menu rule).
+    events of one kind in one second (menu key, template message, template, menu rule, or all that
+    is said about subscription notices).
     """
     names = ["FromUserName", "MsgId"]
     if not _word(message, "MsgId") or _is_event(message):
         names = ["FromUserName", "CreateTime", "MsgType", "Event", "EventKey"]
         names += ["MsgID", "TemplateId", "MenuId"]
-    joined = "\x00".join(_word(message, name) for name in names)
+    details = json.dumps(_details(message), sort_keys=True) if _is_event(message) else ""
+    joined = "\x00".join([*(_word(message, name) for name in names), details])
     return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def _details(message: BaseMessage) -> tuple[dict[str, str], ...]:
+    """What an event about subscription notices lists: in XML under the name of the event, in JSON
+    at once; one alone is no list.
+    """
+    data = message._data
+    under = SUBSCRIPTIONS.get(_word(message, "Event").lower())
+    if under is None:
+        return ()
+    inner = data.get(under)
+    listed = inner.get("List") if isinstance(inner, dict) else data.get("List")
+    return tuple(
+        {name: str(value) for name, value in one.items() if value is not None}
+        for one in (listed if isinstance(listed, list) else [listed])
+        if isinstance(one, dict)
+    )
 
 
 def reply_xml(message: BaseMessage, text: str, now: datetime) -> str:

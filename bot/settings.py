@@ -18,10 +18,16 @@ from cryptography.fernet import Fernet
 from billing.channels.alipay_gateway import AlipayKeys
 from billing.channels.alipay_gateway import valid_gateway as valid_alipay_gateway
 from billing.channels.wechat_pay_gateway import WeChatPayKeys, valid_gateway
-from notify.catalog import NOTICES
+from notify.aliyun_sms import AliyunKeys
+from notify.caps import REMINDERS_PER_DAY
+from notify.catalog import NOTICES, NoticeKind, Transport
 
 WEBHOOK_MODES = ("secure", "compatible", "plain")
 COUNT_MAX = 9
+ALIYUN_SMS_BASE = "https://dysmsapi.aliyuncs.com"
+TEMPLATE_QUOTA = 100_000
+"""Template messages of a day that WeChat allows an account with fewer than 100,000 followers."""
+
 ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
 POSTGRESQL = ("postgresql", "postgresql+psycopg")
 
@@ -57,6 +63,12 @@ class Settings:
     wechat_qr_base: str
     wechat_pay_base: str
     wechat_templates: Mapping[str, Mapping[str, Any]]
+    wechat_subscriptions: Mapping[str, Mapping[str, Any]]
+    wechat_subscribe_page: str | None
+    wechat_template_quota: int
+    reminders_per_day: int
+    aliyun_sms: AliyunKeys | None
+    aliyun_sms_base: str
     merchants: Mapping[str, WeChatPayKeys]
     alipay_gateway: str
     alipay_merchants: Mapping[str, AlipayKeys]
@@ -92,7 +104,17 @@ class Settings:
             wechat_oauth_base=env.base("WECHAT_OAUTH_BASE", "https://open.weixin.qq.com"),
             wechat_qr_base=env.base("WECHAT_QR_BASE", "https://mp.weixin.qq.com"),
             wechat_pay_base=env.base("WECHAT_PAY_BASE", "https://api.mch.weixin.qq.com"),
-            wechat_templates=_templates(env.json("WECHAT_TEMPLATES", {})),
+            wechat_templates=_templates("WECHAT_TEMPLATES", env.json("WECHAT_TEMPLATES", {})),
+            wechat_subscriptions=_templates(
+                "WECHAT_SUBSCRIPTIONS", env.json("WECHAT_SUBSCRIPTIONS", {})
+            ),
+            wechat_subscribe_page=env.page("WECHAT_SUBSCRIBE_PAGE"),
+            wechat_template_quota=env.count(
+                "WECHAT_TEMPLATE_QUOTA", TEMPLATE_QUOTA, most=100 * TEMPLATE_QUOTA
+            ),
+            reminders_per_day=env.count("MINGZHANG_REMINDERS_PER_DAY", REMINDERS_PER_DAY),
+            aliyun_sms=_aliyun_sms(env.json("ALIYUN_SMS", None)),
+            aliyun_sms_base=env.base("ALIYUN_SMS_BASE", ALIYUN_SMS_BASE),
             merchants=_merchants(
                 "WECHAT_PAY_MERCHANTS",
                 env.json("WECHAT_PAY_MERCHANTS", {}),
@@ -211,10 +233,16 @@ class _Environment:
             raise SettingsError(f"{name} must be a port number, not {value!r}")
         return int(value)
 
-    def count(self, name: str, default: int) -> int:
+    def page(self, name: str) -> str | None:
+        value = self.optional(name)
+        if value is not None and not re.fullmatch(r"https?://[!-~]+", value):
+            raise SettingsError(f"{name} must be the address of a page, http(s)://…")
+        return value
+
+    def count(self, name: str, default: int, most: int = COUNT_MAX) -> int:
         value = self.optional(name) or str(default)
-        if not (value.isascii() and value.isdigit() and int(value) <= COUNT_MAX):
-            raise SettingsError(f"{name} must be a number from 0 to {COUNT_MAX}, not {value!r}")
+        if not (value.isascii() and value.isdigit() and int(value) <= most):
+            raise SettingsError(f"{name} must be a number from 0 to {most}, not {value!r}")
         return int(value)
 
     def choice(self, name: str, values: tuple[str, ...]) -> str:
@@ -279,9 +307,28 @@ def _merchants(
     return merchants
 
 
-def _templates(value: Any) -> dict[str, dict[str, Any]]:
+def _aliyun_sms(value: Any) -> AliyunKeys | None:
+    """`{"access_key_id", "access_key_secret", "sign_name", "templates": {kind: code}}`."""
+    name = "ALIYUN_SMS"
+    if value is None:
+        return None
+    wanted = sorted(field.name for field in fields(AliyunKeys))
+    if not isinstance(value, dict) or sorted(value) != wanted:
+        raise SettingsError(f"{name} must be a JSON object with exactly {', '.join(wanted)}")
+    templates = value["templates"]
+    if not isinstance(templates, dict):
+        raise SettingsError(f"{name}: templates must be a JSON object: notice kind → code")
+    for kind in templates:
+        if kind not in NOTICES or Transport.SMS not in NOTICES[NoticeKind(kind)].transports:
+            raise SettingsError(f"{name}: {kind} is no kind of notice that goes by SMS")
+    parts = [value[part] for part in wanted if part != "templates"]
+    if not all(isinstance(part, str) and part.strip() for part in [*parts, *templates.values()]):
+        raise SettingsError(f"{name}: keys, signature and codes must be texts")
+    return AliyunKeys(**value)
+
+
+def _templates(name: str, value: Any) -> dict[str, dict[str, Any]]:
     """`{"<notice kind>": {"template_id": …, "fields": {"thing1": "room", …}}}`."""
-    name = "WECHAT_TEMPLATES"
     if not isinstance(value, dict):
         raise SettingsError(f"{name} must be a JSON object: notice kind → template")
     for kind, template in value.items():

@@ -18,7 +18,9 @@ from notify.wechat import WeChat
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts a handler answers with. `channels` is keyed by merchant account code."""
+    """The parts a handler answers with. `channels` is keyed by merchant account code;
+    `subscribe_page` is an article of the account in which notices are subscribed to, if there is.
+    """
 
     database: Database
     redis: Redis
@@ -29,6 +31,7 @@ class Services:
     text: Environment
     clock: Callable[[], datetime]
     base_url: str
+    subscribe_page: str | None = None
 
     def callback_url(self, merchant: MerchantAccount) -> str:
         """Where the provider of this account tells us what happened."""

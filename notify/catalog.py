@@ -41,6 +41,8 @@ class Transport(LabelEnum):
 
     TEMPLATE = "template", "模板消息"
     SERVICE = "service", "客服消息"
+    SUBSCRIBE = "subscribe", "订阅通知"
+    SMS = "sms", "短信"
 
 
 class Audience(Enum):
@@ -102,8 +104,16 @@ class NoticeRule:
     is_optional: bool
 
 
-OWNER_TRANSPORTS = (Transport.TEMPLATE, Transport.SERVICE)
+OWNER_TRANSPORTS = (Transport.TEMPLATE, Transport.SERVICE, Transport.SUBSCRIBE)
+"""Consent to a subscription notice is used up by it, so it comes after what costs nothing."""
+
+OWED_TRANSPORTS = (*OWNER_TRANSPORTS, Transport.SMS)
+"""What is owed to somebody, or by him, reaches his telephone when nothing else does."""
+
 CHAT_TRANSPORTS = (Transport.SERVICE,)
+
+UNFOLLOWED_KINDS = frozenset({NoticeKind.BILL_ISSUED, NoticeKind.OVERDUE})
+"""What an owner who stopped following is still told by SMS, where his community wants that."""
 
 NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
     {
@@ -111,7 +121,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             matter=Matter.BILL,
             fact=FactKind.BILL_ISSUED,
             audience=Audience.HOME,
-            transports=OWNER_TRANSPORTS,
+            transports=OWED_TRANSPORTS,
             is_quiet=False,
             merges=True,
             life=timedelta(days=5),
@@ -121,7 +131,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             matter=Matter.BILL,
             fact=None,
             audience=Audience.HOME,
-            transports=OWNER_TRANSPORTS,
+            transports=OWED_TRANSPORTS,
             is_quiet=True,
             merges=True,
             life=timedelta(days=3),
@@ -131,7 +141,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             matter=Matter.BILL,
             fact=None,
             audience=Audience.HOME,
-            transports=OWNER_TRANSPORTS,
+            transports=OWED_TRANSPORTS,
             is_quiet=True,
             merges=True,
             life=timedelta(days=5),
@@ -161,7 +171,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             matter=Matter.REFUND,
             fact=FactKind.REFUND_DONE,
             audience=Audience.HOME_AND_PAYER,
-            transports=OWNER_TRANSPORTS,
+            transports=OWED_TRANSPORTS,
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
@@ -211,7 +221,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             matter=Matter.REFUND,
             fact=FactKind.REFUND_FAILED,
             audience=Audience.HOME_AND_PAYER,
-            transports=OWNER_TRANSPORTS,
+            transports=OWED_TRANSPORTS,
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),

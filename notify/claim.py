@@ -12,17 +12,21 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from billing.business_day import business_date
 from billing.people import Follower
-from notify.catalog import NOTICES, Transport
+from notify.catalog import Transport
 from notify.matters import Matters, objection, outstanding, read_matters
 from notify.outbox import Delivery, Message, MessageState, Notice, NoticeState, Reason
+from notify.reach import Reach, read_reach
 from notify.render import Content
 
 SAME_MESSAGE = timedelta(minutes=10) - timedelta(seconds=30)
 """WeChat shows one message per openid and client_msg_id for ten minutes; less a call's time."""
 
-SERVICE_WINDOW = timedelta(hours=48)
-"""A person may be written to for so long after their last message."""
+REPORTED = frozenset(
+    {Reason.USER_BLOCK, Reason.SYSTEM_FAILED, Reason.FREQ_LIMIT, Reason.NOT_DELIVERED}
+)
+"""Reasons a report gave: the person was written to in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Parcel:
         attempt: fences this attempt off from later ones of the same message.
         sent_before: since when an earlier attempt may have arrived.
         lease_until: another worker may take over from here on.
+        phone_sealed: the number of an SMS, sealed.
     """
 
     community_id: int
@@ -44,6 +49,7 @@ class Parcel:
     client_msg_id: str
     sent_before: datetime | None
     lease_until: datetime
+    phone_sealed: str | None = None
 
     def __repr__(self) -> str:
         """Keep the openid and the content out of logs."""
@@ -58,49 +64,71 @@ class Claimed:
     parcels: list[Parcel]
 
 
-def claim(session: Session, now: datetime, limit: int, lease: timedelta) -> Claimed:
+def claim(
+    session: Session,
+    now: datetime,
+    limit: int,
+    lease: timedelta,
+    *,
+    by_sms: bool = False,
+    only_sms: bool = False,
+) -> Claimed:
     """Take messages that are due, and what crashed workers left; two workers never take the same.
 
     What no longer holds is suppressed, what cannot be sent fails, what may have arrived and cannot
     be repeated safely becomes UNKNOWN: each with its reason.
+
+    Args:
+        by_sms: there is a provider of SMS.
+        only_sms: the account may send nothing now, so what is to go through it is left alone.
     """
-    messages = _lock(session, now, limit)
-    told = _notices_of(session, messages)
+    messages = _lock(session, now, limit, only_sms=only_sms)
+    told = notices_of(session, messages)
     matters = read_matters(session, [notice for own in told.values() for notice in own])
+    reach = read_reach(session, messages, told, business_date(now), by_sms=by_sms)
     parcels = []
     for message in messages:
         own = told[message.community_id, message.id]
         if not _still_holds(message, own, matters, now):
             continue
-        transport = _usable(message, matters.people[message.follower_id], now)
+        follower = matters.people[message.follower_id]
+        transport = reach.first_usable(message, follower, now)
         if transport is None:
-            settle(message, MessageState.FAILED, Reason.NO_TRANSPORT, now)
+            _give_up(message, follower, now)
             continue
         message.transport = transport
-        parcels.append(_start(session, message, matters.people, now, lease))
+        parcels.append(_start(session, message, follower, reach, now, lease))
     return Claimed(len(messages), parcels)
 
 
 def settle(message: Message, state: MessageState, reason: Reason | None, now: datetime) -> None:
-    """Give a message its final state."""
+    """Give a message its final state; an UNKNOWN one is still asked about for a while."""
     message.state = state
     message.reason = reason
-    message.settled_at = now
+    message.settled_at = None if state is MessageState.UNKNOWN else now
     message.lease_until = None
 
 
-def _lock(session: Session, now: datetime, limit: int) -> list[Message]:
+def _give_up(message: Message, follower: Follower, now: datetime) -> None:
+    """No transport is left: for the reason of the last report, if one failed it."""
+    settle(message, MessageState.FAILED, message.reason or Reason.NO_TRANSPORT, now)
+    if message.reason in REPORTED and follower.unreachable_at is None:
+        follower.unreachable_at = now
+
+
+def _lock(session: Session, now: datetime, limit: int, *, only_sms: bool) -> list[Message]:
     """Expired leases first: their ten minutes are running."""
+    lines = [Message.transport == Transport.SMS] if only_sms else []
     left_behind = session.scalars(
         select(Message)
-        .where(Message.state == MessageState.SENDING, Message.lease_until <= now)
+        .where(Message.state == MessageState.SENDING, Message.lease_until <= now, *lines)
         .order_by(Message.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
     due = session.scalars(
         select(Message)
-        .where(Message.state == MessageState.QUEUED, Message.next_attempt_at <= now)
+        .where(Message.state == MessageState.QUEUED, Message.next_attempt_at <= now, *lines)
         .order_by(Message.next_attempt_at, Message.id)
         .limit(limit - len(left_behind))
         .with_for_update(skip_locked=True)
@@ -108,9 +136,10 @@ def _lock(session: Session, now: datetime, limit: int) -> list[Message]:
     return [*left_behind, *due]
 
 
-def _notices_of(
+def notices_of(
     session: Session, messages: Sequence[Message]
 ) -> dict[tuple[int, int], list[Notice]]:
+    """What each of these messages tells, by (community, message)."""
     told: dict[tuple[int, int], list[Notice]] = defaultdict(list)
     keys = {(message.community_id, message.id) for message in messages}
     if keys:
@@ -153,25 +182,17 @@ def _may_be_repeated(message: Message, now: datetime) -> bool:
     return repeatable and now < message.first_sent_at + SAME_MESSAGE
 
 
-def _usable(message: Message, follower: Follower, now: datetime) -> Transport | None:
-    """The first transport, from the one in use on, that can carry the message now."""
-    transports = NOTICES[message.kind].transports
-    for transport in transports[transports.index(message.transport) :]:
-        if transport is Transport.TEMPLATE and message.content["template_id"]:
-            return transport
-        last = follower.last_message_at
-        if transport is Transport.SERVICE and last is not None and now < last + SERVICE_WINDOW:
-            return transport
-    return None
-
-
 def _start(
     session: Session,
     message: Message,
-    people: dict[int, Follower],
+    follower: Follower,
+    reach: Reach,
     now: datetime,
     lease: timedelta,
 ) -> Parcel:
+    if message.transport is Transport.SUBSCRIBE:
+        reach.take_consent(message, now)
+    by_sms = message.transport is Transport.SMS
     sent_before = message.first_sent_at
     message.state = MessageState.SENDING
     message.attempts += 1
@@ -191,9 +212,10 @@ def _start(
         message_id=message.id,
         attempt=message.attempts,
         transport=message.transport,
-        openid=people[message.follower_id].openid,
+        openid=follower.openid,
         content=Content.from_json(message.content),
         client_msg_id=message.client_msg_id,
         sent_before=sent_before,
         lease_until=now + lease,
+        phone_sealed=reach.phones[message.community_id, message.id] if by_sms else None,
     )

@@ -1,7 +1,7 @@
-"""What became of messages: the result of each attempt, and what WeChat reports later.
+"""What became of messages: the result of each attempt. What is reported later is in `reports`.
 
-WeChat's report may come before our own send is recorded; both write one row per msgid, and whoever
-comes second applies the report. Both take locks in the order msgid, then message.
+A report may come before our own send is recorded; both write one row per msgid, and whoever comes
+second applies the report. Both take locks in the order msgid, then message.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from billing.alerts import AlertKind, raise_alert
 from billing.people import Follower
-from notify.catalog import NOTICES, Transport
+from notify.catalog import UNFOLLOWED_KINDS, Transport
 from notify.claim import Parcel, settle
+from notify.consents import give_back, use_up
 from notify.outbox import (
     DeliveredMessage,
     Delivery,
@@ -25,6 +26,7 @@ from notify.outbox import (
     Outcome,
     Reason,
 )
+from notify.reports import apply_report, failure_of, next_transport, requeue
 from notify.sending import Result
 from notify.wechat import Action
 
@@ -40,14 +42,7 @@ BACKOFF_MAX = timedelta(minutes=30)
 TOO_OFTEN_PAUSE = timedelta(hours=3)
 ERRMSG_CHARACTERS_MAX = 200
 
-DELIVERED = "success"
-FAILURES = {
-    "failed:userblock": Reason.USER_BLOCK,
-    "failed:systemfailed": Reason.SYSTEM_FAILED,
-    "failed:freqlimit": Reason.FREQ_LIMIT,
-}
-"""Reported failures without their spaces, which WeChat's own documents write differently."""
-
+NO_CONSENT = 43101
 ALERTING = {Action.STOP, Action.REFRESH_TOKEN, Action.STOP_TEMPLATE, Action.PAUSE_DAY}
 OPEN = {MessageState.QUEUED, MessageState.SENDING, MessageState.UNKNOWN}
 """States in which news of an acceptance is still news."""
@@ -71,39 +66,15 @@ def record(session: Session, results: Sequence[Result], now: datetime) -> None:
         parcel = result.parcel
         message = messages[parcel.community_id, parcel.message_id]
         if result.outcome is Outcome.ACCEPTED:
-            if message.state in OPEN:
+            if message.state in OPEN and message.transport is parcel.transport:
                 message.state, message.reason, message.lease_until = MessageState.SENT, None, None
             report = reports.get(result.msgid or "")
             if report is not None:
-                _apply_report(message, report, now)
+                apply_report(session, message, parcel.transport, failure_of(report), now)
         elif message.state is MessageState.SENDING and message.attempts == parcel.attempt:
             _after_failure(session, message, result, now)
         if result.action in ALERTING and result.line is not None:
             _alert(session, result, now)
-
-
-def record_result(session: Session, msgid: str, status: str, now: datetime) -> None:
-    """Write down WeChat's report (TEMPLATESENDJOBFINISH). The same report twice changes nothing.
-
-    Args:
-        msgid: `MsgID` of the event; may be one we have not recorded yet.
-        status: `success`, `failed:user block`, …
-    """
-    if not msgid:
-        return
-    report = insert(DeliveredMessage).values(msgid=msgid, status=status, reported_at=now)
-    row = session.execute(
-        report.on_conflict_do_update(
-            index_elements=["msgid"],
-            set_={"status": report.excluded.status, "reported_at": report.excluded.reported_at},
-            where=DeliveredMessage.status.is_(None),
-        ).returning(DeliveredMessage.community_id, DeliveredMessage.message_id)
-    ).one_or_none()
-    if row is None or row.message_id is None:
-        return
-    message = session.get(Message, (row.community_id, row.message_id), with_for_update=True)
-    if message is not None:
-        _apply_report(message, status, now)
 
 
 def _tie_msgids(session: Session, results: Sequence[Result]) -> dict[str, str]:
@@ -168,6 +139,7 @@ def _after_failure(session: Session, message: Message, result: Result, now: date
             errcode=result.errcode,
             errmsg=result.errmsg,
         )
+    _return_consent(session, message, result, now)
     if not result.may_have_arrived:
         message.first_sent_at = result.parcel.sent_before
     elif message.transport is not Transport.TEMPLATE:
@@ -176,15 +148,28 @@ def _after_failure(session: Session, message: Message, result: Result, now: date
     match result.action:
         case Action.NOT_FOLLOWING:
             _mark_unfollowed(session, message.follower_id, now)
-            settle(message, MessageState.FAILED, Reason.UNFOLLOWED, now)
+            if message.kind not in UNFOLLOWED_KINDS or not next_transport(message, now):
+                settle(message, MessageState.FAILED, Reason.UNFOLLOWED, now)
         case Action.GIVE_UP:
             settle(message, MessageState.FAILED, Reason.REFUSED, now)
         case Action.NEXT_TRANSPORT:
-            _next_transport(message, now)
+            if not next_transport(message, now):
+                settle(message, MessageState.FAILED, Reason.REFUSED, now)
         case Action.RETRY if _refusals(session, message) >= REFUSALS_MAX:
             settle(message, MessageState.FAILED, Reason.GAVE_UP, now)
         case _:
-            _requeue(message, now + _pause(message, result))
+            requeue(message, now + _pause(message, result))
+
+
+def _return_consent(session: Session, message: Message, result: Result, now: datetime) -> None:
+    """A subscription notice that was certainly not sent used up no consent."""
+    pair = (message.follower_id, result.parcel.content.subscribe_id or "")
+    if message.transport is not Transport.SUBSCRIBE or result.may_have_arrived:
+        return
+    if result.errcode == NO_CONSENT:
+        use_up(session, pair, now)
+    else:
+        give_back(session, pair, now)
 
 
 def _refusals(session: Session, message: Message) -> int:
@@ -205,22 +190,6 @@ def _pause(message: Message, result: Result) -> timedelta:
     return backoff(message.attempts)
 
 
-def _requeue(message: Message, at: datetime) -> None:
-    message.state = MessageState.QUEUED
-    message.lease_until = None
-    message.next_attempt_at = at
-
-
-def _next_transport(message: Message, now: datetime) -> None:
-    transports = NOTICES[message.kind].transports
-    following = transports.index(message.transport) + 1
-    if following == len(transports):
-        settle(message, MessageState.FAILED, Reason.REFUSED, now)
-        return
-    message.transport = transports[following]
-    _requeue(message, now)
-
-
 def _mark_unfollowed(session: Session, follower_id: int, now: datetime) -> None:
     session.execute(
         update(Follower)
@@ -238,12 +207,3 @@ def _alert(session: Session, result: Result, now: datetime) -> None:
         data={"line": result.line, "errcode": result.errcode, "errmsg": result.errmsg},
         now=now,
     )
-
-
-def _apply_report(message: Message, status: str, now: datetime) -> None:
-    normal = "".join(status.lower().split())
-    if normal == DELIVERED:
-        settle(message, MessageState.DELIVERED, None, now)
-    else:
-        reason = FAILURES.get(normal, Reason.NOT_DELIVERED)
-        settle(message, MessageState.FAILED, reason, now)

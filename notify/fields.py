@@ -25,11 +25,11 @@ def fit(field: str, value: str) -> str:
     ('3-2-501', '2026-000017')
     """
     kind = field.rstrip("0123456789")
-    return FITTERS.get(kind, _thing)(_plain(value)) or NOTHING
+    return FITTERS.get(kind, _thing)(plain(value)) or NOTHING
 
 
-def _plain(value: str) -> str:
-    """NFC, one line, nothing WeChat does not show."""
+def plain(value: str) -> str:
+    """The value in NFC, on one line, without what telephones do not show."""
     one_line = " ".join(value.split())
     return "".join(
         character

@@ -4,33 +4,53 @@ Safe to run twice and from many workers: a notice is locked while it is merged, 
 """
 
 import secrets
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from jinja2 import Environment
-from sqlalchemy import select, tuple_
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
+from notify.caps import REMINDERS_PER_DAY, Reminded
 from notify.catalog import NOTICES
-from notify.links import Links
+from notify.links import Links, MessageRef
 from notify.matters import Matters, objection, read_matters
 from notify.merge import group, tell
 from notify.outbox import Message, MessageState, Notice, NoticeState
-from notify.render import Templates, render
+from notify.render import NOTHING, Templates, render
+
+NEXT_IDS = text(
+    "SELECT nextval(pg_get_serial_sequence('message', 'id')) FROM generate_series(1, :count)"
+)
+"""Taken beforehand: a message's links name it."""
 
 
 class Press:
     """Freezes what is to be told into messages: links, words and approved templates in one hand."""
 
-    def __init__(self, links: Links, environment: Environment, templates: Templates) -> None:
+    def __init__(
+        self,
+        links: Links,
+        environment: Environment,
+        templates: Templates,
+        subscriptions: Templates = NOTHING,
+        sms: Mapping[str, str] = NOTHING,
+        reminders_per_day: int = REMINDERS_PER_DAY,
+    ) -> None:
         self._links = links
         self._environment = environment
         self._templates = templates
+        self._subscriptions = subscriptions
+        self._sms = sms
+        self._reminders_per_day = reminders_per_day
 
     def freeze_due(self, session: Session, now: datetime, limit: int) -> int:
         """Merge notices that are due, oldest first; returns how many were dealt with.
 
-        A notice that no longer holds is suppressed with its reason instead.
+        A notice that no longer holds is suppressed with its reason instead, and a reminder beyond
+        the day's number waits for the next day.
         """
         notices = _lock_due(session, now, limit)
         matters = read_matters(session, notices)
@@ -41,24 +61,39 @@ class Press:
                 holding.append(notice)
             else:
                 notice.state = NoticeState.SUPPRESSED
-        frozen = [(self._freeze(own, matters, now), own) for own in group(holding)]
+        reminded = Reminded.of(session, holding, now, self._reminders_per_day)
+        groups = [own for own in group(holding) if reminded.takes(own)]
+        ids = session.scalars(NEXT_IDS, {"count": len(groups)}).all() if groups else []
+        frozen = [
+            (self._freeze(message_id, own, matters, now), own)
+            for message_id, own in zip(ids, groups, strict=True)
+        ]
         session.add_all([message for message, _ in frozen])
-        session.flush()  # notices name the ids of their messages
+        session.flush()  # before the notices that name them
         for message, own in frozen:
             for notice in own:
                 notice.state = NoticeState.MERGED
                 notice.message_id = message.id
         return len(notices)
 
-    def _freeze(self, notices: list[Notice], matters: Matters, now: datetime) -> Message:
+    def _freeze(
+        self, message_id: int, notices: list[Notice], matters: Matters, now: datetime
+    ) -> Message:
         first = notices[0]
         telling = tell(notices, matters, self._links, business_date(now))
+        if telling.url is not None:
+            carrying = self._links.carrying(telling.url, MessageRef(first.community_id, message_id))
+            telling = replace(telling, url=carrying)
+        content = render(
+            telling, self._environment, self._templates, self._subscriptions, self._sms
+        )
         return Message(
             community_id=first.community_id,
+            id=message_id,
             follower_id=first.follower_id,
             kind=first.kind,
             transport=NOTICES[first.kind].transports[0],
-            content=render(telling, self._environment, self._templates).as_json(),
+            content=content.as_json(),
             client_msg_id=secrets.token_hex(16),
             state=MessageState.QUEUED,
             created_at=now,

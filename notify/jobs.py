@@ -3,9 +3,9 @@
 RQ calls plain functions by name; `install` hands them this process's `Notifier` before work begins.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -19,6 +19,8 @@ from billing.business_day import business_date
 from billing.db import Database
 from billing.receipts import number_waiting
 from notify.broadcasts import send_due
+from notify.caps import REMINDERS_PER_DAY
+from notify.catalog import Transport
 from notify.claim import Claimed, claim
 from notify.delivery import record
 from notify.freeze import Press
@@ -27,8 +29,10 @@ from notify.intake import take_facts
 from notify.links import Links
 from notify.outbox import Outcome
 from notify.remind import remind
-from notify.render import Templates
+from notify.render import NOTHING, Templates
+from notify.reports import Question, close_unknown, list_unsettled, record_fate
 from notify.sending import Result, Sender
+from notify.sms import SmsFate, SmsLine, SmsRefused, SmsUnreachable
 from notify.wechat import WeChat
 
 log = structlog.get_logger(__name__)
@@ -37,6 +41,7 @@ RECEIPTS_PER_BATCH = 2000
 FACTS_PER_BATCH = 2000
 NOTICES_PER_BATCH = 500
 MESSAGES_PER_BATCH = 200
+QUESTIONS_PER_SWEEP = 50
 RESULTS_PER_RECORD = 25
 """Small, because what a dying worker sent and did not record becomes uncertain."""
 
@@ -52,7 +57,14 @@ WAKE_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Everything that tells, wired. Every method is safe to run twice and from many workers."""
+    """Everything that tells, wired. Every method is safe to run twice and from many workers.
+
+    Attributes:
+        templates, subscriptions: approved at WeChat, as `render.Templates`.
+        sms: None: there is no provider of SMS.
+        quotas: messages of a transport in a day, by the level of the account.
+        reminders_per_day: to one person.
+    """
 
     database: Database
     redis: Redis
@@ -61,6 +73,10 @@ class Notifier:
     text: Environment
     templates: Templates
     clock: Callable[[], datetime]
+    subscriptions: Templates = field(default_factory=dict)
+    sms: SmsLine | None = None
+    quotas: Mapping[Transport, int] = field(default_factory=dict)
+    reminders_per_day: int = REMINDERS_PER_DAY
 
     def intake(self) -> dict[str, int]:
         """Receipts are numbered, then facts and broadcasts → notices → messages → WeChat, until
@@ -81,8 +97,38 @@ class Notifier:
         return {"notices": notices, "messages": self._send_all()}
 
     def sweep(self) -> dict[str, int]:
-        """The net under the wake-ups: whatever is due and was not done."""
-        return self.intake()
+        """The net under the wake-ups: whatever is due and was not done, or is not known."""
+        return {**self.intake(), "settled": self.settle_unknown()}
+
+    def settle_unknown(self) -> int:
+        """Ask what became of SMS that may have arrived; give up what nobody knows for half an hour.
+        Returns how many messages are settled by it.
+        """
+        with self.database.transaction() as session:
+            questions = list_unsettled(session, self.clock(), QUESTIONS_PER_SWEEP)
+        settled = sum(self._ask(question) for question in questions)
+        with self.database.transaction() as session:
+            return settled + close_unknown(session, self.clock())
+
+    def _ask(self, question: Question) -> bool:
+        fate = self._find(question)
+        if fate is None:
+            return False
+        with self.database.transaction() as session:
+            record_fate(session, question, fate, self.clock())
+        return True
+
+    def _find(self, question: Question) -> SmsFate | None:
+        if self.sms is None:
+            return None
+        phone = self.sms.vault.open(question.phone_sealed)
+        try:
+            return self.sms.sender.find(
+                phone, question.client_msg_id, business_date(question.sent_at)
+            )
+        except (SmsRefused, SmsUnreachable) as error:
+            log.warning("sms_not_found", reason=str(error))
+            return None
 
     def remind(self, today: date) -> dict[str, Any]:
         """Write the reminders of a business date; the next sweep sends them."""
@@ -102,7 +148,14 @@ class Notifier:
             return send_due(session, self.clock())
 
     def _freeze(self, limit: int) -> int:
-        press = Press(self.links, self.text, self.templates)
+        press = Press(
+            self.links,
+            self.text,
+            self.templates,
+            self.subscriptions,
+            self.sms.templates if self.sms else NOTHING,
+            self.reminders_per_day,
+        )
         with self.database.transaction() as session:
             return press.freeze_due(session, self.clock(), limit)
 
@@ -118,23 +171,31 @@ class Notifier:
     def _send_all(self) -> int:
         """Send what is due; returns how many messages were dealt with."""
         gate = Gate(self.redis)
-        sender = Sender(self.wechat, gate, self.clock)
+        sender = Sender(self.wechat, gate, self.clock, self.sms, self.quotas)
         done = 0
         with ThreadPoolExecutor(SENDING_THREADS, thread_name_prefix="send") as threads:
             for _ in range(BATCHES_PER_JOB_MAX):
-                if gate.seconds_closed(ACCOUNT):
+                is_closed = bool(gate.seconds_closed(ACCOUNT))
+                if is_closed and self.sms is None:
                     break
-                claimed = self._claim()
+                claimed = self._claim(only_sms=is_closed)
                 done += claimed.count
                 answered = self._record(threads.map(sender.send, claimed.parcels))
-                # WeChat answers nobody: come back with the next sweep, not with everybody else.
+                # Nobody answers: come back with the next sweep, not with everybody else.
                 if not claimed.count or (claimed.parcels and not answered):
                     break
         return done
 
-    def _claim(self) -> Claimed:
+    def _claim(self, *, only_sms: bool) -> Claimed:
         with self.database.transaction() as session:
-            return claim(session, self.clock(), MESSAGES_PER_BATCH, LEASE)
+            return claim(
+                session,
+                self.clock(),
+                MESSAGES_PER_BATCH,
+                LEASE,
+                by_sms=self.sms is not None,
+                only_sms=only_sms,
+            )
 
     def _record(self, results: Iterator[Result]) -> int:
         """Record results as they come, a few at a time; returns how many WeChat answered."""

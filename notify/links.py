@@ -7,7 +7,10 @@ decided when the page is opened.
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature, Signer, URLSafeSerializer
+
+OPENED = "m"
+"""Part of the query of our links in messages: which message this was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,34 @@ class ArrearsRef:
     at_least_fen: int
 
 
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """A message, named by the links in it."""
+
+    community_id: int
+    message_id: int
+
+
 class Links:
     """Makes and reads links under `<base_url>/o/`."""
 
     def __init__(self, base_url: str, secret_key: str) -> None:
         self.base_url = base_url
         self._signer = URLSafeSerializer(secret_key, salt="owner-links")
+        self._message_signer = Signer(secret_key, salt="opened-message")
+
+    def carrying(self, url: str, ref: MessageRef) -> str:
+        """A link of ours as it stands in a message: opening it says that the message was read."""
+        named = self._message_signer.sign(f"{ref.community_id}-{ref.message_id}").decode()
+        return f"{url}{'&' if '?' in url else '?'}{OPENED}={named}"
+
+    def read_message(self, named: str) -> MessageRef | None:
+        """The message a link was in, or None for a value we did not make."""
+        try:
+            community_id, message_id = self._message_signer.unsign(named).decode().split("-")
+        except (BadSignature, ValueError):
+            return None
+        return MessageRef(int(community_id), int(message_id))
 
     def home_token(self, ref: HomeRef) -> str:
         """Token naming a home."""

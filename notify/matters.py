@@ -32,6 +32,7 @@ from billing.ticket_tables import Ticket, TicketState
 from billing.tickets import find_tickets
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.catalog import NOTICES, Audience, Matter, NoticeKind
+from notify.lost import find_lost, is_told_all_the_same
 from notify.outbox import Notice, Reason
 from notify.unseen import Key, read_unseen
 
@@ -72,11 +73,16 @@ class EndedRefund:
 
 @dataclass(frozen=True, slots=True)
 class Matters:
-    """Everything some notices are about, as it stands now."""
+    """Everything some notices are about, as it stands now.
+
+    Attributes:
+        lost: (community, home, follower) of owners who stopped following, of homes nobody follows.
+    """
 
     people: dict[int, Follower]
     staff: set[int]
     bound: set[tuple[int, int, int]]
+    lost: set[tuple[int, int, int]]
     unseen: set[tuple[int, int, Matter, int]]
     communities: dict[int, Community]
     rooms: dict[Key, str]
@@ -98,10 +104,14 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         refs[NOTICES[notice.kind].matter].append((notice.community_id, notice.ref_id))
     followers = {notice.follower_id for notice in notices}
     units = {(n.community_id, n.unit_id) for n in notices if n.unit_id is not None}
+    people = _people(session, followers)
     return Matters(
-        people=_people(session, followers),
+        people=people,
         staff=_staff(session, followers),
         bound=_bound(session, followers),
+        lost=find_lost(
+            session, {one.id for one in people.values() if one.unfollowed_at is not None}
+        ),
         unseen=read_unseen(session, followers, refs),
         communities=_communities(session, {notice.community_id for notice in notices}),
         rooms=_rooms(session, units),
@@ -120,7 +130,10 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
 def objection(notice: Notice, matters: Matters, now: datetime) -> Reason | None:
     """Why this notice must not be sent any more; None while it still holds."""
     follower = matters.people.get(notice.follower_id)
-    if follower is None or follower.unfollowed_at is not None:
+    if follower is None:
+        return Reason.UNFOLLOWED
+    community = matters.communities.get(notice.community_id)
+    if follower.unfollowed_at and not is_told_all_the_same(notice, community, matters.lost):
         return Reason.UNFOLLOWED
     if not _may_know(notice, matters):
         return Reason.UNBOUND

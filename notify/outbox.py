@@ -53,7 +53,7 @@ class Reason(LabelEnum):
     USER_BLOCK = "user_block", "用户拒收"
     SYSTEM_FAILED = "system_failed", "微信系统失败"
     FREQ_LIMIT = "freq_limit", "微信频率限制"
-    NOT_DELIVERED = "not_delivered", "微信未送达"
+    NOT_DELIVERED = "not_delivered", "未送达"
 
 
 class Outcome(LabelEnum):
@@ -83,6 +83,27 @@ class Message(Base):
         ),
         # Read by delivery.claim: what a crashed worker left behind.
         Index("ix_message_leased", "lease_until", postgresql_where=text("state = 'sending'")),
+        # Read by reports.list_unsettled and close_unknown: what nobody has told us about yet.
+        Index(
+            "ix_message_unknown",
+            "first_sent_at",
+            postgresql_where=text("state = 'unknown' AND settled_at IS NULL"),
+        ),
+        # Read by reports.record_subscription: WeChat names the person and the template only.
+        Index(
+            "ix_message_subscribed",
+            "follower_id",
+            postgresql_where=text(
+                "transport = 'subscribe' AND state IN ('sending', 'sent', 'unknown')"
+            ),
+        ),
+        # Read by caps.count_reminders.
+        Index(
+            "ix_message_reminded",
+            "follower_id",
+            "created_at",
+            postgresql_where=text("kind IN ('due_soon', 'overdue')"),
+        ),
         {"comment": "Messages: frozen content, one per follower, kind and moment"},
     )
 
@@ -103,7 +124,25 @@ class Message(Base):
     first_sent_at: Mapped[datetime | None] = mapped_column(
         comment="since when it may have arrived; null while it certainly has not"
     )
-    settled_at: Mapped[datetime | None] = mapped_column(comment="when the state became final")
+    settled_at: Mapped[datetime | None] = mapped_column(
+        comment="when the state became final; null for an unknown one that is still asked about"
+    )
+
+
+class MessageOpen(Base):
+    """The page a message leads to was opened by its reader; the first time counts."""
+
+    __tablename__ = "message_open"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["community_id", "message_id"], ["message.community_id", "message.id"]
+        ),
+        {"comment": "Messages whose link was opened (已读), once each"},
+    )
+
+    community_id: Mapped[CommunityId]
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    opened_at: Mapped[datetime]
 
 
 class Notice(Base):
@@ -166,7 +205,10 @@ class Delivery(Base):
 
 
 class DeliveredMessage(Base):
-    """What WeChat calls our message, and what it reported. Either half may be written first."""
+    """What WeChat calls our message, and what it reported. Either half may be written first.
+
+    An SMS is `sms:` and the provider's number of it.
+    """
 
     __tablename__ = "delivered_message"
     __table_args__ = ({"comment": "WeChat's msgid of sent messages, and the reported result"},)

@@ -17,8 +17,10 @@ from billing.disputes import disputed_amounts
 from billing.sight import sees_bill
 from notify.catalog import NOTICES, NoticeKind
 from notify.ladder import DAYS_BEFORE, Rung, latest_rung
+from notify.lost import is_lost
 from notify.quiet_hours import midnight_after, next_allowed
 
+LOST_OWNER = is_lost("binding")
 SEEN = sees_bill("owed.community_id", "owed.id", "binding.sees_from", "binding.sees_to")
 
 WRITE_REMINDERS = text(
@@ -65,9 +67,12 @@ WRITE_REMINDERS = text(
         FROM owed
         JOIN binding ON binding.community_id = owed.community_id
          AND binding.unit_id = owed.unit_id AND binding.state = 'active' AND {SEEN}
-        JOIN follower ON follower.id = binding.follower_id AND follower.unfollowed_at IS NULL
+        JOIN follower ON follower.id = binding.follower_id
+        JOIN community ON community.id = owed.community_id
         LEFT JOIN notice_preference chosen ON chosen.follower_id = follower.id
         WHERE NOT owed.is_disputed
+          AND (follower.unfollowed_at IS NULL
+               OR (owed.kind = 'overdue' AND community.sms_unfollowed AND {LOST_OWNER}))
     ),
     told AS (SELECT * FROM reached WHERE NOT is_off AND NOT is_paused),
     written AS (

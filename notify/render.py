@@ -1,12 +1,15 @@
 """From figures to words (pure): template fields, link and plain text of one message.
 
-Words live in `templates/notices/<kind>/`: `fields.txt` offers named words to template messages, one
-`name = value` a line; `text.txt` is the same as a text for the chat. Which word goes into which
-field of which approved template is a setting.
+Words live in `templates/notices/<kind>/`: `fields.txt` offers named words to templates, one
+`name = value` a line; `text.txt` is the same as a text for the chat; `sms.txt` is the wording to
+hand in for approval at the provider of SMS, with `${name}` where a word goes. Which word goes into
+which field of which approved template is a setting.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Self
 
 import structlog
@@ -15,11 +18,24 @@ from jinja2 import Environment
 from notify.catalog import NOTICES, Transport
 from notify.fields import fit
 from notify.merge import Telling
+from notify.sms import fill
 
 log = structlog.get_logger(__name__)
 
 Templates = Mapping[str, Mapping[str, Any]]
 """Settings: notice kind → `{"template_id": …, "fields": {WeChat's field: our word}}`."""
+
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An SMS: which approved wording, with which values, and how it reads."""
+
+    template: str
+    values: dict[str, str]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,8 @@ class Content:
     Attributes:
         template_id: None when no template is approved for the kind.
         total_fen: what it says is owed; None when it speaks of no bill.
+        subscribe_id: template of the subscription notice; None when none is approved.
+        sms: None when no wording is approved.
     """
 
     template_id: str | None
@@ -36,6 +54,9 @@ class Content:
     url: str | None
     text: str
     total_fen: int | None
+    subscribe_id: str | None = None
+    subscribe_fields: dict[str, str] = field(default_factory=dict)
+    sms: Text | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As stored."""
@@ -44,41 +65,77 @@ class Content:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """As read back."""
-        return cls(**stored)
+        kept = dict(stored)
+        if kept.get("sms"):
+            kept["sms"] = Text(**kept["sms"])
+        return cls(**kept)
 
 
-def render(telling: Telling, environment: Environment, templates: Templates) -> Content:
-    """Put a message into words."""
-    folder = f"notices/{telling.kind.value}"
+def render(
+    telling: Telling,
+    environment: Environment,
+    templates: Templates,
+    subscriptions: Templates = NOTHING,
+    sms: Mapping[str, str] = NOTHING,
+) -> Content:
+    """Put a message into words.
+
+    Args:
+        subscriptions: templates of subscription notices, as `templates`.
+        sms: notice kind → code of the wording that was approved as SMS.
+    """
+    kind = telling.kind
     names = {name: getattr(telling, name) for name in Telling.__slots__}
-    template_id: str | None = None
-    fields: dict[str, str] = {}
-    if Transport.TEMPLATE in NOTICES[telling.kind].transports and telling.kind in templates:
-        words = _words(environment.get_template(f"{folder}/fields.txt").render(names))
-        template_id, fields = _fill(telling.kind.value, templates[telling.kind], words)
+
+    @cache
+    def words() -> dict[str, str]:
+        page = environment.get_template(f"notices/{kind.value}/fields.txt")
+        lines = (line.partition("=") for line in page.render(names).splitlines() if line.strip())
+        return {name.strip(): value.strip() for name, _, value in lines}
+
+    ways = NOTICES[kind].transports
+    template_id, fields = _fill(kind.value, templates, words, Transport.TEMPLATE in ways)
+    subscribe_id, subscribe_fields = _fill(
+        kind.value, subscriptions, words, Transport.SUBSCRIBE in ways
+    )
+    text = None
+    if Transport.SMS in ways and kind in sms:
+        values, shown = fill(sms_wording(kind.value, environment), words())
+        text = Text(sms[kind], values, shown)
     return Content(
         template_id=template_id,
         fields=fields,
         url=telling.url,
-        text=environment.get_template(f"{folder}/text.txt").render(names).strip(),
+        text=environment.get_template(f"notices/{kind.value}/text.txt").render(names).strip(),
         total_fen=telling.total.fen if telling.bills else None,
+        subscribe_id=subscribe_id,
+        subscribe_fields=subscribe_fields,
+        sms=text,
     )
 
 
-def _words(rendered: str) -> dict[str, str]:
-    lines = (line.partition("=") for line in rendered.splitlines() if line.strip())
-    return {name.strip(): value.strip() for name, _, value in lines}
+def sms_wording(kind: str, environment: Environment) -> str:
+    """The wording of a kind to hand in for approval, places for values in it."""
+    return environment.get_template(f"notices/{kind}/sms.txt").render().strip()
 
 
 def _fill(
-    kind: str, template: Mapping[str, Any], words: Mapping[str, str]
+    kind: str, templates: Templates, words: Callable[[], Mapping[str, str]], is_a_way: bool
 ) -> tuple[str | None, dict[str, str]]:
-    """The approved template filled in; none at all when it asks for a word we do not offer."""
+    """The approved template of a kind filled in; none at all when there is none, or when it asks
+    for a word we do not offer.
+    """
+    template = templates.get(kind) if is_a_way else None
+    if template is None:
+        return None, {}
     wanted: Mapping[str, str] = template["fields"]
-    unknown = sorted(set(wanted.values()) - set(words))
+    offered = words()
+    unknown = sorted(set(wanted.values()) - set(offered))
     if unknown:
-        log.error("template_wants_unknown_words", kind=kind, unknown=unknown, offered=sorted(words))
+        log.error(
+            "template_wants_unknown_words", kind=kind, unknown=unknown, offered=sorted(offered)
+        )
         return None, {}
     return template["template_id"], {
-        field: fit(field, words[word]) for field, word in wanted.items()
+        name: fit(name, offered[word]) for name, word in wanted.items()
     }

@@ -111,6 +111,20 @@ class WeChat:
         }
         return str(self._post("message/template/send", body, "msgid")["msgid"])
 
+    def send_subscription(
+        self, openid: str, template_id: str, url: str | None, data: Mapping[str, str]
+    ) -> None:
+        """Send a subscription notice (bizsend), which uses up a consent. Not twice-safe, and
+        WeChat gives no number of it.
+        """
+        body = {
+            "touser": openid,
+            "template_id": template_id,
+            "page": url or "",
+            "data": {field: {"value": value} for field, value in data.items()},
+        }
+        self._post("message/subscribe/bizsend", body)
+
     def send_text(self, openid: str, text: str) -> None:
         """Send a customer-service text (at most 2048 bytes). Not twice-safe."""
         body = {"touser": openid, "msgtype": "text", "text": {"content": text}}
@@ -226,7 +240,7 @@ def _checked(call: Callable[[], Any], wanted: Sequence[str] = ()) -> dict[str, A
             raise WeChatUnreachable(f"HTTP {status}", maybe_done=True) from None
         raise WeChatError(error.errcode, str(error.errmsg)) from None
     except requests.RequestException as error:
-        raise WeChatUnreachable(type(error).__name__, maybe_done=not _never_left(error)) from None
+        raise WeChatUnreachable(type(error).__name__, maybe_done=not never_left(error)) from None
     except (TypeError, ValueError):
         raise WeChatUnreachable("an error code that is no number", maybe_done=True) from None
     if not isinstance(answer, dict) or not answer.keys() >= set(wanted):
@@ -234,7 +248,7 @@ def _checked(call: Callable[[], Any], wanted: Sequence[str] = ()) -> dict[str, A
     return answer
 
 
-def _never_left(error: requests.RequestException) -> bool:
+def never_left(error: requests.RequestException) -> bool:
     """Whether the request certainly did not reach WeChat."""
     if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
         return True

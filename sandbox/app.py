@@ -25,6 +25,7 @@ from sandbox.phone.webview import WebView
 from sandbox.push.courier import ANSWER_WITHIN_S, Courier
 from sandbox.push.line import Lines
 from sandbox.push.pusher import Pusher
+from sandbox.sms import SmsDesk, sms_routes
 from sandbox.store import Store
 from sandbox.visitor import Visitors, visitor_routes
 
@@ -51,8 +52,16 @@ class Sandbox:
         ids = MessageIds(self.clock)
         courier = Courier(f"{config.service_url}/wechat", answer_within_s)
         pusher = Pusher(config.account, self.clock, courier)
-        self.acts = Acts(self.store, self.clock, ids, pusher, self.lines)
-        self.office = Office(config, self.clock, self.store, ids, self.acts.report_delivery)
+        self.acts = Acts(self.store, self.clock, ids, pusher, self.lines, self.faults)
+        self.office = Office(
+            config,
+            self.clock,
+            self.store,
+            ids,
+            self.acts.report_delivery,
+            self.acts.report_subscription,
+        )
+        self.sms = SmsDesk(config, self.clock, self.store, ids, self.lines, self.faults)
         self.webview = WebView(config, self.store, self.clock)
 
     def stop(self) -> None:
@@ -88,6 +97,7 @@ def make_app(sandbox: Sandbox) -> Flask:
         alipay_routes(alipay),
         alipay_control_routes(alipay),
         visitor_routes(Visitors(config, (book, alipay))),
+        sms_routes(sandbox.sms),
         world_routes(config, sandbox.office, (book, alipay), sandbox.faults),
         page_routes(config, store, sandbox.clock, sandbox.webview, book),
     ):

@@ -6,7 +6,7 @@ Relative paths are seen from the folder of the file.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -99,6 +99,16 @@ class AlipayConfig:
 
 
 @dataclass(frozen=True)
+class SmsConfig:
+    """An account at Aliyun's SMS service; `templates` holds approved wordings by their code."""
+
+    access_key_id: str
+    access_key_secret: str
+    sign_name: str
+    templates: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class SandboxConfig:
     """Everything the sandbox must be told. Never printed: it holds secrets."""
 
@@ -110,6 +120,7 @@ class SandboxConfig:
     merchants: tuple[MerchantConfig, ...]
     platform: PlatformConfig
     alipay: tuple[AlipayConfig, ...] = ()
+    sms: SmsConfig | None = None
     clock_rate: float = CLOCK_RATE
     demo_file: Path | None = None
 
@@ -142,6 +153,8 @@ def read(values: object, folder: Path) -> SandboxConfig:
         platform=_platform(top.section("platform")),
         alipay=tuple(_alipay(each) for each in top.sections("alipay", optional=True)),
     )
+    if top.has_any("sms"):
+        config = replace(config, sms=_sms(top.section("sms")))
     top.finish()
     _refuse_repeats("templates", [each.template_id for each in config.templates])
     _refuse_repeats("merchants", [each.mchid for each in config.merchants])
@@ -217,6 +230,17 @@ def _alipay(section: "_Section") -> AlipayConfig:
     )
     section.finish()
     return app
+
+
+def _sms(section: "_Section") -> SmsConfig:
+    sms = SmsConfig(
+        access_key_id=section.text("access_key_id"),
+        access_key_secret=section.text("access_key_secret"),
+        sign_name=section.text("sign_name"),
+        templates=section.section("templates").texts(),
+    )
+    section.finish()
+    return sms
 
 
 def _certificate(section: "_Section") -> CertificateConfig | None:
@@ -298,6 +322,9 @@ class _Section:
         if not isinstance(values, list) or not values or not all(_is_text(v) for v in values):
             raise ConfigError(f"{self._path(key)} must be a list of texts.")
         return tuple(values)
+
+    def texts(self) -> dict[str, str]:
+        return {name: self.text(name) for name in list(self._left)}
 
     def string_lists(self, key: str) -> dict[str, tuple[str, ...]]:
         section = _Section(self._left.pop(key, {}), self._path(key))

@@ -5,7 +5,11 @@ from dataclasses import dataclass, replace
 
 MODES = {
     "pay_notify": ("drop", "duplicate", "delay", "reorder", "forge"),
-    "template_send": ("drop", "delay", "errcode"),
+    "template_send": ("drop", "delay", "errcode", "lost"),
+    "subscribe_send": ("drop", "delay", "errcode", "lost"),
+    "delivery_report": ("drop", "duplicate", "user_block", "system_failed", "freq_limit"),
+    "sms_send": ("drop", "delay", "lost", "limit", "system_error"),
+    "sms_report": ("drop", "duplicate", "undelivered"),
     "token": ("drop", "delay", "errcode"),
     "api": ("drop", "delay", "errcode"),
     "pay_api": ("drop", "delay", "errcode", "lost"),

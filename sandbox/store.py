@@ -38,6 +38,16 @@ CREATE TABLE IF NOT EXISTS oauth_code (
 CREATE TABLE IF NOT EXISTS answer_window (
     openid TEXT NOT NULL, scene TEXT NOT NULL, until REAL NOT NULL, remaining INTEGER NOT NULL,
     PRIMARY KEY (openid, scene));
+CREATE TABLE IF NOT EXISTS consent (
+    openid TEXT NOT NULL, template_id TEXT NOT NULL, remaining INTEGER NOT NULL,
+    PRIMARY KEY (openid, template_id));
+CREATE TABLE IF NOT EXISTS number (number TEXT PRIMARY KEY, openid TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS sms (
+    biz_id TEXT PRIMARY KEY, number TEXT NOT NULL, sign_name TEXT NOT NULL,
+    template_code TEXT NOT NULL, content TEXT NOT NULL, out_id TEXT NOT NULL, at REAL NOT NULL,
+    status INTEGER NOT NULL, err_code TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS sms_number ON sms (number, at);
+CREATE TABLE IF NOT EXISTS sms_nonce (nonce TEXT PRIMARY KEY, at REAL NOT NULL);
 """
 
 

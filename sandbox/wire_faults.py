@@ -10,20 +10,24 @@ from sandbox.account.refusals import ApiError
 from sandbox.faults import Faults
 
 
-def suffer(faults: Faults, target: str) -> None:
+def suffer(faults: Faults, target: str) -> bool:
     """Let the fault planned for `target` befall the current call, before anything is done.
 
-    `delay` waits, `drop` cuts the connection, `errcode` raises ApiError.
+    `delay` waits, `drop` cuts the connection, `errcode` raises ApiError. True for `lost`: the
+    caller carries the call out and then cuts the connection.
     """
     fault = faults.take(target)
     if fault is None:
-        return
+        return False
+    if fault.mode == "lost":
+        return True
     if fault.mode == "delay":
         time.sleep(fault.seconds)
     elif fault.mode == "drop":
         cut_connection()
     else:
         raise ApiError(fault.errcode)
+    return False
 
 
 def cut_connection() -> NoReturn:

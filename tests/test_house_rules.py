@@ -241,6 +241,7 @@ def test_growing_tables_are_led_by_their_community() -> None:
         "provider_order",
         "reconciliation",
         "staff",
+        "subscription_consent",
     }
     found = [
         table.name

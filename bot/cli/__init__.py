@@ -37,6 +37,7 @@ COMMANDS = {
     "import": "bot.cli.imports:imports",
     "late-fee": "bot.cli.late_fee:late_fee",
     "migrate": "bot.cli.processes:migrate_command",
+    "notices": "bot.cli.notices:notices",
     "prepayment": "bot.cli.held:prepayment",
     "quote": "bot.cli.quote:quote",
     "receipt": "bot.cli.papers:receipt",

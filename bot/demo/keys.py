@@ -14,7 +14,13 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bot.demo.templates import PRODUCT_TEMPLATES, SANDBOX_TEMPLATES
+from bot.demo.templates import (
+    PRODUCT_TEMPLATES,
+    SANDBOX_TEMPLATES,
+    SMS_SIGN,
+    SUBSCRIPTIONS,
+    sms_templates,
+)
 
 MERCHANT = "HYPM"
 ALIPAY_MERCHANT = "hy-alipay"
@@ -72,6 +78,8 @@ def make_account() -> dict[str, Any]:
         "public_key_id": "PUB_KEY_ID_" + _digits(20),
         "platform_private": platform_private,
         "platform_public": platform_public,
+        "sms_key_id": "LTAI" + _letters(20),
+        "sms_key_secret": _letters(30),
         "alipay_app_id": "2021" + _digits(12),
         "alipay_seller_id": "2088" + _digits(12),
         "alipay_app_private": alipay_app_private,
@@ -136,9 +144,19 @@ def product_environment(account: dict[str, Any], addresses: Addresses, var: Path
         "WECHAT_QR_BASE": addresses.sandbox,
         "WECHAT_PAY_BASE": addresses.sandbox,
         "WECHAT_TEMPLATES": json.dumps(PRODUCT_TEMPLATES),
+        "WECHAT_SUBSCRIPTIONS": json.dumps(SUBSCRIPTIONS),
         "WECHAT_PAY_MERCHANTS": json.dumps({MERCHANT: merchant}),
         "ALIPAY_MERCHANTS": json.dumps({ALIPAY_MERCHANT: alipay}),
         "ALIPAY_GATEWAY": f"{addresses.sandbox}/alipay/gateway.do",
+        "ALIYUN_SMS": json.dumps(
+            {
+                "access_key_id": account["sms_key_id"],
+                "access_key_secret": account["sms_key_secret"],
+                "sign_name": SMS_SIGN,
+                "templates": {kind: code for kind, (code, _) in sms_templates().items()},
+            }
+        ),
+        "ALIYUN_SMS_BASE": addresses.sandbox,
     }
 
 
@@ -174,6 +192,12 @@ def sandbox_config(
         "platform": {
             "public_key_id": account["public_key_id"],
             "private_key_pem": account["platform_private"],
+        },
+        "sms": {
+            "access_key_id": account["sms_key_id"],
+            "access_key_secret": account["sms_key_secret"],
+            "sign_name": SMS_SIGN,
+            "templates": dict(sms_templates().values()),
         },
         "alipay": [
             {

@@ -2,6 +2,14 @@
 
 from typing import Any
 
+from notify.catalog import NOTICES, Transport
+from notify.render import sms_wording
+from notify.wording import text_environment
+
+SMS_SIGN = "花园小区物业"
+SUBSCRIBED = ("bill_issued", "due_soon", "overdue")
+"""Kinds with a subscription notice as well."""
+
 _TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
     # notice kind → template id, title, [(label, WeChat field, our word)]
     "bill_issued": (
@@ -108,11 +116,29 @@ PRODUCT_TEMPLATES: dict[str, dict[str, Any]] = {
     for kind, (template_id, _, rows) in _TEMPLATES.items()
 }
 
+SUBSCRIPTIONS: dict[str, dict[str, Any]] = {
+    kind: {**PRODUCT_TEMPLATES[kind], "template_id": f"SU{_TEMPLATES[kind][0][2:]}"}
+    for kind in SUBSCRIBED
+}
+"""An id of a template message is none of a subscription notice."""
+
 SANDBOX_TEMPLATES: list[dict[str, Any]] = [
     {
-        "template_id": template_id,
+        "template_id": registered,
         "title": title,
         "content": "\n".join(f"{label}:{{{{{field}.DATA}}}}" for label, field, _ in rows),
     }
-    for template_id, title, rows in _TEMPLATES.values()
+    for kind, (template_id, title, rows) in _TEMPLATES.items()
+    for registered in (template_id, SUBSCRIPTIONS.get(kind, {}).get("template_id"))
+    if registered
 ]
+
+
+def sms_templates() -> dict[str, tuple[str, str]]:
+    """Notice kind → code and wording of its SMS."""
+    environment = text_environment()
+    by_sms = [kind.value for kind, rule in NOTICES.items() if Transport.SMS in rule.transports]
+    return {
+        kind: (f"SMS_1000000{number:02d}", sms_wording(kind, environment))
+        for number, kind in enumerate(by_sms, start=1)
+    }

@@ -97,6 +97,7 @@ class Push:
         key: menu key of a click, scene of a QR code; else empty.
         msgid: WeChat's number of a template message whose delivery ended; else empty.
         status: how that delivery ended; else empty.
+        details: what an event about subscription notices says of each template; else empty.
     """
 
     kind: str
@@ -105,6 +106,7 @@ class Push:
     key: str = ""
     msgid: str = ""
     status: str = ""
+    details: tuple[Mapping[str, str], ...] = ()
 
     @property
     def is_event(self) -> bool:

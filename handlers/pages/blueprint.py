@@ -22,6 +22,7 @@ from handlers.pages import (
     scan,
     sign_in,
 )
+from handlers.pages.opens import note_opened
 from handlers.pages.places import here
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.viewer import SignInNeeded, in_wechat, lead_to_sign_in, signed_in
@@ -67,6 +68,7 @@ def pages(services: Services) -> Blueprint:
     blueprint.register_error_handler(SignInNeeded, partial(lead_to_sign_in, services))
     blueprint.register_error_handler(Refused, _refused)
     blueprint.register_error_handler(RedisError, _sign_in_away)
+    blueprint.after_request(partial(note_opened, services))
     blueprint.after_request(_keep_private)
     blueprint.context_processor(partial(_about_viewer, services))
     blueprint.add_app_template_filter(receipts.capital, "capital")
@@ -79,6 +81,7 @@ def _about_viewer(services: Services) -> dict[str, object]:
     return {
         "place": here().value,
         "in_wechat": in_wechat(),
+        "subscribe_page": services.subscribe_page if in_wechat() else None,
         "is_known": signed_in(services.clock()) is not None,
     }
 

@@ -21,6 +21,7 @@ from billing.payment_tables import Payment
 from handlers.pages.places import here
 from handlers.pages.refusals import Refusal, Refused
 from handlers.services import Services
+from notify.links import OPENED
 
 SIGNED_IN_FOR = timedelta(hours=12)
 OAUTH_STATES_MAX = 4
@@ -29,7 +30,7 @@ OAUTH_STATES_MAX = 4
 ORDERS_REMEMBERED_MAX = 8
 """Payments a browser remembers having ordered."""
 
-QUERY = frozenset({"amount", "community", "period"})
+QUERY = frozenset({"amount", "community", OPENED, "period"})
 """What our own links say behind the path."""
 
 OPENID, SINCE, STATES, BACK = "openid", "since", "oauth", "back"

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
+from sandbox.account.consents import use_consent
 from sandbox.account.menu import check_menu, drop_menu, find_menu, keep_menu
 from sandbox.account.oauth import redeem_code
 from sandbox.account.refusals import ApiError
@@ -17,7 +18,7 @@ from sandbox.account.windows import use_window
 from sandbox.clock import SHANGHAI, Clock
 from sandbox.config import SandboxConfig
 from sandbox.ids import MessageIds
-from sandbox.phone.inbox import SERVICE, TEMPLATE, add_message
+from sandbox.phone.inbox import SERVICE, SUBSCRIBE, TEMPLATE, add_message
 from sandbox.phone.people import Phone, find_phone
 from sandbox.store import Store
 
@@ -41,7 +42,8 @@ class Letter:
 class Office:
     """What the account does when its API is called; every method raises ApiError.
 
-    `announce(openid, msgid)` is called once for each template message that was delivered.
+    `announce(openid, msgid)` is called once for each template message that was delivered,
+    `announce_subscription(openid, msgid, template_id)` for each subscription notice.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Office:
         store: Store,
         ids: MessageIds,
         announce: Callable[[str, int], None],
+        announce_subscription: Callable[[str, int, str], None],
     ):
         self._public_url = config.public_url
         self._clock = clock
         self._store = store
         self._ids = ids
         self._announce = announce
+        self._announce_subscription = announce_subscription
         self._templates = Registry(config.templates)
 
     def send_template(self, body: Mapping[str, Any]) -> int:
@@ -84,6 +88,29 @@ class Office:
         if is_new:
             self._announce(phone.openid, msgid)
         return msgid
+
+    def send_subscription(self, body: Mapping[str, Any]) -> None:
+        """Deliver a subscription notice (bizsend) for one consent. The answer has no number, and
+        repeats are not recognised.
+        """
+        url = _url({"url": body.get("page")})
+        with self._store.transaction() as db:
+            phone = _person(db, body.get("touser"))
+            card = self._templates.card(body.get("template_id"), body.get("data"))
+            if not phone.follows:
+                raise ApiError(43004)
+            template_id = str(body["template_id"])
+            use_consent(db, phone.openid, template_id)
+            letter = Letter(
+                kind=SUBSCRIBE,
+                openid=phone.openid,
+                text=card.text,
+                shown={**card.values, "title": card.title, "rows": card.rows},
+                url=url,
+                template_id=template_id,
+            )
+            msgid, _ = self._deliver(db, letter)
+        self._announce_subscription(phone.openid, msgid, template_id)
 
     def send_service_message(self, body: Mapping[str, Any]) -> None:
         """Deliver a service message while the person's window allows it."""

@@ -34,6 +34,7 @@ _TEXTS = {
     41008: "missing code",
     42001: "access_token expired",
     43004: "require subscribe",
+    43101: "user refuse to accept the msg",
     44004: "empty content",
     45002: "content size out of limit",
     45008: "article size out of limit",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, render_template, request
+from flask import Blueprint, Response, abort, g, jsonify, render_template, request
 
 from sandbox.account import scenes
 from sandbox.account.credentials import Credentials, Token
@@ -11,13 +11,14 @@ from sandbox.account.office import Office
 from sandbox.account.refusals import ApiError
 from sandbox.faults import Faults
 from sandbox.store import Store
-from sandbox.wire_faults import suffer
+from sandbox.wire_faults import cut_connection, suffer
 
 _OPEN = {"account.token", "account.stable_token", "account.show_qr_code", "account.authorize"}
 _TARGETS = {
     "account.token": "token",
     "account.stable_token": "token",
     "account.send_template": "template_send",
+    "account.send_subscription": "subscribe_send",
 }
 
 
@@ -30,7 +31,7 @@ def account_routes(
     @blueprint.before_request
     def admit() -> None:
         endpoint = str(request.endpoint)
-        suffer(faults, _TARGETS.get(endpoint, "api"))
+        g.is_lost = suffer(faults, _TARGETS.get(endpoint, "api"))
         if endpoint in _OPEN or endpoint == "account.redeem":
             return
         with store.transaction() as db:
@@ -70,7 +71,12 @@ def _add_tokens(blueprint: Blueprint, credentials: Credentials, store: Store) ->
 def _add_messages(blueprint: Blueprint, office: Office) -> None:
     @blueprint.post("/cgi-bin/message/template/send")
     def send_template() -> Response:
-        return _ok(msgid=office.send_template(_body()))
+        return _answer(_ok(msgid=office.send_template(_body())))
+
+    @blueprint.post("/cgi-bin/message/subscribe/bizsend")
+    def send_subscription() -> Response:
+        office.send_subscription(_body())
+        return _answer(_ok())
 
     @blueprint.post("/cgi-bin/message/custom/send")
     def send_service_message() -> Response:
@@ -131,6 +137,13 @@ def _body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ApiError(47001)
     return body
+
+
+def _answer(answer: Response) -> Response:
+    """The answer, or none at all after a call that is to be carried out and lost."""
+    if g.is_lost:
+        cut_connection()
+    return answer
 
 
 def _ok(**values: object) -> Response:

@@ -1,6 +1,6 @@
 """What a person does in the chat, and what appears on the phone because of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,15 +8,19 @@ from sqlite3 import Connection
 from typing import Any
 
 from sandbox.account import scenes, windows
+from sandbox.account.consents import add_consent, end_consent
 from sandbox.account.menu import find_menu
 from sandbox.clock import Clock
+from sandbox.faults import Faults
 from sandbox.ids import MessageIds
 from sandbox.phone.inbox import OWN, PASSIVE, add_message
 from sandbox.phone.links import first_url
 from sandbox.phone.people import Phone, get_phone, start_following, stop_following
 from sandbox.push.documents import (
     Fields,
+    Value,
     event_fields,
+    subscription_fields,
     template_finished_fields,
     text_fields,
     voice_fields,
@@ -28,6 +32,13 @@ from sandbox.store import Store
 from sandbox.wording import say
 
 SUCCESS = "success"
+FAILURES = {
+    "user_block": "failed:user block",
+    "system_failed": "failed: system failed",
+    "freq_limit": "failed:freq limit",
+}
+ON_PAGE = 1
+"""PopupScene of a button in a page; in an article it is 2."""
 
 
 class CannotError(Exception):
@@ -48,7 +59,16 @@ Prepare = Callable[[Connection, Phone, datetime], Seen]
 class Acts:
     """One method per act; each waits for the push it causes, behind the phone's earlier ones."""
 
-    def __init__(self, store: Store, clock: Clock, ids: MessageIds, pusher: Pusher, lines: Lines):
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: MessageIds,
+        pusher: Pusher,
+        lines: Lines,
+        faults: Faults,
+    ):
+        self._faults = faults
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -127,9 +147,66 @@ class Acts:
 
         return self._do(openid, prepare)
 
+    def subscribe(self, openid: str, answers: Mapping[str, bool]) -> Pushed:
+        """Answer the pop-up of subscription notices: template → accepted."""
+
+        def prepare(db: Connection, phone: Phone, now: datetime) -> Seen:
+            del now
+            _check_follows(phone)
+            for template_id, accepted in answers.items():
+                (add_consent if accepted else end_consent)(db, openid, template_id)
+            listed: list[dict[str, Value]] = [
+                {
+                    "TemplateId": template_id,
+                    "SubscribeStatusString": "accept" if accepted else "reject",
+                    "PopupScene": ON_PAGE,
+                }
+                for template_id, accepted in answers.items()
+            ]
+            return Seen(subscription_fields("popup", listed), shows_reply=False)
+
+        return self._do(openid, prepare)
+
+    def unsubscribe(self, openid: str, template_id: str) -> Pushed:
+        """Refuse a template's notices in the settings."""
+
+        def prepare(db: Connection, phone: Phone, now: datetime) -> Seen:
+            del phone, now
+            end_consent(db, openid, template_id)
+            refused: dict[str, Value] = {
+                "TemplateId": template_id,
+                "SubscribeStatusString": "reject",
+            }
+            return Seen(subscription_fields("change", [refused]), shows_reply=False)
+
+        return self._do(openid, prepare)
+
     def report_delivery(self, openid: str, msgid: int) -> None:
-        """Tell the service, some time later, that a template message arrived."""
-        fields = template_finished_fields(msgid, SUCCESS)
+        """Tell the service, some time later, what became of a template message."""
+        for status in self._statuses():
+            self._tell(openid, template_finished_fields(msgid, status))
+
+    def report_subscription(self, openid: str, msgid: int, template_id: str) -> None:
+        """Tell the service, some time later, what became of a subscription notice."""
+        for status in self._statuses():
+            done: dict[str, Value] = {
+                "TemplateId": template_id,
+                "MsgID": msgid,
+                "ErrorCode": 0 if status == SUCCESS else 1,
+                "ErrorStatus": status.removeprefix("failed:").strip(),
+            }
+            self._tell(openid, subscription_fields("sent", [done]))
+
+    def _statuses(self) -> list[str]:
+        """What is told about one message, as the fault planned for its report says."""
+        fault = self._faults.take("delivery_report")
+        if fault is None:
+            return [SUCCESS]
+        if fault.mode in FAILURES:
+            return [FAILURES[fault.mode]]
+        return [SUCCESS, SUCCESS] if fault.mode == "duplicate" else []
+
+    def _tell(self, openid: str, fields: Fields) -> None:
         self._lines.submit(openid, lambda: self._pusher.push(openid, fields))
 
     def _do(self, openid: str, prepare: Prepare) -> Pushed:

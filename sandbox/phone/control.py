@@ -62,6 +62,7 @@ def control_routes(acts: Acts, payer: Payer, store: Store) -> Blueprint:
         return jsonify({"error": str(error)}), 409
 
     _add_acts(blueprint, acts)
+    _add_subscriptions(blueprint, acts, store)
     _add_payment(blueprint, payer)
     _add_state(blueprint, store)
     return blueprint
@@ -94,6 +95,31 @@ def _add_acts(blueprint: Blueprint, acts: Acts) -> None:
     @blueprint.post("/phone/<openid:openid>/voice")
     def voice(openid: str) -> Response:
         return _pushed(acts.speak(openid, read_text(read_body(), "recognition")))
+
+
+def _add_subscriptions(blueprint: Blueprint, acts: Acts, store: Store) -> None:
+    @blueprint.post("/phone/<openid:openid>/subscribe")
+    def subscribe(openid: str) -> Response:
+        """Answer the pop-up: `{"answers": {"<template id>": true, …}}`."""
+        answers = read_body().get("answers")
+        if not isinstance(answers, dict) or not answers:
+            raise BadRequestError("answers must be an object: template id → true or false")
+        if not all(isinstance(accepted, bool) for accepted in answers.values()):
+            raise BadRequestError("answers must be true or false")
+        return _pushed(acts.subscribe(openid, answers))
+
+    @blueprint.post("/phone/<openid:openid>/unsubscribe")
+    def unsubscribe(openid: str) -> Response:
+        return _pushed(acts.unsubscribe(openid, read_text(read_body(), "template_id")))
+
+    @blueprint.post("/phone/<openid:openid>/number")
+    def number(openid: str) -> Response:
+        """Give the phone its number: SMS to it arrive here."""
+        given = read_text(read_body(), "number")
+        with store.transaction() as db:
+            get_phone(db, openid)
+            db.execute("INSERT OR REPLACE INTO number VALUES (?, ?)", (given, openid))
+        return jsonify({"number": given})
 
 
 def _add_payment(blueprint: Blueprint, payer: Payer) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sandbox.clock import SHANGHAI
 
 PASSIVE, SERVICE, TEMPLATE, OWN = "passive", "service", "template", "own"
+SUBSCRIBE, SMS = "subscribe", "sms"
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,27 @@ Rule: developers.weixin.qq.com, "receiving messages" and "receiving events".
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-Fields = Mapping[str, str | int]
+Value = str | int | Mapping[str, "Value"] | Sequence[Mapping[str, "Value"]]
+Fields = Mapping[str, Value]
 
 
 def document(fields: Fields) -> str:
-    """Write the fields in order: numbers bare, texts as CDATA."""
+    """Write the fields in order: numbers bare, texts as CDATA, lists as repeated elements."""
     return f"<xml>{''.join(_element(name, value) for name, value in fields.items())}</xml>"
 
 
-def _element(name: str, value: str | int) -> str:
+def _element(name: str, value: Value) -> str:
     if isinstance(value, int):
         return f"<{name}>{value}</{name}>"
+    if isinstance(value, Mapping):
+        inner = "".join(_element(part, each) for part, each in value.items())
+        return f"<{name}>{inner}</{name}>"
+    if not isinstance(value, str):
+        return "".join(_element(name, each) for each in value)
     text = _NOT_XML.sub("", value).replace("]]>", "]]]]><![CDATA[>")
     return f"<{name}><![CDATA[{text}]]></{name}>"
 
@@ -53,4 +59,13 @@ def template_finished_fields(msgid: int, status: str) -> Fields:
         "Event": "TEMPLATESENDJOBFINISH",
         "MsgID": msgid,
         "Status": status,
+    }
+
+
+def subscription_fields(event: str, listed: Sequence[Mapping[str, Value]]) -> Fields:
+    """An event about subscription notices: `popup`, `change` or `sent`, with its list."""
+    return {
+        "MsgType": "event",
+        "Event": f"subscribe_msg_{event}_event",
+        f"SubscribeMsg{event.capitalize()}Event": {"List": listed},
     }

@@ -48,6 +48,26 @@ def test_both_sides_of_alipay_fit(tmp_path: Path) -> None:
     assert is_request_signed(app.public_key, dict(parse_qsl(urlsplit(link).query)))
 
 
+def test_both_sides_of_sms_fit(tmp_path: Path) -> None:
+    account = kept_account(tmp_path)
+    settings = Settings.from_env(
+        product_environment(account, ADDRESSES, tmp_path) | URLS, utc_now()
+    )
+    values = sandbox_config(account, ADDRESSES, tmp_path, tmp_path / "demo.json", 60)
+    theirs = sandbox.read(values, tmp_path).sms
+    ours = settings.aliyun_sms
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.access_key_id, ours.access_key_secret, ours.sign_name) == (
+        theirs.access_key_id,
+        theirs.access_key_secret,
+        theirs.sign_name,
+    )
+    assert set(ours.templates.values()) == set(theirs.templates)
+    registered = {each["template_id"] for each in values["templates"]}
+    assert {one["template_id"] for one in settings.wechat_subscriptions.values()} <= registered
+
+
 def test_secrets_are_kept_and_a_later_version_adds_what_it_needs(tmp_path: Path) -> None:
     first = kept_account(tmp_path)
     assert kept_account(tmp_path) == first

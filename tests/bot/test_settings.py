@@ -43,6 +43,21 @@ OPTIONAL = {
     "WECHAT_TEMPLATES": json.dumps(
         {"bill_issued": {"template_id": "TM1", "fields": {"thing1": "room"}}}
     ),
+    "WECHAT_SUBSCRIPTIONS": json.dumps(
+        {"bill_issued": {"template_id": "SU1", "fields": {"thing1": "room"}}}
+    ),
+    "WECHAT_SUBSCRIBE_PAGE": "https://mp.weixin.qq.com/s/abc",
+    "WECHAT_TEMPLATE_QUOTA": "100000",
+    "MINGZHANG_REMINDERS_PER_DAY": "2",
+    "ALIYUN_SMS": json.dumps(
+        {
+            "access_key_id": "LTAI-test",
+            "access_key_secret": "sms-secret",
+            "sign_name": "花园小区物业",
+            "templates": {"overdue": "SMS_100000003"},
+        }
+    ),
+    "ALIYUN_SMS_BASE": "https://dysmsapi.aliyuncs.com",
     "WECHAT_PAY_MERCHANTS": "{}",
     "ALIPAY_MERCHANTS": "{}",
     "ALIPAY_GATEWAY": "https://openapi.alipay.com/gateway.do",
@@ -79,6 +94,8 @@ def test_the_required_settings_are_enough() -> None:
     assert (settings.wechat_templates, settings.merchants) == ({}, {})
     assert settings.alipay_gateway == "https://openapi.alipay.com/gateway.do"
     assert settings.alipay_merchants == {}
+    assert (settings.aliyun_sms, settings.wechat_subscribe_page) == (None, None)
+    assert (settings.wechat_template_quota, settings.reminders_per_day) == (100_000, 2)
 
 
 def test_every_setting_can_be_given() -> None:
@@ -171,6 +188,22 @@ def test_a_file_that_cannot_serve_is_named(
         ("WECHAT_OAUTH_BASE", "open.weixin.qq.com"),
         ("WECHAT_QR_BASE", "ftp://mp.weixin.qq.com"),
         ("WECHAT_PAY_BASE", "https://["),
+        ("WECHAT_SUBSCRIPTIONS", "[]"),
+        ("WECHAT_SUBSCRIBE_PAGE", "mp.weixin.qq.com/s/abc"),
+        ("WECHAT_TEMPLATE_QUOTA", "many"),
+        ("MINGZHANG_REMINDERS_PER_DAY", "10"),
+        ("ALIYUN_SMS", "[]"),
+        ("ALIYUN_SMS", '{"access_key_id": "a"}'),
+        (
+            "ALIYUN_SMS",
+            '{"access_key_id": "a", "access_key_secret": "b", "sign_name": "c", "templates": []}',
+        ),
+        (
+            "ALIYUN_SMS",
+            '{"access_key_id": "a", "access_key_secret": "b", "sign_name": "c",'
+            ' "templates": {"payment_received": "SMS_1"}}',
+        ),
+        ("ALIYUN_SMS_BASE", "dysmsapi.aliyuncs.com"),
         ("WECHAT_TEMPLATES", "{"),
         ("WECHAT_TEMPLATES", "[]"),
         ("WECHAT_TEMPLATES", '{"bill_issued": []}'),

@@ -117,6 +117,11 @@ class Town:
         with self.world.database.transaction() as session:
             session.execute(update(Follower).where(Follower.id == follower.id).values(**values))
 
+    def follower(self, follower: Follower) -> Follower:
+        """The follower as he is now."""
+        with self.world.database.transaction() as session:
+            return session.get_one(Follower, follower.id)
+
     def unbind(self, follower: Follower) -> None:
         with self.world.database.transaction() as session:
             session.execute(

@@ -104,6 +104,7 @@ class PretendWeChat:
         handler = {
             "/cgi-bin/message/template/send": self._template,
             "/cgi-bin/message/custom/send": self._text,
+            "/cgi-bin/message/subscribe/bizsend": self._subscribe,
             "/cgi-bin/menu/create": self._create_menu,
             "/cgi-bin/menu/get": self._get_menu,
             "/cgi-bin/qrcode/create": self._qr,
@@ -128,6 +129,14 @@ class PretendWeChat:
 
     def _text(self, call: Call) -> tuple[int, dict[str, Any]]:
         self.shown.append(Shown(call.body["touser"], call.body["text"]["content"]))
+        return _error(0)
+
+    def _subscribe(self, call: Call) -> tuple[int, dict[str, Any]]:
+        """Neither a number in the answer nor any notion of repeats."""
+        data = {name: value["value"] for name, value in call.body["data"].items()}
+        if any(refusal(name, value) is not None for name, value in data.items()):
+            return _error(47003)
+        self.shown.append(Shown(call.body["touser"], str(data), call.body["page"], data))
         return _error(0)
 
     def _create_menu(self, call: Call) -> tuple[int, dict[str, Any]]:

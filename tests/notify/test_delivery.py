@@ -10,10 +10,11 @@ from billing.alerts import Alert
 from billing.money import Money
 from billing.people import Follower
 from notify.claim import Claimed, claim
-from notify.delivery import record, record_result
+from notify.delivery import record
 from notify.gate import Gate
 from notify.jobs import LEASE
 from notify.outbox import Delivery, Outcome
+from notify.reports import record_result
 from notify.sending import Result, Sender
 from tests.notify.conftest import Town
 from tests.notify.pretend_wechat import PretendWeChat
@@ -298,25 +299,76 @@ def test_unfollowed_after_freezing_is_not_told(town: Town, zhang: Follower) -> N
     assert town.wechat.shown == []
 
 
+def test_wechats_report_closes_the_loop(town: Town, zhang: Follower) -> None:
+    town.notifier.intake()
+    report(town, town.wechat.shown[0].msgid, "success")
+    assert town.messages() == [("payment_received", "delivered", None)]
+
+
 @pytest.mark.parametrize(
-    ("status", "state", "reason"),
+    ("status", "reason"),
     [
-        ("success", "delivered", None),
-        ("failed:user block", "failed", "user_block"),
-        ("failed: system failed", "failed", "system_failed"),
-        ("failed:system failed", "failed", "system_failed"),
-        ("failed:freq limit", "failed", "freq_limit"),
-        ("failed: something new", "failed", "not_delivered"),
+        ("failed:user block", "user_block"),
+        ("failed: system failed", "system_failed"),
+        ("failed:system failed", "system_failed"),
+        ("failed:freq limit", "freq_limit"),
+        ("failed: something new", "not_delivered"),
     ],
 )
-def test_wechats_report_closes_the_loop(
-    town: Town, zhang: Follower, status: str, state: str, reason: str | None
+def test_what_was_not_delivered_and_can_go_no_other_way_has_failed(
+    town: Town, zhang: Follower, status: str, reason: str
 ) -> None:
+    town.change(zhang, last_message_at=None)
     town.notifier.intake()
     msgid = town.wechat.shown[0].msgid
     report(town, msgid, status)
     report(town, msgid, "success")  # a repeat, or anything later, changes nothing
-    assert town.messages() == [("payment_received", state, reason)]
+    town.notifier.deliver()
+    assert town.messages() == [("payment_received", "failed", reason)]
+    assert town.follower(zhang).unreachable_at == town.clock.now
+
+
+def test_what_was_not_delivered_goes_another_way_once(town: Town, zhang: Follower) -> None:
+    town.notifier.intake()
+    report(town, town.wechat.shown[0].msgid, "failed:user block")
+    report(town, town.wechat.shown[0].msgid, "failed:user block")
+    town.notifier.deliver()
+    town.notifier.deliver()
+    assert town.messages() == [("payment_received", "sent", None)]
+    assert town.wechat.paths().count(TEXT) == 1
+    assert town.follower(zhang).unreachable_at is None
+
+
+def test_what_was_not_delivered_and_is_paid_meanwhile_is_not_told_again(town: Town) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    town.remind(town.world.today + timedelta(days=7))
+    town.notifier.deliver()
+    town.pay(ZHANG, zhang)
+    report(town, town.wechat.shown[0].msgid, "failed:system failed")
+    town.notifier.deliver()
+    assert town.messages() == [("due_soon", "suppressed", "paid")]
+    assert len(town.wechat.shown) == 1
+
+
+def test_who_is_reached_again_is_unreachable_no_more(town: Town, zhang: Follower) -> None:
+    town.change(zhang, unreachable_at=town.clock.now)
+    town.notifier.intake()
+    report(town, town.wechat.shown[0].msgid, "success")
+    assert town.follower(zhang).unreachable_at is None
+
+
+def test_what_nobody_knows_for_half_an_hour_is_settled_and_not_sent(
+    town: Town, zhang: Follower
+) -> None:
+    object.__setattr__(town.notifier, "templates", {})
+    town.wechat.next_answers[TEXT].append("silence")
+    town.notifier.intake()
+    assert town.notifier.settle_unknown() == 0
+    town.clock.advance(minutes=30)
+    assert [town.notifier.settle_unknown() for _ in range(2)] == [1, 0]
+    town.notifier.deliver()
+    assert town.messages() == [("payment_received", "unknown", "no_answer")]
+    assert len(town.wechat.shown) == 1
 
 
 def test_a_report_that_comes_before_our_record_is_not_lost(town: Town, zhang: Follower) -> None:

@@ -129,3 +129,37 @@ def test_a_walk_for_another_date_speaks_of_that_date(town: Town) -> None:
     town.notifier.deliver()
     (shown,) = town.wechat.shown
     assert shown.data["thing4"] == "已逾期7天，如已缴费请忽略"
+
+
+def test_a_third_reminder_of_a_day_waits_for_the_next(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    for day in (DUE - timedelta(days=3), DUE, DUE + timedelta(days=1)):
+        town.remind(day)
+        town.notifier.deliver()
+    assert len(town.wechat.shown) == 2
+    assert town.notices()[-1] == ("overdue", "queued", None)
+    town.clock.advance(days=1)
+    town.notifier.deliver()
+    assert len(town.wechat.shown) == 3
+
+
+def test_a_capped_reminder_keeps_its_hour_and_may_expire(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    object.__setattr__(town.notifier, "reminders_per_day", 0)
+    town.remind(DUE)
+    town.notifier.deliver()
+    town.clock.now = beijing("2026-11-24T10:29")
+    object.__setattr__(town.notifier, "reminders_per_day", 2)
+    town.notifier.deliver()
+    assert town.wechat.shown == []  # it was to come at half past ten
+    town.clock.advance(days=30)
+    town.notifier.deliver()
+    assert town.notices() == [("due_soon", "suppressed", "expired")]
+
+
+def test_receipts_are_never_capped(town: Town) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    object.__setattr__(town.notifier, "reminders_per_day", 0)
+    town.pay(ZHANG, zhang)
+    town.notifier.intake()
+    assert town.messages() == [("payment_received", "sent", None)]

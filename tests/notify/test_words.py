@@ -191,3 +191,22 @@ def test_an_answer_is_told_whole_in_the_chat_and_as_far_as_it_goes_in_a_field() 
     assert "水费问题（工单号 12）" in content.text
     assert content.fields["thing1"] == "水费"
     assert str(TICKET.answer).startswith(content.fields["thing3"].removesuffix("…"))
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in NOTICES if Transport.SMS in NOTICES[kind].transports]
+)
+def test_an_sms_is_filled_polite_and_without_a_link(kind: NoticeKind) -> None:
+    said = telling(kind, [bill("3-2-501", 1, 27580)], ("3-2-501",))
+    content = render(said, text_environment(), {}, {}, {kind.value: "SMS_1"})
+    assert content.sms is not None
+    assert "3-2-501" in content.sms.text
+    assert "元" in content.sms.text
+    assert not re.search(r"\$\{|http", content.sms.text)
+    assert not THREATS.search(content.sms.text)
+    assert Content.from_json(content.as_json()) == content
+
+
+def test_what_was_frozen_by_an_earlier_version_is_still_read() -> None:
+    stored = {"template_id": None, "fields": {}, "url": None, "text": "x", "total_fen": None}
+    assert Content.from_json(stored).sms is None

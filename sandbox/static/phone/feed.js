@@ -66,7 +66,8 @@ export class Feed {
     const { kind, data, text } = message;
     if (kind === "own") return this.row(message, data.is_voice ? voice(text) : text);
     if (data.fault) return h("p", { class: "system" }, text);
-    if (kind === "template") return this.template(message);
+    if (kind === "template" || kind === "subscribe") return this.template(message);
+    if (kind === "sms") return h("p", { class: "system" }, `短信 ${text}`);
     if (data.articles) return this.news(data.articles);
     if (data.choices) return this.row(message, this.choices(data));
     return this.row(message, this.linked(text));

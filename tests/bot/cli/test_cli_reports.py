@@ -71,3 +71,12 @@ def test_a_broadcast_is_listed_shown_and_taken_back(world: World, mingzhang: Min
     assert mingzhang.json(*cancel, "liu")["state"] == "cancelled"
     approve = ("broadcast", "approve", number, *COMMUNITY, "--by", "liu")
     assert "was cancelled" in mingzhang.refusal(*approve)
+
+
+def test_what_came_of_notices_is_counted_and_sms_is_switched(mingzhang: Mingzhang) -> None:
+    report = mingzhang.json("notices", "report", *COMMUNITY, "--days", "7")
+    assert report == {"days": 7, "unreachable": 0, "kinds": []}
+    assert mingzhang.json("notices", "sms", *COMMUNITY)["unfollowed"] is False
+    assert mingzhang.json("notices", "sms", *COMMUNITY, "--unfollowed")["unfollowed"] is True
+    assert mingzhang.json("notices", "sms", *COMMUNITY)["unfollowed"] is True
+    assert mingzhang.json("notices", "sms", *COMMUNITY, "--no-unfollowed")["unfollowed"] is False

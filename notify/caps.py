@@ -1,0 +1,69 @@
+"""How many reminders a person gets in a day: so many messages, and the rest waits for the next."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing.business_day import BEIJING, business_date
+from notify.matters import DUNNING
+from notify.outbox import Message, MessageState, Notice
+from notify.quiet_hours import midnight_after
+
+REMINDERS_PER_DAY = 2
+"""Of due dates and arrears together; receipts and everything else are never capped."""
+
+NOT_SENT = (MessageState.SUPPRESSED, MessageState.FAILED)
+
+
+@dataclass(slots=True)
+class Reminded:
+    """How many reminders these people have today, counted on as messages are made."""
+
+    counts: Counter[int]
+    per_day: int
+    now: datetime
+
+    @classmethod
+    def of(cls, session: Session, notices: Sequence[Notice], now: datetime, per_day: int) -> Self:
+        """What the people of these notices have been sent since midnight in Beijing."""
+        people = {notice.follower_id for notice in notices if notice.kind in DUNNING}
+        return cls(count_reminders(session, people, now), per_day, now)
+
+    def takes(self, notices: Sequence[Notice]) -> bool:
+        """Whether these may become a message now; otherwise they wait until the next day, at the
+        hour at which they were to come.
+        """
+        first = notices[0]
+        if first.kind not in DUNNING:
+            return True
+        if self.counts[first.follower_id] < self.per_day:
+            self.counts[first.follower_id] += 1
+            return True
+        tomorrow = business_date(self.now) + timedelta(days=1)
+        for notice in notices:
+            hour = notice.not_before.astimezone(BEIJING).timetz()
+            notice.not_before = datetime.combine(tomorrow, hour)
+        return False
+
+
+def count_reminders(session: Session, followers: Collection[int], now: datetime) -> Counter[int]:
+    """Reminders by follower that were frozen today and not called off."""
+    if not followers:
+        return Counter()
+    since = midnight_after(business_date(now) - timedelta(days=1))
+    rows = session.execute(
+        select(Message.follower_id, func.count())
+        .where(
+            Message.follower_id.in_(followers),
+            Message.kind.in_(DUNNING),
+            Message.created_at >= since,
+            Message.state.not_in(NOT_SENT),
+        )
+        .group_by(Message.follower_id)
+    )
+    return Counter({row[0]: row[1] for row in rows})

@@ -1,0 +1,102 @@
+"""What came of messages: sent, delivered, opened, paid after. Computed, stored nowhere."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from notify.catalog import NoticeKind
+
+PAID_WITHIN = timedelta(days=3)
+
+COUNTS = """
+    count(*) FILTER (WHERE state IN ('sent', 'delivered')) AS sent,
+    count(*) FILTER (WHERE state = 'delivered') AS delivered,
+    count(*) FILTER (WHERE opened_at IS NOT NULL) AS opened,
+    count(*) FILTER (WHERE is_paid) AS paid,
+    count(*) FILTER (WHERE state = 'unknown') AS unknown,
+    count(*) FILTER (WHERE state = 'failed') AS failed,
+    count(*) FILTER (WHERE state = 'suppressed') AS suppressed,
+    count(*) FILTER (WHERE state IN ('queued', 'sending')) AS waiting
+"""
+
+OUTCOMES = text(
+    f"""
+    WITH told AS (
+        SELECT kind, state, opened_at, (
+            SELECT min(ref_id) FROM notice
+            WHERE notice.community_id = message.community_id AND notice.message_id = message.id
+              AND notice.kind = 'broadcast'
+        ) AS broadcast_id, EXISTS (
+            SELECT FROM notice
+            JOIN payment_allocation part ON part.community_id = notice.community_id
+             AND part.bill_id = notice.ref_id AND part.amount > 0
+            JOIN payment ON payment.community_id = part.community_id
+             AND payment.id = part.payment_id
+            WHERE notice.community_id = message.community_id AND notice.message_id = message.id
+              AND message.kind IN ('bill_issued', 'due_soon', 'overdue')
+              AND message.state IN ('sent', 'delivered', 'unknown')
+              AND payment.state = 'confirmed' AND payment.confirmed_at >= message.first_sent_at
+              AND payment.confirmed_at < message.first_sent_at + CAST(:within AS interval)
+        ) AS is_paid
+        FROM message
+        LEFT JOIN message_open open ON open.community_id = message.community_id
+         AND open.message_id = message.id
+        WHERE message.community_id = :community AND message.created_at >= :since
+    )
+    SELECT kind, broadcast_id, {COUNTS} FROM told GROUP BY kind, broadcast_id
+    ORDER BY kind, broadcast_id
+    """  # noqa: S608  # constant text
+)
+
+UNREACHABLE = text(
+    """
+    SELECT count(DISTINCT follower.id) FROM follower
+    JOIN binding ON binding.follower_id = follower.id AND binding.state = 'active'
+    WHERE binding.community_id = :community AND follower.unreachable_at IS NOT NULL
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What came of the messages of one kind, or of one broadcast.
+
+    Attributes:
+        broadcast_id: None for every other kind.
+        sent: accepted by whoever carries them, whether or not their arrival was reported.
+        delivered: of these, reported to have arrived. Service messages are never reported on.
+        opened: whose reader opened their link, however it was sent.
+        paid: sent, and somebody paid on one of their bills within three days of it.
+        suppressed: not sent, because what they were about was over.
+    """
+
+    kind: NoticeKind
+    broadcast_id: int | None
+    sent: int
+    delivered: int
+    opened: int
+    paid: int
+    unknown: int
+    failed: int
+    suppressed: int
+    waiting: int
+
+
+def list_outcomes(session: Session, community_id: int, since: datetime) -> list[Outcomes]:
+    """What came of a community's messages that were made since then, by kind."""
+    rows = session.execute(
+        OUTCOMES, {"community": community_id, "since": since, "within": PAID_WITHIN}
+    )
+    return [_outcomes(row) for row in rows]
+
+
+def count_unreachable(session: Session, community_id: int) -> int:
+    """Followers bound to a home whom no transport reached when it was last tried."""
+    return int(session.execute(UNREACHABLE, {"community": community_id}).scalar_one())
+
+
+def _outcomes(row: Row[tuple[object, ...]]) -> Outcomes:
+    values = dict(row._mapping)
+    return Outcomes(kind=NoticeKind(values.pop("kind")), **values)
