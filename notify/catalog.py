@@ -36,6 +36,16 @@ class NoticeKind(LabelEnum):
     ALERT = "alert", "异常提醒"
 
 
+class Urgency(LabelEnum):
+    """How soon it is told (缓急): each has a queue of its own, so that a receipt never stands behind
+    a hundred thousand announcements. In this order.
+    """
+
+    AT_ONCE = "at_once", "即时"
+    TODAY = "today", "当日"
+    BULK = "bulk", "群发"
+
+
 class Transport(LabelEnum):
     """How a message travels (消息通道). Never called a channel: that is money."""
 
@@ -85,6 +95,7 @@ class NoticeRule:
 
     Attributes:
         fact: the fact it comes from; None when the reminder ladder or a broadcast makes it.
+        urgency: which queue it takes.
         transports: tried in this order.
         is_quiet: waits while people sleep (`quiet_hours`).
         merges: several due at once become one message.
@@ -100,6 +111,7 @@ class NoticeRule:
     merges: bool
     life: timedelta
     is_optional: bool
+    urgency: Urgency = Urgency.AT_ONCE
 
 
 OWNER_TRANSPORTS = (Transport.TEMPLATE, Transport.SERVICE)
@@ -116,6 +128,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=True,
             life=timedelta(days=5),
             is_optional=False,
+            urgency=Urgency.TODAY,
         ),
         NoticeKind.DUE_SOON: NoticeRule(
             matter=Matter.BILL,
@@ -126,6 +139,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=True,
             life=timedelta(days=3),
             is_optional=True,
+            urgency=Urgency.TODAY,
         ),
         NoticeKind.OVERDUE: NoticeRule(
             matter=Matter.BILL,
@@ -136,6 +150,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=True,
             life=timedelta(days=5),
             is_optional=False,
+            urgency=Urgency.TODAY,
         ),
         NoticeKind.PAYMENT_RECEIVED: NoticeRule(
             matter=Matter.PAYMENT,
@@ -306,6 +321,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=False,
             life=timedelta(days=2),
             is_optional=False,
+            urgency=Urgency.BULK,
         ),
         NoticeKind.ALERT: NoticeRule(
             matter=Matter.ALERT,
@@ -319,3 +335,8 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
         ),
     }
 )
+
+
+def kinds_of(urgency: Urgency) -> list[NoticeKind]:
+    """The kinds of notice that take this queue."""
+    return [kind for kind, rule in NOTICES.items() if rule.urgency is urgency]

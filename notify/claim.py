@@ -13,7 +13,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from billing.people import Follower
-from notify.catalog import NOTICES, Transport
+from notify.catalog import NOTICES, Transport, Urgency
 from notify.matters import Matters, objection, outstanding, read_matters
 from notify.outbox import Delivery, Message, MessageState, Notice, NoticeState, Reason
 from notify.render import Content
@@ -58,13 +58,15 @@ class Claimed:
     parcels: list[Parcel]
 
 
-def claim(session: Session, now: datetime, limit: int, lease: timedelta) -> Claimed:
-    """Take messages that are due, and what crashed workers left; two workers never take the same.
+def claim(
+    session: Session, now: datetime, limit: int, lease: timedelta, urgency: Urgency
+) -> Claimed:
+    """Take messages of one urgency that are due, and what crashed workers left; two workers never take the same.
 
     What no longer holds is suppressed, what cannot be sent fails, what may have arrived and cannot
     be repeated safely becomes UNKNOWN: each with its reason.
     """
-    messages = _lock(session, now, limit)
+    messages = _lock(session, now, limit, urgency)
     told = _notices_of(session, messages)
     matters = read_matters(session, [notice for own in told.values() for notice in own])
     parcels = []
@@ -89,18 +91,26 @@ def settle(message: Message, state: MessageState, reason: Reason | None, now: da
     message.lease_until = None
 
 
-def _lock(session: Session, now: datetime, limit: int) -> list[Message]:
+def _lock(session: Session, now: datetime, limit: int, urgency: Urgency) -> list[Message]:
     """Expired leases first: their ten minutes are running."""
     left_behind = session.scalars(
         select(Message)
-        .where(Message.state == MessageState.SENDING, Message.lease_until <= now)
+        .where(
+            Message.state == MessageState.SENDING,
+            Message.urgency == urgency,
+            Message.lease_until <= now,
+        )
         .order_by(Message.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
     due = session.scalars(
         select(Message)
-        .where(Message.state == MessageState.QUEUED, Message.next_attempt_at <= now)
+        .where(
+            Message.state == MessageState.QUEUED,
+            Message.urgency == urgency,
+            Message.next_attempt_at <= now,
+        )
         .order_by(Message.next_attempt_at, Message.id)
         .limit(limit - len(left_behind))
         .with_for_update(skip_locked=True)

@@ -11,7 +11,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
-from notify.catalog import NOTICES
+from notify.catalog import NOTICES, Urgency
 from notify.links import Links
 from notify.matters import Matters, objection, read_matters
 from notify.merge import group, tell
@@ -27,12 +27,13 @@ class Press:
         self._environment = environment
         self._templates = templates
 
-    def freeze_due(self, session: Session, now: datetime, limit: int) -> int:
-        """Merge notices that are due, oldest first; returns how many were dealt with.
+    def freeze_due(self, session: Session, now: datetime, limit: int, urgency: Urgency) -> int:
+        """Merge notices of one urgency that are due, oldest first; returns how many were dealt
+        with.
 
         A notice that no longer holds is suppressed with its reason instead.
         """
-        notices = _lock_due(session, now, limit)
+        notices = _lock_due(session, now, limit, urgency)
         matters = read_matters(session, notices)
         holding = []
         for notice in notices:
@@ -57,6 +58,7 @@ class Press:
             community_id=first.community_id,
             follower_id=first.follower_id,
             kind=first.kind,
+            urgency=first.urgency,
             transport=NOTICES[first.kind].transports[0],
             content=render(telling, self._environment, self._templates).as_json(),
             client_msg_id=secrets.token_hex(16),
@@ -68,9 +70,13 @@ class Press:
         )
 
 
-def _lock_due(session: Session, now: datetime, limit: int) -> list[Notice]:
+def _lock_due(session: Session, now: datetime, limit: int, urgency: Urgency) -> list[Notice]:
     """The oldest due notices, and everything else that is due for the same people."""
-    due = (Notice.state == NoticeState.QUEUED, Notice.not_before <= now)
+    due = (
+        Notice.state == NoticeState.QUEUED,
+        Notice.urgency == urgency,
+        Notice.not_before <= now,
+    )
     person = tuple_(Notice.community_id, Notice.follower_id, Notice.kind)
     oldest = session.execute(
         select(Notice.community_id, Notice.follower_id, Notice.kind)
