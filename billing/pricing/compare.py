@@ -101,7 +101,7 @@ def _steps(before: Sequence[Basis], after: Sequence[Basis]) -> list[_Step]:
 
 
 def _are_alike(bases: Sequence[PeriodicBasis]) -> bool:
-    """Whether their unit prices are of the same unit: 2.80 per ㎡ and 250.00 per home are no rise."""
+    """Whether their unit prices are of one unit: 2.80 per ㎡ and 250.00 per home are no rise."""
     return len({(basis.area_m2 is None, basis.per) for basis in bases}) == 1
 
 

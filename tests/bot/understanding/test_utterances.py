@@ -2,8 +2,9 @@
 
 `utterances_seen.jsonl` grew with the phrases; five writers who had not seen them added 3,400
 sentences that are meant to be hard. Before anything was changed 94.4, 93.6, 95.7, 91.9 and 96.5 %
-of their intents were understood, and 96.6, 96.0, 86.2, 98.0 and 97.5 % of their slots. `utterances_last.jsonl` was
-written after the first phrases, by other "authors", and run once: 95.2 % intents, 96.6 % slots.
+of their intents were understood, and 96.6, 96.0, 86.2, 98.0 and 97.5 % of their slots.
+`utterances_last.jsonl` was written after the first phrases, by other "authors", and run once:
+95.2 % intents, 96.6 % slots.
 """
 
 import pytest
