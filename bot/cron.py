@@ -2,7 +2,7 @@
 again with growing pauses, and staff hear of what fails for good.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -51,7 +51,7 @@ class Cron(CronScheduler):
             if self._is_first(job):
                 self._enqueue(job)
             job.set_enqueue_time(rq_now())
-        look_after_failures(self._program, datetime.now(UTC))
+        look_after_failures(self._program, self._program.services.clock())
         return due
 
     def _is_first(self, job: CronJob) -> bool:
@@ -92,7 +92,7 @@ def look_after_failures(program: Program, now: datetime) -> dict[str, int]:
             if left and job.ended_at and now >= job.ended_at + PAUSES[len(PAUSES) - left]:
                 if _is_taken(queue, job_id, left):
                     job.meta["tries_left"] = left - 1
-                    job.save_meta()
+                    job.save_meta()  # type: ignore[no-untyped-call]
                     registry.requeue(job)
                     done["tried_again"] += 1
             elif not left and _is_taken(queue, job_id, left):
@@ -127,4 +127,4 @@ def _tell(program: Program, job: Job, now: datetime) -> None:
             now=now,
         )
     job.meta["told"] = True
-    job.save_meta()
+    job.save_meta()  # type: ignore[no-untyped-call]

@@ -25,11 +25,11 @@ def connect_redis(url: str, **options: Any) -> Redis:
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
     name, _, number = parts.path.strip("/").partition("/")
-    sentinels = Sentinel(
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]
         [_address(host) for host in hosts.split(",")],
         sentinel_kwargs={"socket_timeout": 1, "socket_connect_timeout": 1},
     )
-    master: Redis = sentinels.master_for(
+    master: Redis = sentinels.master_for(  # type: ignore[no-untyped-call]
         name,
         db=int(number or 0),
         username=unquote(username) or None,

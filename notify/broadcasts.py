@@ -239,8 +239,8 @@ WRITE_NOTICES = text(
     WITH written AS (
         INSERT INTO notice (community_id, follower_id, kind, urgency, fact_key, ref_id, data, state,
                             created_at, not_before, expires_at)
-        SELECT :community_id, recipient.follower_id, :kind, :urgency, :fact_key, :ref_id, '{{}}', 'queued',
-               :now, :not_before, :expires_at
+        SELECT :community_id, recipient.follower_id, :kind, :urgency, :fact_key, :ref_id,
+               '{{}}', 'queued', :now, :not_before, :expires_at
         FROM ({RECIPIENTS}) recipient
         ORDER BY recipient.follower_id
         ON CONFLICT (community_id, follower_id, kind, fact_key) DO NOTHING

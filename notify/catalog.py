@@ -37,8 +37,8 @@ class NoticeKind(LabelEnum):
 
 
 class Urgency(LabelEnum):
-    """How soon it is told (缓急): each has a queue of its own, so that a receipt never stands behind
-    a hundred thousand announcements. In this order.
+    """How soon it is told (缓急), the most urgent first: each has a queue of its own, so that a
+    receipt never stands behind a hundred thousand announcements.
     """
 
     AT_ONCE = "at_once", "即时"

@@ -61,7 +61,8 @@ class Claimed:
 def claim(
     session: Session, now: datetime, limit: int, lease: timedelta, urgency: Urgency
 ) -> Claimed:
-    """Take messages of one urgency that are due, and what crashed workers left; two workers never take the same.
+    """Take messages of one urgency that are due, and what crashed workers left; two workers never
+    take the same.
 
     What no longer holds is suppressed, what cannot be sent fails, what may have arrived and cannot
     be repeated safely becomes UNKNOWN: each with its reason.

@@ -43,7 +43,7 @@ RESULTS_PER_RECORD = 25
 """Small, because what a dying worker sent and did not record becomes uncertain."""
 
 TURN_SECONDS = 1.0
-"""A job that is not finished by then goes to the end of its queue, and the more urgent ones pass."""
+"""A job that is not finished by then goes to the end of its queue, and more urgent ones pass."""
 
 SENDING_THREADS = 8
 LEASE = timedelta(seconds=30)

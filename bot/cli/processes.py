@@ -4,9 +4,7 @@ They refuse to start without DATABASE_URL and REDIS_URL: embedding is for demo, 
 benchmarks.
 """
 
-import ctypes
 import os
-import signal
 import time
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -22,6 +20,7 @@ from bot import jobs
 from bot.app import create_app
 from bot.cli.installation import print_json, production_settings, refusals
 from bot.cron import Cron
+from bot.orphans import die_with_parent
 from bot.program import build
 from bot.redis_server import connect_redis
 from bot.schema import migrate
@@ -31,9 +30,6 @@ from handlers.chat.topics import Topic
 from notify.queues import Queues
 
 THREADS = 16
-PR_SET_PDEATHSIG = 1
-PRCTL = ctypes.CDLL(None).prctl
-"""prctl(2): the kernel tells a worker that its pool has died. Linux."""
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -115,14 +111,14 @@ class Workers(WorkerPool):
         super().__init__(queues.in_order, connection=queues.connection, num_workers=processes)
         self._settings = settings
 
-    def get_worker_process(self, name: str, **_options: Any) -> BaseProcess:
+    def get_worker_process(self, *_args: Any, **_options: Any) -> BaseProcess:
         """A process that works until it is told to stop, or its pool is gone."""
         return get_context("fork").Process(target=_work_under, args=(self._settings, os.getpid()))
 
 
 def _work_under(settings: Settings, pool: int) -> None:
     """Work until the pool stops us, or dies without doing so."""
-    PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)
+    die_with_parent()
     if os.getppid() == pool:
         _work(settings)
 

@@ -3,14 +3,19 @@ urgent never stands behind what is not.
 """
 
 from collections.abc import Iterator
+from datetime import date
+from typing import Any
 
 import pytest
 from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from billing.bill_run import run_bills
+from billing.period import Period
 from notify import jobs
 from notify.catalog import Urgency
+from notify.claim import Claimed
 from notify.jobs import install
 from notify.queues import Queues
 from notify.schedule import SCHEDULE
@@ -87,26 +92,34 @@ def test_an_emptied_redis_loses_nothing(installed: Town, queues: Queues) -> None
 def test_a_receipt_passes_a_pile_of_announcements(
     installed: Town, queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every job of bills ends after one batch, and the payment that came meanwhile is told next."""
+    """A job of bills ends with its turn, and the payment that came meanwhile is told next."""
+    rooms = (ZHANG, "1-1-302", "1-1-101")
+    people = {f"oOf{room}": (room, installed.bind(room, f"Of{room}")) for room in rooms}
+    run_bills(
+        installed.world.database,
+        installed.world.community,
+        Period("2026-12"),
+        today=date(2026, 12, 1),
+        now=installed.clock.now,
+        publish=True,
+    )
     monkeypatch.setattr(jobs, "MESSAGES_PER_BATCH", 1)
-    people = {room: installed.bind(room, f"Of{room}") for room in (ZHANG, "1-1-302", "1-1-101")}
-    installed.announce_bills(people)
-    monkeypatch.setattr(jobs, "TURN_SECONDS", 0.000001)
+    notifier = type(installed.notifier)
+    claim = notifier._claim
+
+    def slowly(*args: Any) -> Claimed:
+        installed.clock.advance(seconds=jobs.TURN_SECONDS)
+        if len(installed.wechat.shown) == 1:
+            installed.pay(*people[installed.wechat.shown[0].openid])
+            queues.wake(Urgency.AT_ONCE)
+        return claim(*args)
+
+    monkeypatch.setattr(notifier, "_claim", slowly)
     queues.wake(Urgency.TODAY)
-    told = type(installed.notifier)._send_all
-    paid: list[bool] = []
-
-    def somebody_pays_after_the_first(*args: object) -> int:
-        done = told(*args)  # type: ignore[arg-type]
-        if len(installed.wechat.shown) == 1 and not paid:
-            installed.pay(ZHANG, people[ZHANG])
-            paid.append(queues.wake(Urgency.AT_ONCE))
-        return done
-
-    monkeypatch.setattr(type(installed.notifier), "_send_all", somebody_pays_after_the_first)
     work(queues)
-    kinds = [kind for kind, _, _ in installed.messages()]
-    assert sorted(kinds) == ["bill_issued"] * 3 + ["payment_received"]
+    first, second, payer, third = [shown.openid for shown in installed.wechat.shown]
+    assert payer == first
+    assert {first, second, third} == set(people)
 
 
 def test_every_planned_job_runs_and_answers_in_json(installed: Town, queues: Queues) -> None:
