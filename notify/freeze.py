@@ -4,19 +4,37 @@ Safe to run twice and from many workers: a notice is locked while it is merged, 
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from jinja2 import Environment
-from sqlalchemy import select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    Text,
+    cast,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
-from notify.catalog import NOTICES, Urgency
+from notify.catalog import NOTICES, NoticeKind, Urgency
 from notify.links import Links
 from notify.matters import Matters, objection, read_matters
 from notify.merge import group, tell
 from notify.outbox import Message, MessageState, Notice, NoticeState
 from notify.render import Templates, render
+
+MESSAGE_IDS = text(
+    "SELECT nextval(pg_get_serial_sequence('message', 'id')) FROM generate_series(1, :count)"
+)
 
 
 class Press:
@@ -35,39 +53,56 @@ class Press:
         """
         notices = _lock_due(session, now, limit, urgency)
         matters = read_matters(session, notices)
-        holding = []
+        holding, ended = [], []
         for notice in notices:
-            notice.reason = objection(notice, matters, now)
-            if notice.reason is None:
+            reason = objection(notice, matters, now)
+            if reason is None:
                 holding.append(notice)
             else:
-                notice.state = NoticeState.SUPPRESSED
-        frozen = [(self._freeze(own, matters, now), own) for own in group(holding)]
-        session.add_all([message for message, _ in frozen])
-        session.flush()  # notices name the ids of their messages
-        for message, own in frozen:
-            for notice in own:
-                notice.state = NoticeState.MERGED
-                notice.message_id = message.id
+                ended.append(_row(notice, state=NoticeState.SUPPRESSED, reason=reason))
+        groups = group(holding)
+        ids = session.scalars(MESSAGE_IDS, {"count": len(groups)}).all()
+        messages = [
+            {"id": message_id, **self._freeze(own, matters, now)}
+            for message_id, own in zip(ids, groups, strict=True)
+        ]
+        merged = [
+            _row(notice, state=NoticeState.MERGED, message_id=message_id)
+            for message_id, own in zip(ids, groups, strict=True)
+            for notice in own
+        ]
+        for statement, rows in (
+            (insert(Message), messages),
+            (update(Notice), ended),
+            (update(Notice), merged),
+        ):
+            if rows:
+                session.execute(statement, rows)
         return len(notices)
 
-    def _freeze(self, notices: list[Notice], matters: Matters, now: datetime) -> Message:
+    def _freeze(self, notices: list[Notice], matters: Matters, now: datetime) -> dict[str, Any]:
+        """The values of a message."""
         first = notices[0]
         telling = tell(notices, matters, self._links, business_date(now))
-        return Message(
-            community_id=first.community_id,
-            follower_id=first.follower_id,
-            kind=first.kind,
-            urgency=first.urgency,
-            transport=NOTICES[first.kind].transports[0],
-            content=render(telling, self._environment, self._templates).as_json(),
-            client_msg_id=secrets.token_hex(16),
-            state=MessageState.QUEUED,
-            created_at=now,
-            expires_at=max(notice.expires_at for notice in notices),
-            next_attempt_at=now,
-            attempts=0,
-        )
+        return {
+            "community_id": first.community_id,
+            "follower_id": first.follower_id,
+            "kind": first.kind,
+            "urgency": first.urgency,
+            "transport": NOTICES[first.kind].transports[0],
+            "content": render(telling, self._environment, self._templates).as_json(),
+            "client_msg_id": secrets.token_hex(16),
+            "state": MessageState.QUEUED,
+            "created_at": now,
+            "expires_at": max(notice.expires_at for notice in notices),
+            "next_attempt_at": now,
+            "attempts": 0,
+        }
+
+
+def _row(notice: Notice, **values: Any) -> dict[str, Any]:
+    """Key and new values of a notice, for an UPDATE by primary key."""
+    return {"community_id": notice.community_id, "id": notice.id, **values}
 
 
 def _lock_due(session: Session, now: datetime, limit: int, urgency: Urgency) -> list[Notice]:
@@ -77,7 +112,7 @@ def _lock_due(session: Session, now: datetime, limit: int, urgency: Urgency) -> 
         Notice.urgency == urgency,
         Notice.not_before <= now,
     )
-    person = tuple_(Notice.community_id, Notice.follower_id, Notice.kind)
+    person = tuple_(Notice.community_id, Notice.follower_id, cast(Notice.kind, Text))
     oldest = session.execute(
         select(Notice.community_id, Notice.follower_id, Notice.kind)
         .where(*due)
@@ -90,8 +125,25 @@ def _lock_due(session: Session, now: datetime, limit: int, urgency: Urgency) -> 
     return list(
         session.scalars(
             select(Notice)
-            .where(*due, person.in_({tuple(row) for row in oldest}))
+            .where(
+                *due,
+                person.in_(
+                    _people_array({(row.community_id, row.follower_id, row.kind) for row in oldest})
+                ),
+            )
             .order_by(Notice.id)
             .with_for_update(skip_locked=True)
         )
+    )
+
+
+def _people_array(
+    people: Collection[tuple[int, int, NoticeKind]],
+) -> Select[tuple[int, int, str]]:
+    """Community, follower and kind as three parameters, however many people there are."""
+    communities, followers, kinds = zip(*people, strict=True)
+    return select(
+        func.unnest(cast(list(communities), ARRAY(BigInteger))),
+        func.unnest(cast(list(followers), ARRAY(BigInteger))),
+        func.unnest(cast([kind.value for kind in kinds], ARRAY(Text))),
     )
