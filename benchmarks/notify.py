@@ -78,7 +78,7 @@ def measure(owners: int = 2_000) -> dict[str, Any]:
         }
         seconds, told = together([(_tell, (environment,))] * PROCESSES)
         with database.transaction() as session:
-            states = dict(session.execute(COUNT).tuples().all())
+            states: dict[str, int] = dict(session.execute(COUNT).tuples().all())
             bodies = [_body(*row) for row in session.execute(BODIES)]
         if states != {"sent": owners} or sum(told) != owners:
             raise RuntimeError(f"not everybody was told: {states}")
