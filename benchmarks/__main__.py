@@ -6,9 +6,12 @@ import sys
 from benchmarks import (
     bank_matching,
     bill_run,
+    broadcast,
     callbacks,
     imports,
+    notify,
     reconciliation,
+    remind,
     understand,
     webhook,
 )
@@ -21,6 +24,9 @@ MEASURES = {
     "callbacks": callbacks.measure,
     "reconciliation": reconciliation.measure,
     "webhook": webhook.measure,
+    "notify": notify.measure,
+    "broadcast": broadcast.measure,
+    "remind": remind.measure,
 }
 
 for name, measure in MEASURES.items():

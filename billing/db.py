@@ -148,6 +148,15 @@ def id_array(ids: Collection[int]) -> Select[tuple[int]]:
     return select(func.unnest(cast(list(ids), ARRAY(BigInteger))))
 
 
+def key_array(keys: Collection[tuple[int, int]]) -> Select[tuple[int, int]]:
+    """Pairs of a community's id and a local one as two parameters, for `tuple_(…).in_(…)`."""
+    first, second = zip(*keys, strict=True) if keys else ((), ())
+    return select(
+        func.unnest(cast(list(first), ARRAY(BigInteger))),
+        func.unnest(cast(list(second), ARRAY(BigInteger))),
+    )
+
+
 def connect(
     url: str,
     *,

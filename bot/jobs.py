@@ -21,7 +21,7 @@ _installed: list[Program] = []
 def install(program: Program) -> None:
     """Hand the program to the jobs of this process. Called once, before work begins."""
     _installed[:] = [program]
-    notify_jobs.install(program.notifier)
+    notify_jobs.install(program.notifier, program.queues)
 
 
 def run_billing() -> dict[str, list[dict[str, Any]]]:

@@ -8,29 +8,27 @@ from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import CollectorRegistry
-from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from rq import Queue
-from rq.serializers import JSONSerializer
 
 from billing.channels.alipay import Alipay
 from billing.channels.base import Channel
 from billing.channels.wechat_pay import WeChatPayChannel
 from billing.db import Database, connect
 from billing.privacy import Vault
+from bot.redis_server import connect_redis
 from bot.settings import Settings
 from handlers.services import Services
 from notify.aliyun_sms import AliyunSms
-from notify.catalog import Transport
-from notify.jobs import Notifier, wake
+from notify.catalog import Transport, Urgency
+from notify.jobs import Notifier
 from notify.links import Links
+from notify.queues import Queues
 from notify.sms import SmsLine
 from notify.wechat import WeChat
 from notify.wording import text_environment
 
-QUEUE_NAME = "mingzhang"
 REDIS_SECONDS_MAX = 1
 """Somebody waits for whatever we ask Redis: better soon without it than late."""
 
@@ -41,13 +39,13 @@ log = structlog.get_logger(__name__)
 class Program:
     """Everything that runs, wired.
 
-    `queue` is for those who run jobs: its connection waits for them as long as RQ likes.
+    `queues` are for those who run jobs: their connection waits for them as long as RQ likes.
     """
 
     settings: Settings
     services: Services
     notifier: Notifier
-    queue: Queue
+    queues: Queues
     registry: CollectorRegistry
 
 
@@ -64,13 +62,13 @@ def build(
     Args:
         plans_once: as of `billing.db.connect`.
     """
-    redis = Redis.from_url(
+    redis = connect_redis(
         settings.redis_url,
         socket_timeout=REDIS_SECONDS_MAX,
         socket_connect_timeout=REDIS_SECONDS_MAX,
         retry=Retry(NoBackoff(), 0),
     )
-    bell = _queue(redis)
+    bell = Queues(redis)
     engine = connect(settings.database_url, plans_once=plans_once)
     database = Database(engine, after_facts=lambda: _wake(bell))
     wechat = WeChat(
@@ -108,8 +106,8 @@ def build(
         quotas={Transport.TEMPLATE: settings.wechat_template_quota},
         reminders_per_day=settings.reminders_per_day,
     )
-    queue = _queue(Redis.from_url(settings.redis_url))
-    return Program(settings, services, notifier, queue, CollectorRegistry())
+    queues = Queues(connect_redis(settings.redis_url))
+    return Program(settings, services, notifier, queues, CollectorRegistry())
 
 
 def _sms(settings: Settings, vault: Vault, clock: Callable[[], datetime]) -> SmsLine | None:
@@ -131,13 +129,9 @@ def _channels(settings: Settings, clock: Callable[[], datetime]) -> dict[str, Ch
     return channels
 
 
-def _queue(redis: Redis) -> Queue:
-    return Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, default_timeout=300)
-
-
-def _wake(queue: Queue) -> None:
+def _wake(queues: Queues) -> None:
     """Tell the workers there are facts. When Redis is down the sweep finds them within 30 s."""
     try:
-        wake(queue, "intake")
+        queues.wake(Urgency.AT_ONCE)
     except RedisError as error:
         log.warning("wake_failed", reason=type(error).__name__)

@@ -8,8 +8,9 @@ from bot.jobs import (
     run_settlement,
     run_unbinding,
 )
+from notify.catalog import Urgency
+from notify.queues import Planned
 from notify.schedule import SCHEDULE as NOTIFY_SCHEDULE
-from notify.schedule import Planned
 
 SETTLE_SECONDS = 30
 BILL_AT = "30 5 * * *"
@@ -24,10 +25,12 @@ FORGET_AT = "50 3 * * *"
 
 SCHEDULE: tuple[Planned, ...] = (
     *NOTIFY_SCHEDULE,
-    Planned(run_settlement, interval_seconds=SETTLE_SECONDS),
-    Planned(run_refunds, interval_seconds=SETTLE_SECONDS),
-    Planned(run_reconciliation, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX),
-    Planned(run_unbinding, cron=UNBIND_AT),
-    Planned(run_forgetting, cron=FORGET_AT),
-    Planned(run_billing, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
+    Planned(run_settlement, Urgency.TODAY, interval_seconds=SETTLE_SECONDS),
+    Planned(run_refunds, Urgency.TODAY, interval_seconds=SETTLE_SECONDS),
+    Planned(
+        run_reconciliation, None, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX
+    ),
+    Planned(run_unbinding, None, cron=UNBIND_AT),
+    Planned(run_forgetting, None, cron=FORGET_AT),
+    Planned(run_billing, None, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
 )

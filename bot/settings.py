@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 from billing.channels.alipay_gateway import AlipayKeys
 from billing.channels.alipay_gateway import valid_gateway as valid_alipay_gateway
 from billing.channels.wechat_pay_gateway import WeChatPayKeys, valid_gateway
+from bot.redis_server import SCHEMES
 from notify.aliyun_sms import AliyunKeys
 from notify.caps import REMINDERS_PER_DAY
 from notify.catalog import NOTICES, NoticeKind, Transport
@@ -86,7 +87,7 @@ class Settings:
         env = _Environment(environ)
         settings = cls(
             database_url=env.url("DATABASE_URL", *POSTGRESQL),
-            redis_url=env.url("REDIS_URL", "redis", "rediss", "unix"),
+            redis_url=env.url("REDIS_URL", *SCHEMES),
             base_url=env.base("MINGZHANG_BASE_URL"),
             port=env.port("MINGZHANG_PORT", 8000),
             proxies=env.count("MINGZHANG_PROXIES", 0),

@@ -12,7 +12,6 @@ from datetime import datetime
 import structlog
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from wechatpy.messages import BaseMessage
@@ -30,6 +29,7 @@ from bot.conversation import Conversations
 from bot.dispatch import Dispatcher, awaited
 from bot.gate import Gate, Refused
 from bot.pushes import push_of, repeat_key, reply_json, reply_xml
+from bot.redis_server import connect_redis
 from bot.settings import Settings
 from handlers.chat.context import Push
 from handlers.services import Services
@@ -171,7 +171,7 @@ def door(
 
 def _desk(services: Services, settings: Settings, patience_seconds: float) -> Desk:
     """Wire the desk. Its Redis client gives up early: it would rather forget than be late."""
-    redis = Redis.from_url(
+    redis = connect_redis(
         settings.redis_url,
         socket_timeout=REDIS_SECONDS_MAX,
         socket_connect_timeout=REDIS_SECONDS_MAX,

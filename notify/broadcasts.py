@@ -237,10 +237,10 @@ def list_broadcasts(session: Session, community_id: int, limit: int) -> list[Bro
 WRITE_NOTICES = text(
     f"""
     WITH written AS (
-        INSERT INTO notice (community_id, follower_id, kind, fact_key, ref_id, data, state,
+        INSERT INTO notice (community_id, follower_id, kind, urgency, fact_key, ref_id, data, state,
                             created_at, not_before, expires_at)
-        SELECT :community_id, recipient.follower_id, :kind, :fact_key, :ref_id, '{{}}', 'queued',
-               :now, :not_before, :expires_at
+        SELECT :community_id, recipient.follower_id, :kind, :urgency, :fact_key, :ref_id,
+               '{{}}', 'queued', :now, :not_before, :expires_at
         FROM ({RECIPIENTS}) recipient
         ORDER BY recipient.follower_id
         ON CONFLICT (community_id, follower_id, kind, fact_key) DO NOTHING
@@ -275,6 +275,7 @@ def send_due(session: Session, now: datetime) -> int:
     parameters: dict[str, Any] = {
         **recipient_parameters(found.community_id, audience, business_date(now)),
         "kind": NoticeKind.BROADCAST.value,
+        "urgency": rule.urgency.value,
         "fact_key": f"{rule.matter.value}:{found.id}",
         "ref_id": found.id,
         "now": now,

@@ -36,6 +36,16 @@ class NoticeKind(LabelEnum):
     ALERT = "alert", "异常提醒"
 
 
+class Urgency(LabelEnum):
+    """How soon it is told (缓急), the most urgent first: each has a queue of its own, so that a
+    receipt never stands behind a hundred thousand announcements.
+    """
+
+    AT_ONCE = "at_once", "即时"
+    TODAY = "today", "当日"
+    BULK = "bulk", "群发"
+
+
 class Transport(LabelEnum):
     """How a message travels (消息通道). Never called a channel: that is money."""
 
@@ -87,6 +97,7 @@ class NoticeRule:
 
     Attributes:
         fact: the fact it comes from; None when the reminder ladder or a broadcast makes it.
+        urgency: which queue it takes.
         transports: tried in this order.
         is_quiet: waits while people sleep (`quiet_hours`).
         merges: several due at once become one message.
@@ -102,6 +113,7 @@ class NoticeRule:
     merges: bool
     life: timedelta
     is_optional: bool
+    urgency: Urgency = Urgency.AT_ONCE
 
 
 OWNER_TRANSPORTS = (Transport.TEMPLATE, Transport.SERVICE, Transport.SUBSCRIBE)
@@ -126,6 +138,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=True,
             life=timedelta(days=5),
             is_optional=False,
+            urgency=Urgency.TODAY,
         ),
         NoticeKind.DUE_SOON: NoticeRule(
             matter=Matter.BILL,
@@ -136,6 +149,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=True,
             life=timedelta(days=3),
             is_optional=True,
+            urgency=Urgency.TODAY,
         ),
         NoticeKind.OVERDUE: NoticeRule(
             matter=Matter.BILL,
@@ -146,6 +160,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=True,
             life=timedelta(days=5),
             is_optional=False,
+            urgency=Urgency.TODAY,
         ),
         NoticeKind.PAYMENT_RECEIVED: NoticeRule(
             matter=Matter.PAYMENT,
@@ -316,6 +331,7 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=False,
             life=timedelta(days=2),
             is_optional=False,
+            urgency=Urgency.BULK,
         ),
         NoticeKind.ALERT: NoticeRule(
             matter=Matter.ALERT,
@@ -329,3 +345,8 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
         ),
     }
 )
+
+
+def kinds_of(urgency: Urgency) -> list[NoticeKind]:
+    """The kinds of notice that take this queue."""
+    return [kind for kind, rule in NOTICES.items() if rule.urgency is urgency]

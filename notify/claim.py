@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from billing.people import Follower
-from notify.catalog import Transport
+from notify.catalog import Transport, Urgency
 from notify.matters import Matters, objection, outstanding, read_matters
 from notify.outbox import Delivery, Message, MessageState, Notice, NoticeState, Reason
 from notify.reach import Reach, read_reach
@@ -69,11 +69,13 @@ def claim(
     now: datetime,
     limit: int,
     lease: timedelta,
+    urgency: Urgency,
     *,
     by_sms: bool = False,
     only_sms: bool = False,
 ) -> Claimed:
-    """Take messages that are due, and what crashed workers left; two workers never take the same.
+    """Take messages of one urgency that are due, and what crashed workers left; two workers never
+    take the same.
 
     What no longer holds is suppressed, what cannot be sent fails, what may have arrived and cannot
     be repeated safely becomes UNKNOWN: each with its reason.
@@ -82,7 +84,7 @@ def claim(
         by_sms: there is a provider of SMS.
         only_sms: the account may send nothing now, so what is to go through it is left alone.
     """
-    messages = _lock(session, now, limit, only_sms=only_sms)
+    messages = _lock(session, now, limit, urgency, only_sms=only_sms)
     told = notices_of(session, messages)
     matters = read_matters(session, [notice for own in told.values() for notice in own])
     reach = read_reach(session, messages, told, business_date(now), by_sms=by_sms)
@@ -116,19 +118,31 @@ def _give_up(message: Message, follower: Follower, now: datetime) -> None:
         follower.unreachable_at = now
 
 
-def _lock(session: Session, now: datetime, limit: int, *, only_sms: bool) -> list[Message]:
+def _lock(
+    session: Session, now: datetime, limit: int, urgency: Urgency, *, only_sms: bool
+) -> list[Message]:
     """Expired leases first: their ten minutes are running."""
     lines = [Message.transport == Transport.SMS] if only_sms else []
     left_behind = session.scalars(
         select(Message)
-        .where(Message.state == MessageState.SENDING, Message.lease_until <= now, *lines)
+        .where(
+            Message.state == MessageState.SENDING,
+            Message.urgency == urgency,
+            Message.lease_until <= now,
+            *lines,
+        )
         .order_by(Message.lease_until)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
     due = session.scalars(
         select(Message)
-        .where(Message.state == MessageState.QUEUED, Message.next_attempt_at <= now, *lines)
+        .where(
+            Message.state == MessageState.QUEUED,
+            Message.urgency == urgency,
+            Message.next_attempt_at <= now,
+            *lines,
+        )
         .order_by(Message.next_attempt_at, Message.id)
         .limit(limit - len(left_behind))
         .with_for_update(skip_locked=True)

@@ -4,17 +4,30 @@ Safe to run twice and from many workers: a notice is locked while it is merged, 
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from jinja2 import Environment
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    Text,
+    cast,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from notify.caps import REMINDERS_PER_DAY, Reminded
-from notify.catalog import NOTICES
+from notify.catalog import NOTICES, NoticeKind, Urgency
 from notify.links import Links, MessageRef
 from notify.matters import Matters, objection, read_matters
 from notify.merge import group, tell
@@ -46,39 +59,47 @@ class Press:
         self._sms = sms
         self._reminders_per_day = reminders_per_day
 
-    def freeze_due(self, session: Session, now: datetime, limit: int) -> int:
-        """Merge notices that are due, oldest first; returns how many were dealt with.
+    def freeze_due(self, session: Session, now: datetime, limit: int, urgency: Urgency) -> int:
+        """Merge notices of one urgency that are due, oldest first; returns how many were dealt
+        with.
 
         A notice that no longer holds is suppressed with its reason instead, and a reminder beyond
         the day's number waits for the next day.
         """
-        notices = _lock_due(session, now, limit)
+        notices = _lock_due(session, now, limit, urgency)
         matters = read_matters(session, notices)
-        holding = []
+        holding, ended = [], []
         for notice in notices:
-            notice.reason = objection(notice, matters, now)
-            if notice.reason is None:
+            reason = objection(notice, matters, now)
+            if reason is None:
                 holding.append(notice)
             else:
-                notice.state = NoticeState.SUPPRESSED
+                ended.append(_row(notice, state=NoticeState.SUPPRESSED, reason=reason))
         reminded = Reminded.of(session, holding, now, self._reminders_per_day)
         groups = [own for own in group(holding) if reminded.takes(own)]
-        ids = session.scalars(NEXT_IDS, {"count": len(groups)}).all() if groups else []
-        frozen = [
-            (self._freeze(message_id, own, matters, now), own)
+        ids = session.scalars(NEXT_IDS, {"count": len(groups)}).all()
+        messages = [
+            self._freeze(message_id, own, matters, now)
             for message_id, own in zip(ids, groups, strict=True)
         ]
-        session.add_all([message for message, _ in frozen])
-        session.flush()  # before the notices that name them
-        for message, own in frozen:
-            for notice in own:
-                notice.state = NoticeState.MERGED
-                notice.message_id = message.id
+        merged = [
+            _row(notice, state=NoticeState.MERGED, message_id=message_id)
+            for message_id, own in zip(ids, groups, strict=True)
+            for notice in own
+        ]
+        for statement, rows in (
+            (insert(Message), messages),
+            (update(Notice), ended),
+            (update(Notice), merged),
+        ):
+            if rows:
+                session.execute(statement, rows)
         return len(notices)
 
     def _freeze(
         self, message_id: int, notices: list[Notice], matters: Matters, now: datetime
-    ) -> Message:
+    ) -> dict[str, Any]:
+        """The values of a message."""
         first = notices[0]
         telling = tell(notices, matters, self._links, business_date(now))
         if telling.url is not None:
@@ -87,26 +108,36 @@ class Press:
         content = render(
             telling, self._environment, self._templates, self._subscriptions, self._sms
         )
-        return Message(
-            community_id=first.community_id,
-            id=message_id,
-            follower_id=first.follower_id,
-            kind=first.kind,
-            transport=NOTICES[first.kind].transports[0],
-            content=content.as_json(),
-            client_msg_id=secrets.token_hex(16),
-            state=MessageState.QUEUED,
-            created_at=now,
-            expires_at=max(notice.expires_at for notice in notices),
-            next_attempt_at=now,
-            attempts=0,
-        )
+        return {
+            "community_id": first.community_id,
+            "id": message_id,
+            "follower_id": first.follower_id,
+            "kind": first.kind,
+            "urgency": first.urgency,
+            "transport": NOTICES[first.kind].transports[0],
+            "content": content.as_json(),
+            "client_msg_id": secrets.token_hex(16),
+            "state": MessageState.QUEUED,
+            "created_at": now,
+            "expires_at": max(notice.expires_at for notice in notices),
+            "next_attempt_at": now,
+            "attempts": 0,
+        }
 
 
-def _lock_due(session: Session, now: datetime, limit: int) -> list[Notice]:
+def _row(notice: Notice, **values: Any) -> dict[str, Any]:
+    """Key and new values of a notice, for an UPDATE by primary key."""
+    return {"community_id": notice.community_id, "id": notice.id, **values}
+
+
+def _lock_due(session: Session, now: datetime, limit: int, urgency: Urgency) -> list[Notice]:
     """The oldest due notices, and everything else that is due for the same people."""
-    due = (Notice.state == NoticeState.QUEUED, Notice.not_before <= now)
-    person = tuple_(Notice.community_id, Notice.follower_id, Notice.kind)
+    due = (
+        Notice.state == NoticeState.QUEUED,
+        Notice.urgency == urgency,
+        Notice.not_before <= now,
+    )
+    person = tuple_(Notice.community_id, Notice.follower_id, cast(Notice.kind, Text))
     oldest = session.execute(
         select(Notice.community_id, Notice.follower_id, Notice.kind)
         .where(*due)
@@ -119,8 +150,25 @@ def _lock_due(session: Session, now: datetime, limit: int) -> list[Notice]:
     return list(
         session.scalars(
             select(Notice)
-            .where(*due, person.in_({tuple(row) for row in oldest}))
+            .where(
+                *due,
+                person.in_(
+                    _people_array({(row.community_id, row.follower_id, row.kind) for row in oldest})
+                ),
+            )
             .order_by(Notice.id)
             .with_for_update(skip_locked=True)
         )
+    )
+
+
+def _people_array(
+    people: Collection[tuple[int, int, NoticeKind]],
+) -> Select[tuple[int, int, str]]:
+    """Community, follower and kind as three parameters, however many people there are."""
+    communities, followers, kinds = zip(*people, strict=True)
+    return select(
+        func.unnest(cast(list(communities), ARRAY(BigInteger))),
+        func.unnest(cast(list(followers), ARRAY(BigInteger))),
+        func.unnest(cast([kind.value for kind in kinds], ARRAY(Text))),
     )

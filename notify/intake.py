@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.sight import sees_bill, sees_payment, sees_refund
-from notify.catalog import NOTICES
+from notify.catalog import NOTICES, Urgency
 from notify.quiet_hours import next_allowed
 
 PERSON = ("binding.sees_from", "binding.sees_to")
@@ -19,7 +19,8 @@ PERSON = ("binding.sees_from", "binding.sees_to")
 TAKE_FACTS = text(
     f"""
     WITH waiting AS MATERIALIZED (  -- once: a subquery with LIMIT may be run again by a join
-        SELECT community_id, id FROM fact WHERE taken_at IS NULL
+        SELECT community_id, id FROM fact
+        WHERE taken_at IS NULL AND (kind = ANY(CAST(:later AS text[]))) = :is_later
         ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
     ),
     taken AS (
@@ -32,12 +33,12 @@ TAKE_FACTS = text(
         SELECT * FROM unnest(
             CAST(:facts AS text[]), CAST(:kinds AS text[]), CAST(:matters AS text[]),
             CAST(:audiences AS text[]), CAST(:starts AS timestamptz[]),
-            CAST(:ends AS timestamptz[])
-        ) AS rule (fact, kind, matter, audience, not_before, expires_at)
+            CAST(:ends AS timestamptz[]), CAST(:urgencies AS text[])
+        ) AS rule (fact, kind, matter, audience, not_before, expires_at, urgency)
     ),
     due AS (
         SELECT taken.*, rule.kind AS notice_kind, rule.matter, rule.audience,
-               rule.not_before, rule.expires_at
+               rule.not_before, rule.expires_at, rule.urgency
         FROM taken JOIN rule ON rule.fact = taken.kind
     ),
     told AS (
@@ -77,10 +78,10 @@ TAKE_FACTS = text(
         WHERE due.audience = 'staff'
     ),
     written AS (
-        INSERT INTO notice (community_id, follower_id, kind, fact_key, unit_id, ref_id, data, state,
-                            created_at, not_before, expires_at)
-        SELECT community_id, follower_id, notice_kind, matter || ':' || ref_id, unit_id, ref_id,
-               data, 'queued', :now, not_before, expires_at
+        INSERT INTO notice (community_id, follower_id, kind, urgency, fact_key, unit_id, ref_id,
+                            data, state, created_at, not_before, expires_at)
+        SELECT community_id, follower_id, notice_kind, urgency, matter || ':' || ref_id, unit_id,
+               ref_id, data, 'queued', :now, not_before, expires_at
         FROM told
         ORDER BY id, follower_id
         ON CONFLICT (community_id, follower_id, kind, fact_key) DO NOTHING
@@ -90,12 +91,17 @@ TAKE_FACTS = text(
 )
 
 
-def take_facts(session: Session, now: datetime, limit: int) -> int:
+def take_facts(session: Session, now: datetime, limit: int, *, at_once: bool) -> int:
     """Turn the oldest facts nobody has looked at into notices; returns how many facts were taken.
 
     Facts that concern nobody are taken as well. Safe to run twice and from many workers at once.
+
+    Args:
+        at_once: those of which something is told at once, or nothing at all; else the others, so
+            that a payment does not stand behind all bills of a month.
     """
     rules = [(kind, rule) for kind, rule in NOTICES.items() if rule.fact is not None]
+    later = {rule.fact for _, rule in rules if rule.urgency is not Urgency.AT_ONCE}
     parameters = {
         "now": now,
         "limit": limit,
@@ -105,5 +111,8 @@ def take_facts(session: Session, now: datetime, limit: int) -> int:
         "audiences": [rule.audience.value for _, rule in rules],
         "starts": [next_allowed(now) if rule.is_quiet else now for _, rule in rules],
         "ends": [now + rule.life for _, rule in rules],
+        "urgencies": [rule.urgency.value for _, rule in rules],
+        "later": [str(fact) for fact in later],
+        "is_later": not at_once,
     }
     return int(session.execute(TAKE_FACTS, parameters).scalar_one())

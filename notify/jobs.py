@@ -1,8 +1,9 @@
-"""What workers run, and how they are woken. RQ is the engine; the outbox is the guarantee.
+"""What workers run. RQ is the engine; the outbox is the guarantee.
 
 RQ calls plain functions by name; `install` hands them this process's `Notifier` before work begins.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,14 +14,13 @@ from typing import Any
 import structlog
 from jinja2 import Environment
 from redis import Redis
-from rq import Queue
 
 from billing.business_day import business_date
 from billing.db import Database
 from billing.receipts import number_waiting
 from notify.broadcasts import send_due
 from notify.caps import REMINDERS_PER_DAY
-from notify.catalog import Transport
+from notify.catalog import Transport, Urgency
 from notify.claim import Claimed, claim
 from notify.delivery import record
 from notify.freeze import Press
@@ -28,6 +28,7 @@ from notify.gate import ACCOUNT, Gate
 from notify.intake import take_facts
 from notify.links import Links
 from notify.outbox import Outcome
+from notify.queues import Queues, wake_key
 from notify.remind import remind
 from notify.render import NOTHING, Templates
 from notify.reports import Question, close_unknown, list_unsettled, record_fate
@@ -40,19 +41,49 @@ log = structlog.get_logger(__name__)
 RECEIPTS_PER_BATCH = 2000
 FACTS_PER_BATCH = 2000
 NOTICES_PER_BATCH = 500
-MESSAGES_PER_BATCH = 200
+MESSAGES_PER_BATCH = 100
 QUESTIONS_PER_SWEEP = 50
 RESULTS_PER_RECORD = 25
 """Small, because what a dying worker sent and did not record becomes uncertain."""
 
-BATCHES_PER_JOB_MAX = 50
-"""A job ends after this many batches; the sweep goes on with the rest."""
+TURN_SECONDS = 1.0
+"""A job that is not finished by then goes to the end of its queue, and more urgent ones pass."""
 
 SENDING_THREADS = 8
 LEASE = timedelta(seconds=30)
 ANSWERED = {Outcome.ACCEPTED, Outcome.REFUSED}
-WAKE_SECONDS = 20
-"""A wake-up that got lost blocks others no longer than this; the sweep comes every 30 s anyway."""
+
+
+class Turn:
+    """How long a job may go on."""
+
+    def __init__(self, clock: Callable[[], datetime], seconds: float | None = None) -> None:
+        self._clock = clock
+        self._ends = None if seconds is None else clock() + timedelta(seconds=seconds)
+        self.is_over = False
+
+    def goes_on(self) -> bool:
+        """Whether another batch may begin. `is_over` once one might not."""
+        self.is_over = self._ends is not None and self._clock() >= self._ends
+        return not self.is_over
+
+    def repeat(self, batch: Callable[[], int]) -> int:
+        """Do batches until one finds nothing or the turn is over; returns what they did in all."""
+        done = 0
+        while self.goes_on():
+            count = batch()
+            done += count
+            if not count:
+                break
+        return done
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What was done of one urgency, by name, and whether something may be left."""
+
+    done: dict[str, int]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +110,46 @@ class Notifier:
     reminders_per_day: int = REMINDERS_PER_DAY
 
     def intake(self) -> dict[str, int]:
-        """Receipts are numbered, then facts and broadcasts → notices → messages → WeChat, until
-        nothing is left to do.
-        """
-        # First, so that a fact recorded from here on may wake another worker.
-        self.redis.delete(_wake_key("intake"))
-        receipts = self._repeat(lambda: self._number_receipts(RECEIPTS_PER_BATCH))
-        taken = self._repeat(lambda: self._take_facts(FACTS_PER_BATCH))
-        broadcasts = self._repeat(self._send_due_broadcast)
-        done = {"receipts": receipts, "facts": taken, "broadcasts": broadcasts}
-        return {**done, **self.deliver()}
+        """Everything that is due, of every urgency, until nothing is left to do."""
+        done: Counter[str] = Counter()
+        for urgency in Urgency:
+            done.update(self.lane(urgency).done)
+        return dict(done)
 
     def deliver(self) -> dict[str, int]:
-        """Notices → messages → WeChat."""
-        self.redis.delete(_wake_key("delivery"))
-        notices = self._repeat(lambda: self._freeze(NOTICES_PER_BATCH))
-        return {"notices": notices, "messages": self._send_all()}
+        """Notices → messages → WeChat, of every urgency."""
+        done: Counter[str] = Counter()
+        for urgency in Urgency:
+            done.update(self._deliver(urgency, Turn(self.clock)).done)
+        return dict(done)
 
-    def sweep(self) -> dict[str, int]:
-        """The net under the wake-ups: whatever is due and was not done, or is not known."""
-        return {**self.intake(), "settled": self.settle_unknown()}
+    def lane(self, urgency: Urgency, seconds: float | None = None) -> Lane:
+        """What is due of one urgency. At once: receipts are numbered, then what happened becomes
+        notices. Today: so do bills. In bulk: broadcasts whose minute is over. Then notices →
+        messages → WeChat.
+
+        Args:
+            seconds: after so long leave the rest to another job, so that more urgent ones get
+                their turn; None: until nothing is left to do.
+        """
+        # First, so that what is recorded from here on may wake another worker.
+        self.redis.delete(wake_key(urgency))
+        turn = Turn(self.clock, seconds)
+        taken: dict[str, int] = {}
+        match urgency:
+            case Urgency.AT_ONCE:
+                taken["receipts"] = turn.repeat(lambda: self._number_receipts(RECEIPTS_PER_BATCH))
+                taken["facts"] = turn.repeat(lambda: self._take_facts(at_once=True))
+            case Urgency.TODAY:
+                taken["facts"] = turn.repeat(lambda: self._take_facts(at_once=False))
+            case Urgency.BULK:
+                taken["broadcasts"] = turn.repeat(self._send_due_broadcast)
+        rest = self._deliver(urgency, turn)
+        return Lane(taken | rest.done, rest.more)
+
+    def _deliver(self, urgency: Urgency, turn: Turn) -> Lane:
+        notices = turn.repeat(lambda: self._freeze(NOTICES_PER_BATCH, urgency))
+        return Lane({"notices": notices, "messages": self._send_all(urgency, turn)}, turn.is_over)
 
     def settle_unknown(self) -> int:
         """Ask what became of SMS that may have arrived; give up what nobody knows for half an hour.
@@ -139,15 +190,15 @@ class Notifier:
         with self.database.transaction() as session:
             return number_waiting(session, self.clock(), limit=limit)
 
-    def _take_facts(self, limit: int) -> int:
+    def _take_facts(self, *, at_once: bool) -> int:
         with self.database.transaction() as session:
-            return take_facts(session, self.clock(), limit)
+            return take_facts(session, self.clock(), FACTS_PER_BATCH, at_once=at_once)
 
     def _send_due_broadcast(self) -> int:
         with self.database.transaction() as session:
             return send_due(session, self.clock())
 
-    def _freeze(self, limit: int) -> int:
+    def _freeze(self, limit: int, urgency: Urgency) -> int:
         press = Press(
             self.links,
             self.text,
@@ -157,28 +208,19 @@ class Notifier:
             self.reminders_per_day,
         )
         with self.database.transaction() as session:
-            return press.freeze_due(session, self.clock(), limit)
+            return press.freeze_due(session, self.clock(), limit, urgency)
 
-    def _repeat(self, batch: Callable[[], int]) -> int:
-        done = 0
-        for _ in range(BATCHES_PER_JOB_MAX):
-            count = batch()
-            done += count
-            if not count:
-                break
-        return done
-
-    def _send_all(self) -> int:
+    def _send_all(self, urgency: Urgency, turn: Turn) -> int:
         """Send what is due; returns how many messages were dealt with."""
         gate = Gate(self.redis)
         sender = Sender(self.wechat, gate, self.clock, self.sms, self.quotas)
         done = 0
         with ThreadPoolExecutor(SENDING_THREADS, thread_name_prefix="send") as threads:
-            for _ in range(BATCHES_PER_JOB_MAX):
+            while turn.goes_on():
                 is_closed = bool(gate.seconds_closed(ACCOUNT))
                 if is_closed and self.sms is None:
                     break
-                claimed = self._claim(only_sms=is_closed)
+                claimed = self._claim(urgency, only_sms=is_closed)
                 done += claimed.count
                 answered = self._record(threads.map(sender.send, claimed.parcels))
                 # Nobody answers: come back with the next sweep, not with everybody else.
@@ -186,13 +228,14 @@ class Notifier:
                     break
         return done
 
-    def _claim(self, *, only_sms: bool) -> Claimed:
+    def _claim(self, urgency: Urgency, *, only_sms: bool) -> Claimed:
         with self.database.transaction() as session:
             return claim(
                 session,
                 self.clock(),
                 MESSAGES_PER_BATCH,
                 LEASE,
+                urgency,
                 by_sms=self.sms is not None,
                 only_sms=only_sms,
             )
@@ -207,61 +250,41 @@ class Notifier:
         return answered
 
 
-_installed: list[Notifier] = []
+_installed: list[tuple[Notifier, Queues]] = []
 """The process's notifier; RQ passes a job nothing but its arguments."""
 
 
-def install(notifier: Notifier) -> None:
+def install(notifier: Notifier, queues: Queues) -> None:
     """Hand the notifier to the jobs of this process. Called once, before work begins."""
-    _installed[:] = [notifier]
+    _installed[:] = [(notifier, queues)]
 
 
-def current() -> Notifier:
-    """The installed notifier."""
-    return _installed[0]
+def run_lane(urgency: str) -> dict[str, int]:
+    """RQ job: what is due of one urgency, for a turn."""
+    notifier, queues = _installed[0]
+    lane = notifier.lane(Urgency(urgency), TURN_SECONDS)
+    if lane.more:
+        queues.wake(Urgency(urgency))
+    elif lane.done.get("facts") or lane.done.get("receipts"):
+        queues.wake(Urgency.TODAY)  # facts of bills are told with those of payments
+    return lane.done
 
 
-def run_intake() -> dict[str, int]:
-    """RQ job: facts to WeChat."""
-    return current().intake()
+def run_sweep() -> dict[str, bool]:
+    """RQ job: the net under the wake-ups. Whatever is due and was not done gets a worker."""
+    _, queues = _installed[0]
+    return {urgency.value: queues.wake(urgency) for urgency in Urgency}
 
 
-def run_delivery() -> dict[str, int]:
-    """RQ job: notices to WeChat."""
-    return current().deliver()
-
-
-def run_sweep() -> dict[str, int]:
-    """RQ job: whatever is due."""
-    return current().sweep()
+def run_settling() -> dict[str, int]:
+    """RQ job: what became of messages nobody has heard of."""
+    notifier, _ = _installed[0]
+    return {"settled": notifier.settle_unknown()}
 
 
 def run_reminders() -> dict[str, Any]:
-    """RQ job: today's reminders, written and sent."""
-    notifier = current()
+    """RQ job: today's reminders, written and soon sent."""
+    notifier, queues = _installed[0]
     summary = notifier.remind(business_date(notifier.clock()))
-    notifier.deliver()
+    queues.wake(Urgency.TODAY)
     return summary
-
-
-JOBS: dict[str, Callable[[], dict[str, Any]]] = {
-    "intake": run_intake,
-    "delivery": run_delivery,
-}
-"""What `wake` can start; each takes its own mark away before it looks for work."""
-
-
-def wake(queue: Queue, name: str) -> bool:
-    """Have a worker run `JOBS[name]` soon; returns whether a job was queued.
-
-    A burst of wake-ups queues one job. A wake-up while it is running queues the next, so whatever
-    was committed before `wake` is seen.
-    """
-    mark = queue.connection.set(_wake_key(name), "queued", nx=True, ex=WAKE_SECONDS)
-    if mark:
-        queue.enqueue(JOBS[name], result_ttl=60, failure_ttl=7 * 24 * 3600)
-    return bool(mark)
-
-
-def _wake_key(name: str) -> str:
-    return f"wake:{name}"

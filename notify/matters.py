@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from billing.alerts import Alert
 from billing.bills import Bill, BillState, issued_bills
 from billing.business_day import business_date
+from billing.db import key_array
 from billing.disputes import disputed_amounts
 from billing.fapiao_tables import Fapiao, FapiaoState
 from billing.money import ZERO, Money
@@ -296,7 +297,7 @@ def _communities(session: Session, ids: Collection[int]) -> dict[int, Community]
 def _rooms(session: Session, keys: Collection[Key]) -> dict[Key, str]:
     found = session.execute(
         select(Unit.community_id, Unit.id, Unit.room).where(
-            tuple_(Unit.community_id, Unit.id).in_(keys)
+            tuple_(Unit.community_id, Unit.id).in_(key_array(keys))
         )
     )
     return {(row.community_id, row.id): row.room for row in found}
@@ -305,8 +306,8 @@ def _rooms(session: Session, keys: Collection[Key]) -> dict[Key, str]:
 def _bills(session: Session, keys: Collection[Key]) -> dict[Key, BillState]:
     if not keys:
         return {}
-    query = issued_bills().where(tuple_(Bill.community_id, Bill.id).in_(set(keys)))
-    states = [BillState(**row) for row in session.execute(query).mappings()]
+    query = issued_bills().where(tuple_(Bill.community_id, Bill.id).in_(key_array(set(keys))))
+    states = [BillState(*row) for row in session.execute(query)]
     return {(state.community_id, state.id): state for state in states}
 
 
@@ -320,7 +321,7 @@ def _payments(session: Session, keys: Collection[Key]) -> dict[Key, PaidPayment]
             (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
         )
         .where(
-            tuple_(Payment.community_id, Payment.id).in_(set(keys)),
+            tuple_(Payment.community_id, Payment.id).in_(key_array(set(keys))),
             Payment.state.in_(BOOKED_STATES),
         )
     )
@@ -339,7 +340,7 @@ def _fapiao(session: Session, keys: Collection[Key]) -> dict[Key, Fapiao]:
     if not keys:
         return {}
     found = session.scalars(
-        select(Fapiao).where(tuple_(Fapiao.community_id, Fapiao.id).in_(set(keys)))
+        select(Fapiao).where(tuple_(Fapiao.community_id, Fapiao.id).in_(key_array(set(keys))))
     )
     return {(fapiao.community_id, fapiao.id): fapiao for fapiao in found}
 
@@ -353,7 +354,7 @@ def _refunds(session: Session, keys: Collection[Key]) -> dict[Key, EndedRefund]:
             Payment,
             (Payment.community_id == Refund.community_id) & (Payment.id == Refund.payment_id),
         )
-        .where(tuple_(Refund.community_id, Refund.id).in_(set(keys)))
+        .where(tuple_(Refund.community_id, Refund.id).in_(key_array(set(keys))))
     )
     return {
         (refund.community_id, refund.id): EndedRefund(
@@ -368,7 +369,7 @@ def _bindings(session: Session, keys: Collection[Key]) -> dict[Key, Binding]:
     if not keys:
         return {}
     found = session.scalars(
-        select(Binding).where(tuple_(Binding.community_id, Binding.id).in_(set(keys)))
+        select(Binding).where(tuple_(Binding.community_id, Binding.id).in_(key_array(set(keys))))
     )
     return {(binding.community_id, binding.id): binding for binding in found}
 
@@ -384,6 +385,8 @@ def _broadcasts(session: Session, keys: Collection[Key]) -> dict[Key, Broadcast]
     if not keys:
         return {}
     found = session.scalars(
-        select(Broadcast).where(tuple_(Broadcast.community_id, Broadcast.id).in_(set(keys)))
+        select(Broadcast).where(
+            tuple_(Broadcast.community_id, Broadcast.id).in_(key_array(set(keys)))
+        )
     )
     return {(broadcast.community_id, broadcast.id): broadcast for broadcast in found}

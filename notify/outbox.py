@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.db import Base, CommunityId, LocalId
 from billing.labels import LabelEnum
-from notify.catalog import NoticeKind, Transport
+from notify.catalog import NoticeKind, Transport, Urgency
 
 
 class NoticeState(LabelEnum):
@@ -74,9 +74,10 @@ class Message(Base):
 
     __tablename__ = "message"
     __table_args__ = (
-        # Read by delivery.claim: what may be sent now.
+        # Read by claim.claim: what may be sent now.
         Index(
             "ix_message_due",
+            "urgency",
             "next_attempt_at",
             "id",
             postgresql_where=text("state = 'queued'"),
@@ -111,6 +112,7 @@ class Message(Base):
     id: Mapped[LocalId]
     follower_id: Mapped[int] = mapped_column(ForeignKey("follower.id"))
     kind: Mapped[NoticeKind]
+    urgency: Mapped[Urgency] = mapped_column(comment="catalog.NOTICES, of its kind when written")
     transport: Mapped[Transport] = mapped_column(comment="the one in use, or to be tried next")
     content: Mapped[dict[str, Any]] = mapped_column(comment="render.Content, never changed")
     client_msg_id: Mapped[str] = mapped_column(unique=True)
@@ -155,7 +157,13 @@ class Notice(Base):
         ),
         UniqueConstraint("community_id", "follower_id", "kind", "fact_key"),
         # Read by freeze.freeze_due: what waits to become a message.
-        Index("ix_notice_due", "not_before", postgresql_where=text("state = 'queued'")),
+        Index(
+            "ix_notice_due",
+            "urgency",
+            "not_before",
+            "id",
+            postgresql_where=text("state = 'queued'"),
+        ),
         # Read by delivery.claim: what a message tells.
         Index(
             "ix_notice_message",
@@ -170,6 +178,7 @@ class Notice(Base):
     id: Mapped[LocalId]
     follower_id: Mapped[int] = mapped_column(ForeignKey("follower.id"))
     kind: Mapped[NoticeKind]
+    urgency: Mapped[Urgency] = mapped_column(comment="catalog.NOTICES, of its kind when written")
     fact_key: Mapped[str] = mapped_column(comment="bill:17, or bill:17:T+7 for a reminder")
     unit_id: Mapped[int | None]
     ref_id: Mapped[int] = mapped_column(comment="bill, payment, binding or alert, by kind")

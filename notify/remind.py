@@ -76,9 +76,9 @@ WRITE_REMINDERS = text(
     ),
     told AS (SELECT * FROM reached WHERE NOT is_off AND NOT is_paused),
     written AS (
-        INSERT INTO notice (community_id, follower_id, kind, fact_key, unit_id, ref_id, data, state,
-                            created_at, not_before, expires_at)
-        SELECT community_id, follower_id, kind, 'bill:' || id || ':' || code, unit_id, id,
+        INSERT INTO notice (community_id, follower_id, kind, urgency, fact_key, unit_id, ref_id,
+                            data, state, created_at, not_before, expires_at)
+        SELECT community_id, follower_id, kind, :urgency, 'bill:' || id || ':' || code, unit_id, id,
                jsonb_build_object('on', CAST(:today AS text)), 'queued', :now,
                greatest(:not_before, (CAST(CAST(:not_before AS timestamptz) AT TIME ZONE :zone
                                       AS date) + make_interval(hours => hour::int))
@@ -163,6 +163,7 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
             "now": now,
             "not_before": next_allowed(now),
             "zone": BEIJING.key,
+            "urgency": NOTICES[NoticeKind.DUE_SOON].urgency.value,
         },
     ).one()
     return RemindSummary(**row._mapping)

@@ -31,9 +31,9 @@ TAP = re.compile(r'<a href="weixin://bizmsgmenu\?msgmenucontent=([^&"]+)&msgmenu
 _numbers = itertools.count(70_000_000_000_000_000)
 
 
-def settings_for(redis_url: str, **overrides: str) -> Settings:
-    """Settings of an official account that exists only here."""
-    environment = {
+def environment_for(redis_url: str) -> dict[str, str]:
+    """Variables of an official account that exists only here."""
+    return {
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
         "REDIS_URL": redis_url,
         "MINGZHANG_BASE_URL": "https://pay.example.test",
@@ -45,7 +45,11 @@ def settings_for(redis_url: str, **overrides: str) -> Settings:
         "WECHAT_TOKEN": TOKEN,
         "WECHAT_AES_KEY": AES_KEY,
     }
-    return Settings.from_env(environment | overrides, utc_now())
+
+
+def settings_for(redis_url: str, **overrides: str) -> Settings:
+    """Settings of that account."""
+    return Settings.from_env(environment_for(redis_url) | overrides, utc_now())
 
 
 def signed(*parts: str) -> str:

@@ -4,9 +4,12 @@ import click
 
 from benchmarks import bank_matching as bank_matching_bench
 from benchmarks import bill_run as bill_run_bench
+from benchmarks import broadcast as broadcast_bench
 from benchmarks import callbacks as callbacks_bench
 from benchmarks import imports as imports_bench
+from benchmarks import notify as notify_bench
 from benchmarks import reconciliation as reconciliation_bench
+from benchmarks import remind as remind_bench
 from benchmarks import understand as understand_bench
 from benchmarks import webhook as webhook_bench
 from bot.cli.installation import print_json
@@ -69,3 +72,25 @@ def reconciliation(rows: int) -> None:
 def webhook(seconds: int, households: int) -> None:
     """Owners asking for their bills, against a server that only decrypts and encrypts."""
     print_json(webhook_bench.measure(seconds, households))
+
+
+@bench.command()
+@click.option("--owners", type=click.IntRange(10, 1_000_000), default=2_000)
+def notify(owners: int) -> None:
+    """Tell owners of their bills, against bare posts of the same bodies."""
+    print_json(notify_bench.measure(owners))
+
+
+@bench.command()
+@click.option("--owners", type=click.IntRange(10, 1_000_000), default=5_000)
+@click.option("--payments", type=click.IntRange(1, 1000), default=40)
+def broadcast(owners: int, payments: int) -> None:
+    """Write to everybody, while some pay and wait for their receipts."""
+    print_json(broadcast_bench.measure(owners, payments))
+
+
+@bench.command()
+@click.option("--bills", type=click.IntRange(100, 10_000_000), default=20_000)
+def remind(bills: int) -> None:
+    """Walk the reminder ladder over open bills."""
+    print_json(remind_bench.measure(bills))

@@ -137,7 +137,7 @@ def _closing(program: Program) -> Iterator[Program]:
     finally:
         program.services.database.engine.dispose()
         program.services.redis.close()
-        program.queue.connection.close()
+        program.queues.connection.close()
 
 
 def production_settings() -> Settings:

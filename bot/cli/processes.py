@@ -6,31 +6,30 @@ benchmarks.
 
 import os
 import time
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
 from rq import SimpleWorker
-from rq.cron import CronJob, CronScheduler
 from rq.serializers import JSONSerializer
-from rq.utils import now as rq_now
+from rq.worker_pool import WorkerPool
 
 from bot import jobs
 from bot.app import create_app
 from bot.cli.installation import print_json, production_settings, refusals
-from bot.program import Program, build
-from bot.schedule import SCHEDULE
+from bot.cron import Cron
+from bot.orphans import die_with_parent
+from bot.program import build
+from bot.redis_server import connect_redis
 from bot.schema import migrate
 from bot.settings import Settings, database_url
 from bot.understanding import understand
 from handlers.chat.topics import Topic
+from notify.queues import Queues
 
 THREADS = 16
-ROUNDS_WAITING_MAX = 4
-"""A repeated job no worker took for so many rounds is dropped: cron brings it again anyway."""
-
-DAILY_WAITS_SECONDS_MAX = 6 * 3600
-FAILURE_KEPT_SECONDS = 7 * 24 * 3600
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -74,37 +73,54 @@ def serve(bind: str) -> None:
 
 
 @click.command()
-def worker() -> None:
-    """Run jobs: notices and the settling of payments."""
-    program = build(production_settings())
+@click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Work so many at once.",
+)
+def worker(processes: int) -> None:
+    """Run jobs, the most urgent first: notices, settling payments, billing.
+
+    Stopping it (SIGTERM) lets what was begun come to its end. With two processes a receipt does not
+    wait for a bill run.
+    """
+    settings = production_settings()
+    if processes == 1:
+        _work(settings)
+    else:
+        Workers(settings, processes).start(logging_level="WARNING")
+
+
+def _work(settings: Settings) -> None:
+    program = build(settings)
     jobs.install(program)
+    queues = program.queues
     # No fork per job: our jobs are few, batched and our own, and a fork would share connections.
-    SimpleWorker(
-        [program.queue], connection=program.queue.connection, serializer=JSONSerializer
-    ).work(logging_level="WARNING")
+    SimpleWorker(queues.in_order, connection=queues.connection, serializer=JSONSerializer).work(
+        logging_level="WARNING"
+    )
 
 
-class JsonCron(CronScheduler):
-    """RQ's cron with our queue: its own jobs would be pickled, which our workers refuse to load."""
+class Workers(WorkerPool):
+    """RQ's pool, with workers that build a program of their own."""
 
-    def __init__(self, program: Program) -> None:
-        super().__init__(connection=program.queue.connection, logging_level="WARNING")
-        self._queue = program.queue
+    def __init__(self, settings: Settings, processes: int) -> None:
+        queues = Queues(connect_redis(settings.redis_url))
+        super().__init__(queues.in_order, connection=queues.connection, num_workers=processes)
+        self._settings = settings
 
-    def enqueue_jobs(self) -> list[CronJob]:
-        """Enqueue what is due, as JSON."""
-        due = [job for job in self.get_jobs() if job.should_run()]
-        for job in due:
-            waits = job.interval * ROUNDS_WAITING_MAX if job.interval else DAILY_WAITS_SECONDS_MAX
-            self._queue.enqueue(
-                job.func_name,
-                ttl=waits,
-                result_ttl=60,
-                failure_ttl=FAILURE_KEPT_SECONDS,
-                job_timeout=job.job_options.get("job_timeout"),
-            )
-            job.set_enqueue_time(rq_now())
-        return due
+    def get_worker_process(self, *_args: Any, **_options: Any) -> BaseProcess:
+        """A process that works until it is told to stop, or its pool is gone."""
+        return get_context("fork").Process(target=_work_under, args=(self._settings, os.getpid()))
+
+
+def _work_under(settings: Settings, pool: int) -> None:
+    """Work until the pool stops us, or dies without doing so."""
+    die_with_parent()
+    if os.getppid() == pool:
+        _work(settings)
 
 
 @click.command()
@@ -113,16 +129,7 @@ def cron() -> None:
     program = build(production_settings())
     os.environ["TZ"] = "Asia/Shanghai"  # RQ reads cron expressions in local time
     time.tzset()
-    scheduler = JsonCron(program)
-    for planned in SCHEDULE:
-        scheduler.register(
-            planned.job,
-            program.queue.name,
-            interval=planned.interval_seconds,
-            cron=planned.cron,
-            job_timeout=planned.timeout_seconds,
-        )
-    scheduler.start()  # type: ignore[no-untyped-call]
+    Cron(program).start()  # type: ignore[no-untyped-call]
 
 
 @click.command("migrate")

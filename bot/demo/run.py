@@ -289,7 +289,7 @@ def _all_answer(program: Program, addresses: Addresses) -> bool:
         return (
             requests.get(f"{addresses.service}/healthz", timeout=2).ok
             and requests.get(f"{addresses.sandbox}/healthz", timeout=2).ok
-            and bool(Worker.all(connection=program.queue.connection))
+            and bool(Worker.all(connection=program.queues.connection))
         )
     except requests.RequestException:
         return False

@@ -4,8 +4,6 @@ honcho, the usual tool, stops everything when one process ends; a demo in which 
 the worker to see what happens needs the opposite, as systemd would do it in production.
 """
 
-import ctypes
-import signal
 import subprocess
 import sys
 import threading
@@ -15,13 +13,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from bot.orphans import die_with_parent
+
 log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 10
 RESTART_PAUSE_SECONDS_MAX = 8.0
 STEADY_SECONDS = 20
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True)
@@ -35,12 +34,6 @@ class Child:
     started: float = 0.0
     restart_at: float = 0.0
     pause: float = 0.5
-
-
-def _die_with_parent() -> None:
-    """On Linux a child gets SIGTERM when the demo itself is killed; elsewhere Ctrl-C reaches it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(slots=True)
@@ -86,7 +79,7 @@ class Supervisor:
             env=dict(child.environment),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  # called from the main thread only
+            preexec_fn=die_with_parent,  # noqa: PLW1509  # called from the main thread only
         )
         child.started = time.monotonic()
         log.info("started", process=child.name, pid=child.process.pid)

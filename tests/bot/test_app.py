@@ -32,7 +32,7 @@ def make_program(world: World, redis_url: str, redis: Redis) -> Iterator[Callabl
     yield make
     for program in programs:
         program.services.redis.close()
-        program.queue.connection.close()
+        program.queues.connection.close()
         program.services.database.engine.dispose()
 
 
@@ -159,7 +159,7 @@ def test_jobs_are_waited_for_on_a_connection_of_their_own(
     make_program: Callable[..., Program],
 ) -> None:
     program = make_program()
-    pool = program.queue.connection.connection_pool
+    pool = program.queues.connection.connection_pool
     assert pool is not program.services.redis.connection_pool
     assert pool.connection_kwargs.get("socket_timeout") != REDIS_SECONDS_MAX
 

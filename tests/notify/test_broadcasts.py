@@ -136,10 +136,10 @@ def test_it_goes_out_a_minute_after_it_was_confirmed_and_once(town: Town) -> Non
     assert one.state is BroadcastState.QUEUED
     assert confirm(town, one).queued_at == one.queued_at
     town.clock.advance(seconds=59)
-    assert town.notifier.sweep()["broadcasts"] == 0
+    assert town.notifier.intake()["broadcasts"] == 0
     town.clock.advance(seconds=1)
-    assert town.notifier.sweep()["broadcasts"] == 1
-    town.notifier.sweep()
+    assert town.notifier.intake()["broadcasts"] == 1
+    town.notifier.intake()
     assert len(town.wechat.shown) == 2
     shown = {one.openid: one for one in town.wechat.shown}
     assert shown[zhang.openid].text == f"【花园小区 物业通知】\n{BODY}"
@@ -157,7 +157,7 @@ def test_within_the_minute_it_is_taken_back(town: Town) -> None:
     assert cancel(town, one, by="liu").state is BroadcastState.CANCELLED
     assert cancel(town, one).cancelled_by != one.drafted_by
     town.clock.now += TAKEN_BACK_WITHIN
-    assert town.notifier.sweep()["broadcasts"] == 0
+    assert town.notifier.intake()["broadcasts"] == 0
     assert town.wechat.shown == []
     with pytest.raises(Conflict, match="was cancelled"):
         confirm(town, one)
@@ -168,10 +168,10 @@ def test_nobody_is_woken_by_it(town: Town) -> None:
     town.clock.now = datetime.fromisoformat("2026-11-23T21:30:00+08:00")
     confirm(town, draft(town))
     town.clock.now += TAKEN_BACK_WITHIN
-    assert town.notifier.sweep()["broadcasts"] == 1
+    assert town.notifier.intake()["broadcasts"] == 1
     assert town.wechat.shown == []
     town.clock.now = datetime.fromisoformat("2026-11-24T09:00:00+08:00")
-    town.notifier.sweep()
+    town.notifier.intake()
     assert len(town.wechat.shown) == 1
 
 
@@ -180,10 +180,10 @@ def test_who_moved_out_while_it_waited_is_not_told(town: Town) -> None:
     town.clock.now = datetime.fromisoformat("2026-11-23T21:30:00+08:00")
     confirm(town, draft(town))
     town.clock.now += TAKEN_BACK_WITHIN
-    town.notifier.sweep()
+    town.notifier.intake()
     town.unbind(zhang)
     town.clock.now += timedelta(hours=12)
-    town.notifier.sweep()
+    town.notifier.intake()
     assert town.notices() == [("broadcast", "suppressed", "unbound")]
 
 
@@ -198,11 +198,11 @@ def test_above_the_limit_a_second_person_approves_it(
     with pytest.raises(InvalidInput, match="zhao wrote it"):
         confirm(town, one)
     town.clock.advance(minutes=5)
-    assert town.notifier.sweep()["broadcasts"] == 0
+    assert town.notifier.intake()["broadcasts"] == 0
     approved = confirm(town, one, by="liu")
     assert (approved.state, approved.queued_at) == (BroadcastState.QUEUED, town.clock.now)
     town.clock.advance(seconds=60)
-    assert town.notifier.sweep()["broadcasts"] == 1
+    assert town.notifier.intake()["broadcasts"] == 1
 
 
 def test_only_managers_and_the_service_desk_of_the_community_broadcast(town: Town) -> None:

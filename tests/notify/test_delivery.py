@@ -9,6 +9,7 @@ from sqlalchemy import select
 from billing.alerts import Alert
 from billing.money import Money
 from billing.people import Follower
+from notify.catalog import Urgency
 from notify.claim import Claimed, claim
 from notify.delivery import record
 from notify.gate import Gate
@@ -36,13 +37,13 @@ def zhang(town: Town) -> Follower:
 def freeze(town: Town) -> None:
     """Everything up to the first call to WeChat."""
     town.notifier._number_receipts(1000)
-    town.notifier._take_facts(1000)
-    town.notifier._freeze(1000)
+    town.notifier._take_facts(at_once=True)
+    town.notifier._freeze(1000, Urgency.AT_ONCE)
 
 
 def claim_now(town: Town) -> Claimed:
     with town.world.database.transaction() as session:
-        return claim(session, town.clock.now, 100, LEASE)
+        return claim(session, town.clock.now, 100, LEASE, Urgency.AT_ONCE)
 
 
 def sender(town: Town) -> Sender:
@@ -74,8 +75,8 @@ def test_two_workers_never_claim_the_same_message(town: Town, zhang: Follower) -
     freeze(town)
     database = town.world.database
     with database.transaction() as one, database.transaction() as other:
-        first = claim(one, town.clock.now, 100, LEASE)
-        second = claim(other, town.clock.now, 100, LEASE)
+        first = claim(one, town.clock.now, 100, LEASE, Urgency.AT_ONCE)
+        second = claim(other, town.clock.now, 100, LEASE, Urgency.AT_ONCE)
     assert (first.count, second.count) == (1, 0)
 
 
@@ -273,7 +274,7 @@ def test_a_replaced_token_is_fetched_once_for_a_whole_batch(town: Town) -> None:
 def test_paid_after_freezing_is_not_told(town: Town) -> None:
     zhang = town.bind(ZHANG, "Zhang")
     town.remind(town.world.today + timedelta(days=7))
-    town.notifier._freeze(100)
+    town.notifier._freeze(100, Urgency.TODAY)
     town.pay(ZHANG, zhang)
     town.notifier.deliver()
     assert town.messages() == [("due_soon", "suppressed", "paid")]
@@ -282,7 +283,7 @@ def test_paid_after_freezing_is_not_told(town: Town) -> None:
 def test_part_paid_after_freezing_is_told_with_the_new_sum(town: Town) -> None:
     zhang = town.bind(ZHANG, "Zhang")
     town.remind(town.world.today + timedelta(days=7))
-    town.notifier._freeze(100)
+    town.notifier._freeze(100, Urgency.TODAY)
     town.pay(ZHANG, zhang, share=Money(100))
     town.notifier.deliver()  # finds it changed
     town.notifier.deliver()

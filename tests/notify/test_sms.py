@@ -310,7 +310,8 @@ def test_a_lost_answer_is_settled_by_report_or_by_asking_and_never_repeated(
     owe(town)
     town.notifier.deliver()
     town.clock.advance(minutes=2)
-    town.notifier.sweep()
+    town.notifier.intake()
+    town.notifier.settle_unknown()
     eventually(town, ("overdue", "delivered", None))
     assert len(provider.sent()) == 1
 
@@ -326,7 +327,8 @@ def test_what_the_provider_does_not_know_is_given_up_after_half_an_hour(
     assert town.notifier.settle_unknown() == 0
     town.clock.advance(minutes=29)
     assert town.notifier.settle_unknown() == 1
-    town.notifier.sweep()
+    town.notifier.intake()
+    town.notifier.settle_unknown()
     assert town.messages() == [("overdue", "unknown", "no_answer")]
     assert provider.sent() == []
 

@@ -89,7 +89,7 @@ def test_two_intakes_at_once_take_each_fact_once(town: Town, world: World) -> No
     def take() -> None:
         with world.database.transaction() as session:
             gate.wait(30)
-            taken.append(take_facts(session, town.clock.now, 1000))
+            taken.append(take_facts(session, town.clock.now, 1000, at_once=False))
 
     threads = [threading.Thread(target=take) for _ in range(2)]
     for thread in threads:
@@ -105,8 +105,8 @@ def test_two_intakes_at_once_take_each_fact_once(town: Town, world: World) -> No
 def test_facts_are_taken_a_batch_at_a_time(town: Town, world: World) -> None:
     publish_december(town)
     with world.database.transaction() as session:
-        assert take_facts(session, town.clock.now, 10) == 10
-        assert take_facts(session, town.clock.now, 100) == 14
+        assert take_facts(session, town.clock.now, 10, at_once=False) == 10
+        assert take_facts(session, town.clock.now, 100, at_once=False) == 14
 
 
 def test_several_homes_of_one_owner_are_one_message(town: Town) -> None:
@@ -153,7 +153,7 @@ def test_a_notice_that_waited_too_long_is_dropped(town: Town) -> None:
     town.bind(ZHANG, "Zhang")
     publish_december(town)
     with town.world.database.transaction() as session:
-        take_facts(session, town.clock.now, 1000)
+        take_facts(session, town.clock.now, 1000, at_once=False)
     town.clock.advance(days=6)
     town.notifier.deliver()
     assert town.notices() == [("bill_issued", "suppressed", "expired")]

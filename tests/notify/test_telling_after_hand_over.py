@@ -59,7 +59,7 @@ def test_a_payment_is_told_to_those_who_see_what_it_paid(town: Town) -> None:
 def test_who_lost_his_sight_meanwhile_is_not_told_any_more(town: Town) -> None:
     town.bind(LI, "Old")
     publish_december(town)
-    town.notifier._take_facts(100)
+    town.notifier._take_facts(at_once=False)
     with town.world.database.transaction() as session:
         sell(session, town.world, LI, SOLD_ON)
     town.notifier.deliver()

@@ -12,6 +12,7 @@ from billing.people import Follower, Staff, get_staff
 from billing.privacy import Vault
 from billing.ticket_tables import Ticket, TicketKind
 from billing.tickets import Matter, answer_ticket, close_ticket, open_ticket
+from notify.catalog import Urgency
 from notify.freeze import Press
 from tests.notify.conftest import Town
 
@@ -102,7 +103,7 @@ def test_disputed_between_the_freezing_and_the_sending_is_written_anew(
     notifier = town.notifier
     press = Press(notifier.links, notifier.text, notifier.templates)
     with town.world.database.transaction() as session:
-        assert press.freeze_due(session, town.clock.now, 100) == 1
+        assert press.freeze_due(session, town.clock.now, 100, Urgency.TODAY) == 1
     [first, *others] = lines(town)
     dispute(town, vault, zhang, first)
     town.notifier.deliver()

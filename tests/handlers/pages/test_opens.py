@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from billing.people import Follower
-from notify.catalog import NoticeKind, Transport
+from notify.catalog import NoticeKind, Transport, Urgency
 from notify.links import BillRef, MessageRef
 from notify.outbox import Message, MessageOpen, MessageState
 from tests.handlers.pages.conftest import Browser, House
@@ -23,6 +23,7 @@ def link(house: House, owner: Browser) -> str:
             community_id=bill.community_id,
             follower_id=reader.id,
             kind=NoticeKind.OVERDUE,
+            urgency=Urgency.TODAY,
             transport=Transport.TEMPLATE,
             content={},
             client_msg_id="c" * 32,

@@ -1,0 +1,130 @@
+"""RQ's cron over our schedule: several may run and nothing is enqueued twice; what failed is tried
+again with growing pauses, and staff hear of what fails for good.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from rq.cron import CronJob, CronScheduler
+from rq.exceptions import NoSuchJobError
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.utils import now as rq_now
+
+from billing.alerts import AlertKind, raise_alert
+from bot.program import Program
+from bot.schedule import SCHEDULE
+from notify.queues import FAILURE_KEPT_SECONDS
+
+ROUNDS_WAITING_MAX = 4
+"""A repeated job no worker took for so many rounds is dropped: cron brings it again anyway."""
+
+DAILY_WAITS_SECONDS_MAX = 6 * 3600
+PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
+"""Before each further try of a daily job that failed."""
+
+log = structlog.get_logger(__name__)
+
+
+class Cron(CronScheduler):
+    """RQ's cron with our queues: its own jobs would be pickled, which our workers do not load."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(connection=program.queues.connection, logging_level="WARNING")
+        self._program = program
+        self._queues = {queue.name: queue for queue in program.queues.in_order}
+        for planned in SCHEDULE:
+            self.register(
+                planned.job,
+                program.queues.of(planned).name,
+                interval=planned.interval_seconds,
+                cron=planned.cron,
+                job_timeout=planned.timeout_seconds,
+            )
+
+    def enqueue_jobs(self) -> list[CronJob]:
+        """Enqueue what is due and no other cron has, as JSON; then look after what failed."""
+        due = [job for job in self.get_jobs() if job.should_run()]
+        for job in due:
+            if self._is_first(job):
+                self._enqueue(job)
+            job.set_enqueue_time(rq_now())
+        look_after_failures(self._program, self._program.services.clock())
+        return due
+
+    def _is_first(self, job: CronJob) -> bool:
+        """Whether no other cron process has enqueued this round of the job."""
+        if job.interval:
+            round_no = str(int(rq_now().timestamp() // job.interval))
+            kept = job.interval
+        else:
+            round_no = str(job.next_enqueue_time)
+            kept = DAILY_WAITS_SECONDS_MAX
+        key = f"cron:{job.func_name}:{round_no}"
+        return bool(self.connection.set(key, self.name, nx=True, ex=kept))
+
+    def _enqueue(self, job: CronJob) -> None:
+        waits = job.interval * ROUNDS_WAITING_MAX if job.interval else DAILY_WAITS_SECONDS_MAX
+        self._queues[job.queue_name].enqueue(
+            job.func_name,
+            ttl=waits,
+            result_ttl=60,
+            failure_ttl=FAILURE_KEPT_SECONDS,
+            job_timeout=job.job_options.get("job_timeout"),
+            meta={"tries_left": len(PAUSES) if job.cron else 0},
+        )
+
+
+def look_after_failures(program: Program, now: datetime) -> dict[str, int]:
+    """Try failed jobs again, as often as they allow; tell staff of those that allow no more, once
+    a job. Safe to run twice and from several processes: a job is taken by one.
+    """
+    done = {"tried_again": 0, "told": 0}
+    for queue in program.queues.in_order:
+        registry = queue.failed_job_registry
+        for job_id in registry.get_job_ids(cleanup=False):
+            job = _fetch(queue, job_id)
+            if job is None or job.meta.get("told"):
+                continue
+            left: int = job.meta.get("tries_left", 0)
+            if left and job.ended_at and now >= job.ended_at + PAUSES[len(PAUSES) - left]:
+                if _is_taken(queue, job_id, left):
+                    job.meta["tries_left"] = left - 1
+                    job.save_meta()  # type: ignore[no-untyped-call]
+                    registry.requeue(job)
+                    done["tried_again"] += 1
+            elif not left and _is_taken(queue, job_id, left):
+                _tell(program, job, now)
+                done["told"] += 1
+    return done
+
+
+def _is_taken(queue: Queue, job_id: str, left: int) -> bool:
+    key = f"failed:{job_id}:{left}"
+    return bool(queue.connection.set(key, "taken", nx=True, ex=FAILURE_KEPT_SECONDS))
+
+
+def _fetch(queue: Queue, job_id: str) -> Job | None:
+    try:
+        return Job.fetch(job_id, connection=queue.connection, serializer=JSONSerializer)
+    except NoSuchJobError:
+        return None
+
+
+def _tell(program: Program, job: Job, now: datetime) -> None:
+    """Raise an alert: at most one is open for a job's name."""
+    data: dict[str, Any] = {"job": job.func_name, "queue": job.origin}
+    log.error("job_failed_for_good", **data)
+    with program.services.database.transaction() as session:
+        raise_alert(
+            session,
+            AlertKind.JOB_FAILED,
+            key=f"job failed: {job.func_name}",
+            community_id=None,
+            data=data,
+            now=now,
+        )
+    job.meta["told"] = True
+    job.save_meta()  # type: ignore[no-untyped-call]

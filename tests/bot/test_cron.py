@@ -1,0 +1,105 @@
+"""Several crons enqueue once; what fails is tried again with pauses, and told when it fails for
+good.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from redis import Redis
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+from sqlalchemy import select
+
+from billing.alerts import Alert
+from bot.cron import PAUSES, Cron, look_after_failures
+from bot.program import Program
+from notify.catalog import Urgency
+from notify.queues import Queues
+from tests.conftest import World
+
+
+@pytest.fixture
+def program(world: World, redis: Redis) -> Program:
+    now = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+    services = SimpleNamespace(database=world.database, clock=lambda: now)
+    return cast(Program, SimpleNamespace(queues=Queues(redis), services=services))
+
+
+def waiting(program: Program) -> list[str]:
+    return [name for queue in program.queues.in_order for name in _names(queue.jobs)]
+
+
+def _names(jobs: list[object]) -> list[str]:
+    return [job.func_name for job in jobs]  # type: ignore[attr-defined]
+
+
+def alerts(program: Program) -> list[str]:
+    with program.services.database.transaction() as session:
+        return list(session.scalars(select(Alert.key)))
+
+
+def break_down() -> None:
+    """A job that cannot be done."""
+    raise ZeroDivisionError
+
+
+def failed(program: Program, tries_left: int) -> Callable[[timedelta], dict[str, int]]:
+    """A job that has failed; called with the time since then, what is done about it."""
+    queue = program.queues.long
+    job = queue.enqueue(break_down, meta={"tries_left": tries_left}, failure_ttl=3600)
+    work(program)
+
+    def later(since: timedelta) -> dict[str, int]:
+        job.refresh()
+        assert job.ended_at is not None
+        return look_after_failures(program, job.ended_at + since)
+
+    return later
+
+
+def work(program: Program) -> None:
+    SimpleWorker(
+        program.queues.in_order,
+        connection=program.queues.connection,
+        serializer=JSONSerializer,
+    ).work(burst=True, logging_level="CRITICAL")
+
+
+def test_two_crons_enqueue_each_round_once(program: Program) -> None:
+    crons = [Cron(program), Cron(program)]
+    for cron in crons:
+        for job in cron.get_jobs():
+            job.next_enqueue_time = (
+                None if job.interval else datetime(2026, 11, 23, 9, 5, tzinfo=UTC)
+            )
+        cron.enqueue_jobs()
+    assert len(waiting(program)) == len(crons[0].get_jobs())
+    assert len(set(waiting(program))) == len(waiting(program))
+
+
+def test_the_sweep_does_not_wait_behind_a_bill_run(program: Program) -> None:
+    cron = Cron(program)
+    queues = {job.func_name: job.queue_name for job in cron.get_jobs()}
+    assert queues["notify.jobs.run_sweep"] == program.queues.lanes[Urgency.AT_ONCE].name
+    assert queues["bot.jobs.run_billing"] == program.queues.long.name
+
+
+def test_a_failed_job_is_tried_again_after_growing_pauses_and_then_told_once(
+    program: Program,
+) -> None:
+    later = failed(program, tries_left=len(PAUSES))
+    for pause in PAUSES:
+        assert later(pause - timedelta(seconds=1)) == {"tried_again": 0, "told": 0}
+        assert later(pause) == {"tried_again": 1, "told": 0}
+        work(program)
+        assert alerts(program) == []
+    assert later(timedelta()) == {"tried_again": 0, "told": 1}
+    assert later(timedelta(days=1)) == {"tried_again": 0, "told": 0}
+    assert alerts(program) == [f"job failed: {__name__}.break_down"]
+
+
+def test_what_comes_again_by_itself_is_not_tried_again_but_told(program: Program) -> None:
+    assert failed(program, tries_left=0)(timedelta()) == {"tried_again": 0, "told": 1}
