@@ -52,7 +52,7 @@ TOLD = text(
     WHERE message.kind = 'payment_received'
     """
 )
-STATES = text("SELECT state, count(*) FROM message WHERE kind = 'broadcast' GROUP BY state")
+STATES = text("SELECT state, count(*) AS told FROM message WHERE kind = 'broadcast' GROUP BY state")
 
 
 def measure(owners: int = 5_000, payments: int = 40) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _receipts(database: Database, payments: int) -> list[float]:
 
 def _states(database: Database) -> dict[str, int]:
     with database.transaction() as session:
-        return dict(session.execute(STATES).tuples().all())
+        return {row.state: row.told for row in session.execute(STATES)}
 
 
 def _until_told(database: Database, queues: Queues, owners: int) -> None:

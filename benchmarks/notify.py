@@ -56,7 +56,7 @@ BIND = [
         "ANALYZE",
     )
 ]
-COUNT = text("SELECT state, count(*) FROM message GROUP BY state")
+COUNT = text("SELECT state, count(*) AS told FROM message GROUP BY state")
 BODIES = text(
     """
     SELECT follower.openid, content, client_msg_id FROM message
@@ -78,7 +78,7 @@ def measure(owners: int = 2_000) -> dict[str, Any]:
         }
         seconds, told = together([(_tell, (environment,))] * PROCESSES)
         with database.transaction() as session:
-            states: dict[str, int] = dict(session.execute(COUNT).tuples().all())
+            states = {row.state: row.told for row in session.execute(COUNT)}
             bodies = [_body(*row) for row in session.execute(BODIES)]
         if states != {"sent": owners} or sum(told) != owners:
             raise RuntimeError(f"not everybody was told: {states}")

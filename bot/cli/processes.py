@@ -88,12 +88,13 @@ def worker(processes: int) -> None:
     """
     settings = production_settings()
     if processes == 1:
-        _work(settings)
+        work(settings)
     else:
         Workers(settings, processes).start(logging_level="WARNING")
 
 
-def _work(settings: Settings) -> None:
+def work(settings: Settings) -> None:
+    """Take jobs, the most urgent first, until told to stop; what was begun comes to its end."""
     program = build(settings)
     jobs.install(program)
     queues = program.queues
@@ -120,7 +121,7 @@ def _work_under(settings: Settings, pool: int) -> None:
     """Work until the pool stops us, or dies without doing so."""
     die_with_parent()
     if os.getppid() == pool:
-        _work(settings)
+        work(settings)
 
 
 @click.command()
