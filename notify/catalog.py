@@ -345,8 +345,3 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
         ),
     }
 )
-
-
-def kinds_of(urgency: Urgency) -> list[NoticeKind]:
-    """The kinds of notice that take this queue."""
-    return [kind for kind, rule in NOTICES.items() if rule.urgency is urgency]

@@ -154,8 +154,10 @@ class Notifier:
         done = Counter(notices=0, messages=0)
         while turn.goes_on():
             notices = self._freeze(NOTICES_PER_BATCH, urgency)
-            done.update(notices=notices, messages=self._send_all(urgency, turn))
-            if not notices:
+            messages, are_answered = self._send_all(urgency, turn)
+            done.update(notices=notices, messages=messages)
+            # Nobody answers: come back with the next sweep, not with everybody else.
+            if not notices or not are_answered:
                 break
         return Lane(dict(done), turn.is_over)
 
@@ -218,8 +220,10 @@ class Notifier:
         with self.database.transaction() as session:
             return press.freeze_due(session, self.clock(), limit, urgency)
 
-    def _send_all(self, urgency: Urgency, turn: Turn) -> int:
-        """Send what is due; returns how many messages were dealt with."""
+    def _send_all(self, urgency: Urgency, turn: Turn) -> tuple[int, bool]:
+        """Send what is due; returns how many messages were dealt with, and whether anybody on the
+        other side answers.
+        """
         gate = Gate(self.redis)
         sender = Sender(self.wechat, gate, self.clock, self.sms, self.quotas)
         done = 0
@@ -231,10 +235,11 @@ class Notifier:
                 claimed = self._claim(urgency, only_sms=is_closed)
                 done += claimed.count
                 answered = self._record(threads.map(sender.send, claimed.parcels))
-                # Nobody answers: come back with the next sweep, not with everybody else.
-                if not claimed.count or (claimed.parcels and not answered):
+                if claimed.parcels and not answered:
+                    return done, False
+                if not claimed.count:
                     break
-        return done
+        return done, True
 
     def _claim(self, urgency: Urgency, *, only_sms: bool) -> Claimed:
         with self.database.transaction() as session:
@@ -273,8 +278,8 @@ def run_lane(urgency: str) -> dict[str, int]:
     lane = notifier.lane(Urgency(urgency), TURN_SECONDS)
     if lane.more:
         queues.wake(Urgency(urgency))
-    elif lane.done.get("facts") or lane.done.get("receipts"):
-        queues.wake(Urgency.TODAY)  # facts of bills are told with those of payments
+    elif urgency == Urgency.AT_ONCE:
+        queues.wake(Urgency.TODAY)  # whoever records a fact wakes this queue, whatever the fact
     return lane.done
 
 

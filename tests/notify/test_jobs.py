@@ -36,6 +36,17 @@ def installed(town: Town, queues: Queues) -> Iterator[Town]:
     jobs._installed.clear()
 
 
+def publish_december(town: Town) -> None:
+    run_bills(
+        town.world.database,
+        town.world.community,
+        Period("2026-12"),
+        today=date(2026, 12, 1),
+        now=town.clock.now,
+        publish=True,
+    )
+
+
 def work(queues: Queues) -> None:
     SimpleWorker(queues.in_order, connection=queues.connection, serializer=JSONSerializer).work(
         burst=True, logging_level="ERROR"
@@ -95,14 +106,7 @@ def test_a_receipt_passes_a_pile_of_announcements(
     """A job of bills ends with its turn, and the payment that came meanwhile is told next."""
     rooms = (ZHANG, "1-1-302", "1-1-101")
     people = {f"oOf{room}": (room, installed.bind(room, f"Of{room}")) for room in rooms}
-    run_bills(
-        installed.world.database,
-        installed.world.community,
-        Period("2026-12"),
-        today=date(2026, 12, 1),
-        now=installed.clock.now,
-        publish=True,
-    )
+    publish_december(installed)
     monkeypatch.setattr(jobs, "MESSAGES_PER_BATCH", 1)
     notifier = type(installed.notifier)
     claim = notifier._claim
@@ -120,6 +124,31 @@ def test_a_receipt_passes_a_pile_of_announcements(
     first, second, payer, third = [shown.openid for shown in installed.wechat.shown]
     assert payer == first
     assert {first, second, third} == set(people)
+
+
+def test_bills_are_told_when_any_fact_woke_a_worker(installed: Town, queues: Queues) -> None:
+    installed.bind(ZHANG, "Zhang")
+    publish_december(installed)
+    queues.wake(Urgency.AT_ONCE)  # as after every transaction that recorded a fact
+    work(queues)
+    assert installed.messages() == [("bill_issued", "sent", None)]
+
+
+def test_while_nobody_answers_one_batch_is_tried_and_the_rest_waits(
+    installed: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MESSAGES_PER_BATCH", 1)
+    monkeypatch.setattr(jobs, "NOTICES_PER_BATCH", 1)
+    for room in (ZHANG, "1-1-302", "1-1-101"):
+        installed.pay(room, installed.bind(room, f"Of{room}"))
+    send = "/cgi-bin/message/template/send"
+    installed.wechat.next_answers[send].extend(["http"] * 3)
+    installed.notifier.intake()
+    assert installed.wechat.count(send) == 1
+    installed.wechat.next_answers[send].clear()
+    installed.clock.advance(minutes=1)
+    installed.notifier.intake()
+    assert [state for _, state, _ in installed.messages()] == ["sent"] * 3
 
 
 def test_every_planned_job_runs_and_answers_in_json(installed: Town, queues: Queues) -> None:
