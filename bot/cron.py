@@ -12,6 +12,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.utils import now as rq_now
+from sqlalchemy.exc import SQLAlchemyError
 
 from billing.alerts import AlertKind, raise_alert
 from bot.program import Program
@@ -25,6 +26,7 @@ DAILY_WAITS_SECONDS_MAX = 6 * 3600
 PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 """Before each further try of a daily job that failed."""
 
+TAKEN_SECONDS = 60
 log = structlog.get_logger(__name__)
 
 
@@ -51,7 +53,10 @@ class Cron(CronScheduler):
             if self._is_first(job):
                 self._enqueue(job)
             job.set_enqueue_time(rq_now())
-        look_after_failures(self._program, self._program.services.clock())
+        try:
+            look_after_failures(self._program, self._program.services.clock())
+        except SQLAlchemyError as error:
+            log.warning("failures_not_told", reason=type(error).__name__)
         return due
 
     def _is_first(self, job: CronJob) -> bool:
@@ -79,7 +84,11 @@ class Cron(CronScheduler):
 
 def look_after_failures(program: Program, now: datetime) -> dict[str, int]:
     """Try failed jobs again, as often as they allow; tell staff of those that allow no more, once
-    a job. Safe to run twice and from several processes: a job is taken by one.
+    a job. Safe to run twice and from several processes: a try is begun by one of them, and one that
+    dies with it is begun by another a minute later.
+
+    Raises:
+        SQLAlchemyError: staff could not be told; they are the next time.
     """
     done = {"tried_again": 0, "told": 0}
     for queue in program.queues.in_order:
@@ -95,7 +104,7 @@ def look_after_failures(program: Program, now: datetime) -> dict[str, int]:
                     job.save_meta()  # type: ignore[no-untyped-call]
                     registry.requeue(job)
                     done["tried_again"] += 1
-            elif not left and _is_taken(queue, job_id, left):
+            elif not left:
                 _tell(program, job, now)
                 done["told"] += 1
     return done
@@ -103,7 +112,7 @@ def look_after_failures(program: Program, now: datetime) -> dict[str, int]:
 
 def _is_taken(queue: Queue, job_id: str, left: int) -> bool:
     key = f"failed:{job_id}:{left}"
-    return bool(queue.connection.set(key, "taken", nx=True, ex=FAILURE_KEPT_SECONDS))
+    return bool(queue.connection.set(key, "taken", nx=True, ex=TAKEN_SECONDS))
 
 
 def _fetch(queue: Queue, job_id: str) -> Job | None:

@@ -12,8 +12,10 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from billing.alerts import Alert
+from billing.db import connect
 from bot.cron import PAUSES, Cron, look_after_failures
 from bot.program import Program
 from notify.catalog import Urgency
@@ -103,3 +105,23 @@ def test_a_failed_job_is_tried_again_after_growing_pauses_and_then_told_once(
 
 def test_what_comes_again_by_itself_is_not_tried_again_but_told(program: Program) -> None:
     assert failed(program, tries_left=0)(timedelta()) == {"tried_again": 0, "told": 1}
+
+
+def test_staff_are_told_once_the_books_answer_again(program: Program, world: World) -> None:
+    later = failed(program, tries_left=0)
+    away = connect("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    there, program.services.database.engine = world.database.engine, away
+    with pytest.raises(OperationalError):
+        later(timedelta())
+    program.services.database.engine = there
+    assert later(timedelta()) == {"tried_again": 0, "told": 1}
+    assert len(alerts(program)) == 1
+
+
+def test_a_try_whose_cron_died_is_begun_by_another(program: Program, redis: Redis) -> None:
+    later = failed(program, tries_left=1)
+    [job_id] = program.queues.long.failed_job_registry.get_job_ids()
+    redis.set(f"failed:{job_id}:1", "taken", ex=60)
+    assert later(PAUSES[-1]) == {"tried_again": 0, "told": 0}
+    redis.delete(f"failed:{job_id}:1")  # a minute later
+    assert later(PAUSES[-1]) == {"tried_again": 1, "told": 0}
