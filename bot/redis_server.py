@@ -18,6 +18,9 @@ def connect_redis(url: str, **options: Any) -> Redis:
         url: `redis://host:6379/0`, or `redis+sentinel://user:password@host1:26379,host2/master/0`
             with every Sentinel's address and the name they know the master by.
         options: of `redis.Redis`.
+
+    Raises:
+        ValueError: it is no such URL, or names no master.
     """
     parts = urlsplit(url)
     if parts.scheme != SENTINEL:
@@ -25,6 +28,8 @@ def connect_redis(url: str, **options: Any) -> Redis:
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
     name, _, number = parts.path.strip("/").partition("/")
+    if not hosts or not name:
+        raise ValueError(f"{SENTINEL}://host:{SENTINEL_PORT}/master/0 is expected")
     sentinels = Sentinel(  # type: ignore[no-untyped-call]
         [_address(host) for host in hosts.split(",")],
         sentinel_kwargs={"socket_timeout": 1, "socket_connect_timeout": 1},

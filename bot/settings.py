@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from billing.channels.alipay_gateway import AlipayKeys
 from billing.channels.alipay_gateway import valid_gateway as valid_alipay_gateway
 from billing.channels.wechat_pay_gateway import WeChatPayKeys, valid_gateway
-from bot.redis_server import SCHEMES
+from bot.redis_server import SCHEMES, SENTINEL, connect_redis
 from notify.aliyun_sms import AliyunKeys
 from notify.caps import REMINDERS_PER_DAY
 from notify.catalog import NOTICES, NoticeKind, Transport
@@ -87,7 +87,7 @@ class Settings:
         env = _Environment(environ)
         settings = cls(
             database_url=env.url("DATABASE_URL", *POSTGRESQL),
-            redis_url=env.url("REDIS_URL", *SCHEMES),
+            redis_url=env.redis("REDIS_URL"),
             base_url=env.base("MINGZHANG_BASE_URL"),
             port=env.port("MINGZHANG_PORT", 8000),
             proxies=env.count("MINGZHANG_PROXIES", 0),
@@ -214,6 +214,16 @@ class _Environment:
             raise SettingsError(f"{name} is not a URL") from None
         if scheme not in schemes:
             raise SettingsError(f"{name} must be a URL beginning with {' or '.join(schemes)}")
+        return value
+
+    def redis(self, name: str) -> str:
+        value = self.required(name)
+        if not value.startswith(f"{SENTINEL}://"):
+            return self.url(name, *SCHEMES)
+        try:
+            connect_redis(value).close()  # connects only when it is used
+        except ValueError as error:
+            raise SettingsError(f"{name}: {error}") from None
         return value
 
     def base(self, name: str, default: str | None = None) -> str:

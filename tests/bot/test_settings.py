@@ -98,6 +98,11 @@ def test_the_required_settings_are_enough() -> None:
     assert (settings.wechat_template_quota, settings.reminders_per_day) == (100_000, 2)
 
 
+def test_redis_may_be_named_by_several_sentinels() -> None:
+    url = "redis+sentinel://user:secret@one.test:26379,two.test:26380,three.test/books/2"
+    assert Settings.from_env(REQUIRED | {"REDIS_URL": url}, NOW).redis_url == url
+
+
 def test_every_setting_can_be_given() -> None:
     given = {**REQUIRED, **OPTIONAL, "MINGZHANG_PORT": "8123", "WECHAT_MODE": "compatible"}
     given |= {"WECHAT_PAY_MERCHANTS": merchants(), "ALIPAY_MERCHANTS": alipay_merchants()}
@@ -164,6 +169,9 @@ def test_a_file_that_cannot_serve_is_named(
         ("DATABASE_URL", "postgresql://db.test:port/books"),
         ("REDIS_URL", "http://queue.test"),
         ("REDIS_URL", "redis://["),
+        ("REDIS_URL", "redis+sentinel://one.test:26379"),
+        ("REDIS_URL", "redis+sentinel://one.test:port/books/0"),
+        ("REDIS_URL", "redis+sentinel://one.test,two.test/books/first"),
         ("MINGZHANG_BASE_URL", "pay.example.test"),
         ("MINGZHANG_BASE_URL", "https://"),
         ("MINGZHANG_BASE_URL", "https://pay.example.test/fees"),
