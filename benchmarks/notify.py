@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from sqlalchemy import text
 
 from benchmarks.served import free_port
-from benchmarks.town import build_town, record_month
+from benchmarks.town import bind_owners, build_town, record_month
 from billing.bill_run import run_bills
 from billing.db import Database, connect
 from billing.period import Period
@@ -38,24 +38,6 @@ PROCESSES = 2
 PERIOD = Period("2026-11")
 FACTS_AT_ONCE = 10_000
 SEND = "/cgi-bin/message/template/send?access_token=of-the-sink"
-BIND = [
-    text(statement)
-    for statement in (
-        """
-        INSERT INTO follower (openid, first_seen_at, followed_at)
-        SELECT 'o-bench-' || number, :now, :now FROM generate_series(1, :owners) number
-        """,
-        """
-        INSERT INTO binding (community_id, unit_id, follower_id, role, state, requested_at,
-                             decided_at)
-        SELECT :c, unit.id, follower.id, 'owner', 'active', :now, :now
-        FROM (SELECT id, row_number() OVER (ORDER BY id) AS no FROM unit
-              WHERE community_id = :c) unit
-        JOIN (SELECT id, row_number() OVER (ORDER BY id) AS no FROM follower) follower USING (no)
-        """,
-        "ANALYZE",
-    )
-]
 COUNT = text("SELECT state, count(*) AS told FROM message GROUP BY state")
 BODIES = text(
     """
@@ -96,9 +78,7 @@ def write_notices(database: Database, owners: int) -> None:
     """A community with a bound follower in every home, and a notice of each one's bill."""
     now = datetime.now(UTC)
     community = build_town(database, owners, items=2)
-    with database.transaction() as session:
-        for statement in BIND:
-            session.execute(statement, {"c": community.id, "now": now, "owners": owners})
+    bind_owners(database, community, owners, now)
     record_month(database, community, PERIOD)
     run_bills(database, community, PERIOD, today=PERIOD.start, now=now, publish=True)
     taken = 1

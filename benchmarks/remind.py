@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from benchmarks.notify import BIND, PERIOD
-from benchmarks.town import build_town, clone_history
+from benchmarks.notify import PERIOD
+from benchmarks.town import bind_owners, build_town, clone_history
 from billing.bill_run import run_bills
 from billing.bill_run_tables import BillRunChunk
 from billing.db import Database, connect
@@ -32,9 +32,8 @@ def measure(bills: int = 20_000) -> dict[str, Any]:
         community = build_town(database, homes, items=2)
         run_bills(database, community, PERIOD, today=PERIOD.start, now=now, publish=True)
         clone_history(database, community, PERIOD, MONTHS)
+        bind_owners(database, community, homes, now)
         with database.transaction() as session:
-            for statement in BIND:
-                session.execute(statement, {"c": community.id, "now": now, "owners": homes})
             due_on = session.scalars(select(BillRunChunk.due_on)).first()
         assert due_on is not None
         seconds, written = _walk(database, due_on + timedelta(days=1), now)

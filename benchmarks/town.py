@@ -86,6 +86,25 @@ MONTH = [
     )
 ]
 
+BIND = [
+    text(statement)
+    for statement in (
+        """
+        INSERT INTO follower (openid, first_seen_at, followed_at)
+        SELECT 'o-bench-' || number, :now, :now FROM generate_series(1, :followers) number
+        """,
+        """
+        INSERT INTO binding (community_id, unit_id, follower_id, role, state, requested_at,
+                             decided_at)
+        SELECT :c, unit.id, follower.id, 'owner', 'active', :now, :now
+        FROM (SELECT id, row_number() OVER (ORDER BY id) AS no FROM unit
+              WHERE community_id = :c) unit
+        JOIN (SELECT id, row_number() OVER (ORDER BY id) AS no FROM follower) follower USING (no)
+        """,
+        "ANALYZE",
+    )
+]
+
 CLONES = [
     text(statement)
     for statement in (
@@ -162,6 +181,15 @@ def record_month(database: Database, community: Community, period: Period) -> No
                     "now": datetime.now(UTC),
                 },
             )
+
+
+def bind_owners(database: Database, community: Community, followers: int, now: datetime) -> None:
+    """The first homes get a follower each, `o-bench-1` and so on, bound as its owner."""
+    with database.transaction() as session:
+        session.execute(text("RESET ROLE"))
+        for statement in BIND:
+            parameters = {"c": community.id, "now": now, "followers": followers}
+            session.execute(statement, parameters)
 
 
 def clone_history(database: Database, community: Community, period: Period, months: int) -> None:

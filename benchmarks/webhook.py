@@ -18,10 +18,9 @@ from threading import Lock, local
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from sqlalchemy import text
-
 from benchmarks.paid_years import MONTHS, build_paid_years
 from benchmarks.served import Served, free_port, served
+from benchmarks.town import bind_owners
 from billing.db import Database, connect
 from billing.period import Period
 from bot.cli.processes import THREADS
@@ -36,24 +35,6 @@ PER_SECOND_MAX = 1500
 """More than we answer; only the echo, which knows no repetition, gets the same ones again."""
 
 WARM_UP_SECONDS = 2
-BIND = [
-    text(statement)
-    for statement in (
-        """
-        INSERT INTO follower (openid, first_seen_at, followed_at)
-        SELECT 'o-bench-' || number, :now, :now FROM generate_series(1, :followers) number
-        """,
-        """
-        INSERT INTO binding (community_id, unit_id, follower_id, role, state, requested_at,
-                             decided_at)
-        SELECT :c, unit.id, follower.id, 'owner', 'active', :now, :now
-        FROM (SELECT id, row_number() OVER (ORDER BY id) AS no FROM unit
-              WHERE community_id = :c) unit
-        JOIN (SELECT id, row_number() OVER (ORDER BY id) AS no FROM follower) follower USING (no)
-        """,
-        "ANALYZE",
-    )
-]
 
 
 class Push(NamedTuple):
@@ -75,13 +56,10 @@ def measure(seconds: int = 5, households: int = 2_000) -> dict[str, Any]:
         migrate(engines.database_url)
         database = Database(connect(engines.database_url), after_facts=lambda: None)
         community = build_paid_years(database, households * MONTHS, Period("2026-11"), 1, now)
-        with database.transaction() as session:
-            parameters = {"c": community.id, "now": now, "followers": min(FOLLOWERS, households)}
-            for statement in BIND:
-                session.execute(statement, parameters)
+        followers = min(FOLLOWERS, households)
+        bind_owners(database, community, followers, now)
         database.engine.dispose()
         urls = {"DATABASE_URL": engines.database_url, "REDIS_URL": engines.redis_url}
-        followers = min(FOLLOWERS, households)
         with multiprocessing.get_context("spawn").Pool(1) as wechat:
             port = free_port()
             addresses = Addresses(f"http://127.0.0.1:{port}", "http://127.0.0.1:9")

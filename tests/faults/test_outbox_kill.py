@@ -13,20 +13,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
-from sqlalchemy import select, text
+from sqlalchemy import text
 
+from benchmarks.broadcast import queue_broadcast
 from benchmarks.notify import write_notices
 from billing.db import Database, connect
-from billing.people import Staff, StaffRole
-from billing.property import Community
 from bot.demo.templates import PRODUCT_TEMPLATES
 from bot.schema import migrate
-from notify.audiences import Audience
-from notify.broadcasts import TAKEN_BACK_WITHIN, confirm_broadcast, draft_broadcast, send_due
 from notify.catalog import Urgency
 from notify.queues import Queues
 from tests.notify.pretend_wechat import APP_ID, APP_SECRET, PretendWeChat
@@ -52,33 +48,11 @@ def database(make_database: object) -> Iterator[Database]:
     migrate(url)
     database = Database(connect(url), after_facts=lambda: None)
     write_notices(database, PEOPLE)
-    announce(database)
+    with database.transaction() as session:  # each has just written, so words come in the chat
+        session.execute(text("UPDATE follower SET last_message_at = now()"))
+    queue_broadcast(database)
     yield database
     database.engine.dispose()
-
-
-def announce(database: Database) -> None:
-    """A broadcast to all of them; each has just written, so it comes in the chat."""
-    now = datetime.now(UTC)
-    with database.transaction() as session:
-        session.execute(text("UPDATE follower SET last_message_at = :now"), {"now": now})
-        [community] = session.scalars(select(Community))
-        staff = [Staff(login=login, role=StaffRole.MANAGER, name=login) for login in ("one", "two")]
-        session.add_all(staff)
-        session.flush()
-        draft = draft_broadcast(
-            session,
-            community_id=community.id,
-            audience=Audience(),
-            body="明天上午停水",
-            by=staff[0],
-            now=now,
-        )
-        for by in staff:
-            confirm_broadcast(session, community.id, draft.id, by=by, now=now)
-    with database.transaction() as session:
-        assert send_due(session, now + TAKEN_BACK_WITHIN + timedelta(seconds=1)) == 1
-        session.execute(text("UPDATE notice SET not_before = :now"), {"now": now})
 
 
 @pytest.fixture
