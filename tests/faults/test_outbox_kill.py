@@ -74,16 +74,15 @@ def workers(
         "WECHAT_API_BASE": wechat.base,
         "WECHAT_TEMPLATES": json.dumps(PRODUCT_TEMPLATES),
     }
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "tests.faults.forked_workers"],
         env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    yield process
-    process.kill()
-    process.wait(10)
+    ) as process:
+        yield process
+        process.kill()
 
 
 def begin(workers: "subprocess.Popen[str]") -> int:
