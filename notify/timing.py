@@ -83,7 +83,7 @@ class Slot(NamedTuple):
     hour: int
 
     @property
-    def index(self) -> int:
+    def place(self) -> int:
         """Its place in what has one entry a slot."""
         return self.is_weekend * len(HOURS) + self.hour - HOURS.start
 
@@ -118,7 +118,7 @@ class Outcome(NamedTuple):
 class Credit(NamedTuple):
     """What one message adds to a slot."""
 
-    index: int
+    place: int
     tries: float
     successes: float
 
@@ -129,17 +129,17 @@ def credits_of(outcome: Outcome) -> list[Credit]:
     """
     sent = Slot.of(outcome.sent_at)
     reacted = Slot.of(outcome.reacted_at) if outcome.reacted_at else None
-    noticed = [] if reacted is None else [Credit(reacted.index, NOTICED, NOTICED)]
+    noticed = [] if reacted is None else [Credit(reacted.place, NOTICED, NOTICED)]
     if not outcome.is_reminder or sent is None:
         return noticed
     if outcome.reacted_at and reacted == sent:
-        return [Credit(sent.index, 1, 1)]
+        return [Credit(sent.place, 1, 1)]
     stop = HOURS.stop
     if reacted is not None and reacted.is_weekend == sent.is_weekend:
         stop = max(reacted.hour, sent.hour + 1)
-    first = sent.index + 1
+    first = sent.place + 1
     unread = [Credit(index, UNREAD, 0) for index in range(first, first + stop - sent.hour - 1)]
-    return [Credit(sent.index, 1, LATE if outcome.reacted_at else 0), *unread, *noticed]
+    return [Credit(sent.place, 1, LATE if outcome.reacted_at else 0), *unread, *noticed]
 
 
 def weight(days: int) -> float:
@@ -182,7 +182,7 @@ def _near() -> tuple[tuple[tuple[int, float], ...], ...]:
     """For every slot: of which slots it tells, and how much."""
     return tuple(
         tuple(
-            (other.index, NEARBY[distance] * (OTHER_DAYS if other[0] != slot[0] else 1.0))
+            (other.place, NEARBY[distance] * (OTHER_DAYS if other[0] != slot[0] else 1.0))
             for other in SLOTS
             if (distance := abs(other.hour - slot.hour)) < len(NEARBY)
         )
