@@ -381,7 +381,7 @@ def _closed(months: dict[str, list[Figures]], those: range) -> dict[str, float]:
     """Share of the way from fixed to oracle that learning went."""
 
     def total(name: str, figure: str) -> float:
-        return sum(getattr(months[name][month], figure) for month in those)
+        return sum(float(getattr(months[name][month], figure)) for month in those)
 
     return {
         figure: round(

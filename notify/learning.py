@@ -107,7 +107,7 @@ def count_settled(session: Session, community_id: int, now: datetime) -> int | N
         How many messages were counted; None when there is no more to count, or the community
         does not want it.
     """
-    timing = _lock(session, community_id, now)
+    timing = lock_community(session, community_id, now)
     ends = min(timing.counted_to + STEP, now - SETTLES_AFTER)
     if not timing.is_on or ends <= timing.counted_to:
         return None
@@ -124,7 +124,8 @@ def communities_to_count(session: Session) -> list[int]:
     return list(session.scalars(select(Community.id).order_by(Community.id)))
 
 
-def _lock(session: Session, community_id: int, now: datetime) -> CommunityTiming:
+def lock_community(session: Session, community_id: int, now: datetime) -> CommunityTiming:
+    """A community's row, locked until the transaction ends; made if there was none."""
     session.execute(
         insert(CommunityTiming)
         .values(blank_community(community_id, now - LOOKS_BACK))
