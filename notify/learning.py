@@ -54,7 +54,7 @@ NOT_BY_HAND = (PaymentChannel.PREPAID, PaymentChannel.DIRECT_DEBIT, PaymentChann
 EVIDENCE = text(
     """
     SELECT message.follower_id, message.kind, message.first_sent_at AS sent_at,
-           message.content ->> 'wording' AS wording,
+           CASE WHEN message.transport <> 'sms' THEN message.content ->> 'wording' END AS wording,
            least(
                (SELECT opened_at FROM message_open open
                 WHERE open.community_id = message.community_id AND open.message_id = message.id
