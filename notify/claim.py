@@ -8,11 +8,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
+from billing.db import key_array
 from billing.people import Follower
 from notify.catalog import Transport, Urgency
 from notify.matters import Matters, objection, outstanding, read_matters
@@ -99,7 +101,9 @@ def claim(
             _give_up(message, follower, now)
             continue
         message.transport = transport
-        parcels.append(_start(session, message, follower, reach, now, lease))
+        parcels.append(_start(message, follower, reach, now, lease))
+    if parcels:
+        session.execute(insert(Delivery), [_attempt_row(parcel, now) for parcel in parcels])
     return Claimed(len(messages), parcels)
 
 
@@ -157,7 +161,9 @@ def notices_of(
     told: dict[tuple[int, int], list[Notice]] = defaultdict(list)
     keys = {(message.community_id, message.id) for message in messages}
     if keys:
-        notices = select(Notice).where(tuple_(Notice.community_id, Notice.message_id).in_(keys))
+        notices = select(Notice).where(
+            tuple_(Notice.community_id, Notice.message_id).in_(key_array(keys))
+        )
         for notice in session.scalars(notices.order_by(Notice.id)):
             if notice.message_id is not None:
                 told[notice.community_id, notice.message_id].append(notice)
@@ -196,8 +202,18 @@ def _may_be_repeated(message: Message, now: datetime) -> bool:
     return repeatable and now < message.first_sent_at + SAME_MESSAGE
 
 
+def _attempt_row(parcel: Parcel, now: datetime) -> dict[str, Any]:
+    """The attempt as it is written down before it is made."""
+    return {
+        "community_id": parcel.community_id,
+        "message_id": parcel.message_id,
+        "attempt": parcel.attempt,
+        "transport": parcel.transport,
+        "started_at": now,
+    }
+
+
 def _start(
-    session: Session,
     message: Message,
     follower: Follower,
     reach: Reach,
@@ -212,15 +228,6 @@ def _start(
     message.attempts += 1
     message.lease_until = now + lease
     message.first_sent_at = sent_before or now
-    session.add(
-        Delivery(
-            community_id=message.community_id,
-            message_id=message.id,
-            attempt=message.attempts,
-            transport=message.transport,
-            started_at=now,
-        )
-    )
     return Parcel(
         community_id=message.community_id,
         message_id=message.id,

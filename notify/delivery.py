@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.alerts import AlertKind, raise_alert
+from billing.db import key_array
 from billing.people import Follower
 from notify.catalog import UNFOLLOWED_KINDS, Transport
 from notify.claim import Parcel, settle
@@ -109,7 +110,7 @@ def _lock(session: Session, parcels: Sequence[Parcel]) -> dict[tuple[int, int], 
     keys = {(parcel.community_id, parcel.message_id) for parcel in parcels}
     found = session.scalars(
         select(Message)
-        .where(tuple_(Message.community_id, Message.id).in_(keys))
+        .where(tuple_(Message.community_id, Message.id).in_(key_array(keys)))
         .order_by(Message.community_id, Message.id)
         .with_for_update()
     )

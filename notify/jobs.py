@@ -149,8 +149,16 @@ class Notifier:
         return Lane(taken | rest.done, rest.more)
 
     def _deliver(self, urgency: Urgency, turn: Turn) -> Lane:
-        notices = turn.repeat(lambda: self._freeze(NOTICES_PER_BATCH, urgency))
-        return Lane({"notices": notices, "messages": self._send_all(urgency, turn)}, turn.is_over)
+        """A batch of notices at a time, and the messages they became: the first is told before the
+        last is put into words.
+        """
+        done = Counter(notices=0, messages=0)
+        while turn.goes_on():
+            notices = self._freeze(NOTICES_PER_BATCH, urgency)
+            done.update(notices=notices, messages=self._send_all(urgency, turn))
+            if not notices:
+                break
+        return Lane(dict(done), turn.is_over)
 
     def settle_unknown(self) -> int:
         """Ask what became of SMS that may have arrived; give up what nobody knows for half an hour.
