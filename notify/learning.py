@@ -203,7 +203,7 @@ def _count_owners(
     session: Session, community_id: int, told: Sequence[Told], rates: Sequence[float], today: date
 ) -> None:
     people = {one.follower_id for one in told}
-    known = find_owners(session, community_id, people)
+    known = find_owners(session, community_id, people, lock=True)
     for follower_id, messages in groupby(told, key=attrgetter("follower_id")):
         own = known.get(follower_id)
         if own is None:
@@ -236,17 +236,20 @@ def _count_owner(own: OwnerTiming, outcomes: Sequence[Outcome], today: date) -> 
 
 
 def find_owners(
-    session: Session, community_id: int, followers: Collection[int]
+    session: Session, community_id: int, followers: Collection[int], *, lock: bool = False
 ) -> dict[int, OwnerTiming]:
-    """What is known of these followers, by follower."""
+    """What is known of these followers, by follower; locked, because the walk writes it too."""
     if not followers:
         return {}
-    rows = session.scalars(
-        select(OwnerTiming).where(
+    query = (
+        select(OwnerTiming)
+        .where(
             OwnerTiming.community_id == community_id,
             OwnerTiming.follower_id.in_(id_array(followers)),
         )
+        .order_by(OwnerTiming.follower_id)
     )
+    rows = session.scalars(query.with_for_update() if lock else query)
     return {row.follower_id: row for row in rows}
 
 
