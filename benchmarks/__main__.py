@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 from benchmarks import (
     bank_matching,
@@ -12,6 +13,7 @@ from benchmarks import (
     notify,
     reconciliation,
     remind,
+    timing,
     understand,
     webhook,
 )
@@ -27,6 +29,7 @@ MEASURES = {
     "notify": notify.measure,
     "broadcast": broadcast.measure,
     "remind": remind.measure,
+    "timing": partial(timing.measure, owners=500),
 }
 
 for name, measure in MEASURES.items():

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from benchmarks.notify import PERIOD
 from benchmarks.town import bind_owners, build_town, clone_history
@@ -16,13 +16,38 @@ from bot.embedded import scratch
 from bot.schema import migrate
 from notify.remind import remind
 
+KNOW_HABITS = [
+    text(statement)
+    for statement in (
+        """
+        INSERT INTO community_timing (community_id, is_on, counted_to, as_of, tries, successes,
+                                      weekday_hour, weekend_hour, wordings)
+        VALUES (:c, true, :now, CAST(:now AS date), array_fill(0.0, ARRAY[24]),
+                array_fill(0.0, ARRAY[24]), 10, 10, '{}')
+        """,
+        """
+        INSERT INTO owner_timing (community_id, follower_id, as_of, tries, successes, sent, reacted,
+                                  weekday_hour, weekend_hour, trial_is_weekend, trial_hour,
+                                  since_trial)
+        SELECT :c, follower_id, CAST(:now AS date), array_fill(1.0, ARRAY[24]),
+               array_fill(0.5, ARRAY[24]), array_fill(1, ARRAY[24]), array_fill(1, ARRAY[24]),
+               9 + follower_id % 12, 9 + follower_id % 12,
+               CASE WHEN follower_id % 6 = 0 THEN follower_id % 12 = 0 END,
+               CASE WHEN follower_id % 6 = 0 THEN 13 END, 5
+        FROM (SELECT DISTINCT follower_id FROM binding WHERE community_id = :c) bound
+        """,
+        "ANALYZE",
+    )
+]
+"""Every owner has an hour of his own; every sixth an unlikely one to be tried."""
+
 MONTHS = 9
 """Open beside the current one."""
 
 
 def measure(bills: int = 20_000) -> dict[str, Any]:
-    """Walk over so many open bills, ten to a home, each home with a bound owner; then again, which
-    must write nothing.
+    """Walk over so many open bills, ten to a home, each home with a bound owner who has an hour of
+    his own; then again, which must write nothing.
     """
     homes = bills // (MONTHS + 1)
     now = datetime.now(UTC)
@@ -34,6 +59,8 @@ def measure(bills: int = 20_000) -> dict[str, Any]:
         clone_history(database, community, PERIOD, MONTHS)
         bind_owners(database, community, homes, now)
         with database.transaction() as session:
+            for statement in KNOW_HABITS:
+                session.execute(statement, {"c": community.id, "now": now})
             due_on = session.scalars(select(BillRunChunk.due_on)).first()
         assert due_on is not None
         seconds, written = _walk(database, due_on + timedelta(days=1), now)

@@ -42,7 +42,7 @@ from billing.db import RUNTIME_ROLE, Base
 from billing.direct_debit import tables as debit_tables  # noqa: F401
 from billing.statements import tables as statement_tables  # noqa: F401
 from handlers import heard  # noqa: F401
-from notify import broadcast_tables, consents, outbox, preferences  # noqa: F401
+from notify import broadcast_tables, consents, outbox, preferences, timing_tables  # noqa: F401
 
 
 class SchemaError(Exception):

@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from billing.business_day import business_date
 from notify.caps import REMINDERS_PER_DAY, Reminded
 from notify.catalog import NOTICES, NoticeKind, Urgency
+from notify.learning import Wordings
 from notify.links import Links, MessageRef
 from notify.matters import Matters, objection, read_matters
 from notify.merge import group, tell
@@ -78,8 +79,9 @@ class Press:
         reminded = Reminded.of(session, holding, now, self._reminders_per_day)
         groups = [own for own in group(holding) if reminded.takes(own)]
         ids = session.scalars(NEXT_IDS, {"count": len(groups)}).all()
+        wordings = Wordings.of(session, (own[0].community_id for own in groups))
         messages = [
-            self._freeze(message_id, own, matters, now)
+            self._freeze(message_id, own, matters, wordings, now)
             for message_id, own in zip(ids, groups, strict=True)
         ]
         merged = [
@@ -97,7 +99,12 @@ class Press:
         return len(notices)
 
     def _freeze(
-        self, message_id: int, notices: list[Notice], matters: Matters, now: datetime
+        self,
+        message_id: int,
+        notices: list[Notice],
+        matters: Matters,
+        wordings: Wordings,
+        now: datetime,
     ) -> dict[str, Any]:
         """The values of a message."""
         first = notices[0]
@@ -106,7 +113,12 @@ class Press:
             carrying = self._links.carrying(telling.url, MessageRef(first.community_id, message_id))
             telling = replace(telling, url=carrying)
         content = render(
-            telling, self._environment, self._templates, self._subscriptions, self._sms
+            telling,
+            self._environment,
+            self._templates,
+            self._subscriptions,
+            self._sms,
+            wordings.choose(first.community_id, first.follower_id, first.kind, business_date(now)),
         )
         return {
             "community_id": first.community_id,

@@ -26,6 +26,7 @@ from notify.delivery import record
 from notify.freeze import Press
 from notify.gate import ACCOUNT, Gate
 from notify.intake import take_facts
+from notify.learning import communities_to_count, count_settled
 from notify.links import Links
 from notify.outbox import Outcome
 from notify.queues import Queues, wake_key
@@ -196,6 +197,20 @@ class Notifier:
         with self.database.transaction() as session:
             return remind(session, today, self.clock()).as_json()
 
+    def count_settled(self) -> dict[str, int]:
+        """Count what came of every community's messages, a day of one in a transaction."""
+        with self.database.transaction() as session:
+            communities = communities_to_count(session)
+        counted = 0
+        for community_id in communities:
+            while (count := self._count_settled(community_id)) is not None:
+                counted += count
+        return {"communities": len(communities), "messages": counted}
+
+    def _count_settled(self, community_id: int) -> int | None:
+        with self.database.transaction() as session:
+            return count_settled(session, community_id, self.clock())
+
     def _number_receipts(self, limit: int) -> int:
         with self.database.transaction() as session:
             return number_waiting(session, self.clock(), limit=limit)
@@ -293,6 +308,12 @@ def run_settling() -> dict[str, int]:
     """RQ job: what became of messages nobody has heard of."""
     notifier, _ = _installed[0]
     return {"settled": notifier.settle_unknown()}
+
+
+def run_counting() -> dict[str, int]:
+    """RQ job: what came of messages is counted, and the hours of reminders chosen by it."""
+    notifier, _ = _installed[0]
+    return notifier.count_settled()
 
 
 def run_reminders() -> dict[str, Any]:

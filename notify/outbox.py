@@ -105,6 +105,13 @@ class Message(Base):
             "created_at",
             postgresql_where=text("kind IN ('due_soon', 'overdue')"),
         ),
+        # Read by learning: what came of a community's messages of some days.
+        Index(
+            "ix_message_sent",
+            "community_id",
+            "first_sent_at",
+            postgresql_where=text("kind IN ('bill_issued', 'due_soon', 'overdue')"),
+        ),
         {"comment": "Messages: frozen content, one per follower, kind and moment"},
     )
 

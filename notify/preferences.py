@@ -30,22 +30,30 @@ class NoticePreference(Base):
     hour: Mapped[int | None] = mapped_column(comment="of the day in Beijing; null: ours")
     is_off: Mapped[bool] = mapped_column(comment="no reminders before the due date")
     paused_until: Mapped[date | None] = mapped_column(comment="first day of reminders again")
+    by_habit: Mapped[bool] = mapped_column(
+        server_default="true", comment="the hour may be learned from what he does"
+    )
     changed_at: Mapped[datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What a follower chose. `paused_until` is the first day reminders come again."""
+    """What a follower chose. `paused_until` is the first day reminders come again; `by_habit`: the
+    hour may be learned from what he does.
+    """
 
     hour: int | None = None
     is_off: bool = False
     paused_until: date | None = None
+    by_habit: bool = True
 
 
 def find_preference(session: Session, follower_id: int) -> Preference:
     """What this follower chose; the usual when nothing."""
     row = session.get(NoticePreference, follower_id)
-    return Preference(row.hour, row.is_off, row.paused_until) if row else Preference()
+    if row is None:
+        return Preference()
+    return Preference(row.hour, row.is_off, row.paused_until, row.by_habit)
 
 
 def keep_preference(
@@ -65,6 +73,7 @@ def keep_preference(
             hour=wanted.hour,
             is_off=wanted.is_off,
             paused_until=wanted.paused_until,
+            by_habit=wanted.by_habit,
             changed_at=now,
         )
     )

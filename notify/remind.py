@@ -1,7 +1,9 @@
 """The daily walk up the reminder ladder: unpaid bills on a rung become notices.
 
 Bills of one chunk share their dates, so the ladder is climbed once per chunk and the rest is one
-statement. Who is not bound, was told before, or disputes all that he owes, is counted and not told.
+statement. A reminder waits for its reader's hour of that day: the one he chose, else the one that
+was learned of him, else of his community (`learning`). Who is not bound, was told before, or
+disputes all that he owes, is counted and not told.
 """
 
 from dataclasses import dataclass
@@ -19,8 +21,17 @@ from notify.catalog import NOTICES, NoticeKind
 from notify.ladder import DAYS_BEFORE, Rung, latest_rung
 from notify.lost import is_lost
 from notify.quiet_hours import midnight_after, next_allowed
+from notify.timing import is_weekend
 
 LOST_OWNER = is_lost("binding")
+IS_TRIAL = """(
+    chosen.hour IS NULL AND own.trial_is_weekend = :is_weekend
+    AND coalesce(own.tried_on, CAST(:day AS date)) = CAST(:day AS date)
+)"""
+"""An unlikely hour is tried on one day, however often that day is walked."""
+
+LEARNED_HOUR = """CASE WHEN :is_weekend THEN coalesce(own.weekend_hour, habit.weekend_hour)
+                             ELSE coalesce(own.weekday_hour, habit.weekday_hour) END"""
 SEEN = sees_bill("owed.community_id", "owed.id", "binding.sees_from", "binding.sees_to")
 
 WRITE_REMINDERS = text(
@@ -61,7 +72,10 @@ WRITE_REMINDERS = text(
         WHERE unpaid.outstanding > 0
     ),
     reached AS (
-        SELECT owed.*, follower.id AS follower_id, chosen.hour,
+        SELECT owed.*, follower.id AS follower_id, own.follower_id IS NOT NULL AND {IS_TRIAL}
+                   AS is_trial,
+               coalesce(chosen.hour, CASE WHEN {IS_TRIAL} THEN own.trial_hour END,
+                        {LEARNED_HOUR}) AS hour,
                owed.kind = 'due_soon' AND coalesce(chosen.is_off, false) AS is_off,
                coalesce(chosen.paused_until > CAST(:today AS date), false) AS is_paused
         FROM owed
@@ -70,6 +84,10 @@ WRITE_REMINDERS = text(
         JOIN follower ON follower.id = binding.follower_id
         JOIN community ON community.id = owed.community_id
         LEFT JOIN notice_preference chosen ON chosen.follower_id = follower.id
+        LEFT JOIN community_timing habit ON habit.community_id = owed.community_id
+         AND habit.is_on AND coalesce(chosen.by_habit, true)
+        LEFT JOIN owner_timing own ON own.community_id = habit.community_id
+         AND own.follower_id = follower.id
         WHERE NOT owed.is_disputed
           AND (follower.unfollowed_at IS NULL
                OR (owed.kind = 'overdue' AND community.sms_unfollowed AND {LOST_OWNER}))
@@ -88,6 +106,12 @@ WRITE_REMINDERS = text(
         ORDER BY id, follower_id
         ON CONFLICT (community_id, follower_id, kind, fact_key) DO NOTHING
         RETURNING community_id, follower_id, kind
+    ),
+    tried AS (
+        UPDATE owner_timing own SET tried_on = CAST(:day AS date), since_trial = 0
+        FROM (SELECT DISTINCT community_id, follower_id FROM told WHERE is_trial) trial
+        WHERE own.community_id = trial.community_id AND own.follower_id = trial.follower_id
+          AND own.tried_on IS NULL
     )
     SELECT
         (SELECT count(*) FROM written WHERE kind = 'due_soon') AS due,
@@ -147,6 +171,7 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
         if (rung := _rung(chunk, today)) is not None
     ]
     disputed = disputed_amounts(session)
+    not_before = next_allowed(now)
     row = session.execute(
         WRITE_REMINDERS,
         {
@@ -161,7 +186,9 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
             "disputed_fen": [amount.fen for amount in disputed.values()],
             "today": today.isoformat(),
             "now": now,
-            "not_before": next_allowed(now),
+            "not_before": not_before,
+            "day": business_date(not_before),
+            "is_weekend": is_weekend(business_date(not_before)),
             "zone": BEIJING.key,
             "urgency": NOTICES[NoticeKind.DUE_SOON].urgency.value,
         },

@@ -19,6 +19,7 @@ from notify.catalog import NOTICES, Transport
 from notify.fields import fit
 from notify.merge import Telling
 from notify.sms import fill
+from notify.timing_tables import Wording
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Content:
         total_fen: what it says is owed; None when it speaks of no bill.
         subscribe_id: template of the subscription notice; None when none is approved.
         sms: None when no wording is approved.
+        wording: which of two, where there are two; an SMS has the approved one.
     """
 
     template_id: str | None
@@ -57,6 +59,7 @@ class Content:
     subscribe_id: str | None = None
     subscribe_fields: dict[str, str] = field(default_factory=dict)
     sms: Text | None = None
+    wording: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As stored."""
@@ -77,20 +80,24 @@ def render(
     templates: Templates,
     subscriptions: Templates = NOTHING,
     sms: Mapping[str, str] = NOTHING,
+    wording: Wording | None = None,
 ) -> Content:
     """Put a message into words.
 
     Args:
         subscriptions: templates of subscription notices, as `templates`.
         sms: notice kind → code of the wording that was approved as SMS.
+        wording: of chat and template messages; None for a kind of which there is one.
     """
     kind = telling.kind
-    names = {name: getattr(telling, name) for name in Telling.__slots__}
+    names: dict[str, Any] = {name: getattr(telling, name) for name in Telling.__slots__}
+    names["wording"] = (wording or Wording.PLAIN).value
+    page = "text_warm.txt" if wording is Wording.WARM else "text.txt"
 
     @cache
     def words() -> dict[str, str]:
-        page = environment.get_template(f"notices/{kind.value}/fields.txt")
-        lines = (line.partition("=") for line in page.render(names).splitlines() if line.strip())
+        offered = environment.get_template(f"notices/{kind.value}/fields.txt")
+        lines = (line.partition("=") for line in offered.render(names).splitlines() if line.strip())
         return {name.strip(): value.strip() for name, _, value in lines}
 
     ways = NOTICES[kind].transports
@@ -106,11 +113,12 @@ def render(
         template_id=template_id,
         fields=fields,
         url=telling.url,
-        text=environment.get_template(f"notices/{kind.value}/text.txt").render(names).strip(),
+        text=environment.get_template(f"notices/{kind.value}/{page}").render(names).strip(),
         total_fen=telling.total.fen if telling.bills else None,
         subscribe_id=subscribe_id,
         subscribe_fields=subscribe_fields,
         sms=text,
+        wording=None if wording is None else wording.value,
     )
 
 

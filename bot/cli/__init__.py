@@ -49,6 +49,7 @@ COMMANDS = {
     "sightings": "bot.cli.binding:sightings",
     "tariff": "bot.cli.tariff:tariff",
     "ticket": "bot.cli.ticket:ticket",
+    "timing": "bot.cli.timing:timing",
     "trial-balance": "bot.cli.corrections:print_trial_balance",
     "understand": "bot.cli.understand:understand",
     "wechat": "bot.cli.operations:wechat",

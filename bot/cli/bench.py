@@ -10,9 +10,10 @@ from benchmarks import imports as imports_bench
 from benchmarks import notify as notify_bench
 from benchmarks import reconciliation as reconciliation_bench
 from benchmarks import remind as remind_bench
+from benchmarks import timing as timing_bench
 from benchmarks import understand as understand_bench
 from benchmarks import webhook as webhook_bench
-from bot.cli.installation import print_json
+from bot.cli.installation import print_json, var_folder
 
 
 @click.group()
@@ -94,3 +95,13 @@ def broadcast(owners: int, payments: int) -> None:
 def remind(bills: int) -> None:
     """Walk the reminder ladder over open bills."""
     print_json(remind_bench.measure(bills))
+
+
+@bench.command()
+@click.option("--owners", type=click.IntRange(10, 100_000), default=5_000)
+@click.option("--seed", type=int, default=1)
+def timing(owners: int, seed: int) -> None:
+    """A year of invented owners, reminded at ten, at hours learned, and as if all were known; the
+    curves are drawn into MINGZHANG_VAR.
+    """
+    print_json(timing_bench.measure(owners, seed, var_folder() / "timing.svg"))

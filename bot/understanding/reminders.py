@@ -33,13 +33,16 @@ _OFF = re.compile(
 _ON = re.compile(
     "(?:打开|开启|恢复|重新|订阅|接收|设置|要|记得|麻烦|别忘了).{0,8}(?:提醒|通知|推送|消息)|(?:提醒|通知|推送|消息).{0,6}(?:打开|开启|恢复|开一下|开开)|提醒我|通知我"
 )
+_HABIT = re.compile("(?:按|根据|依|照|用).{0,4}习惯|个性化|智能")
+_NOT_SO = re.compile("别|不|关|停|取消|甭|莫|勿")
 PAUSE_DAYS_MAX = 60
 
 
 def read_reminder(text: str, today: date) -> dict[str, str]:
     """What is to be set, by name; empty when the sentence only asks.
 
-    `paused_until` the first day reminders may come again; `hour` 0 to 23; `off` or `on`.
+    `paused_until` the first day reminders may come again; `hour` 0 to 23; `off` or `on`;
+    `habit` whether the hour may be learned from what he does, `yes` or `no`.
 
     >>> read_reminder("提醒改到晚上八点", date(2026, 11, 23))
     {'hour': '20'}
@@ -47,10 +50,14 @@ def read_reminder(text: str, today: date) -> dict[str, str]:
     {'paused_until': '2026-12-01'}
     >>> read_reminder("别再给我发提醒了", date(2026, 11, 23))
     {'off': 'yes'}
+    >>> read_reminder("不要按我的习惯提醒", date(2026, 11, 23))
+    {'habit': 'no'}
     >>> read_reminder("提醒几点发", date(2026, 11, 23))
     {}
     """
     plain = clean(text)
+    if _HABIT.search(plain):
+        return {"habit": "no" if _NOT_SO.search(plain) else "yes"}
     paused = _paused_until(plain, today) if _QUIET.search(plain) else None
     if paused is not None:
         return {"paused_until": paused.isoformat()}

@@ -24,6 +24,7 @@ from notify.catalog import NOTICES, NoticeKind, Transport
 from notify.matters import EndedRefund, PaidPayment
 from notify.merge import Telling
 from notify.render import Content, render
+from notify.timing_tables import Wording
 from notify.wording import text_environment
 from sandbox.account.fields import refusal
 from tests.conftest import NOW
@@ -100,6 +101,27 @@ def words(kind: NoticeKind, bills: list[BillState] | None = None, **changed: Any
     owed = [bill("3-2-501", 0, 27580)] if bills is None else bills
     told = replace(telling(kind, owed, ("3-2-501",)), **changed)
     return render(told, text_environment(), PRODUCT_TEMPLATES)
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.DUE_SOON, NoticeKind.OVERDUE])
+def test_the_other_wording_is_polite_and_says_the_same(kind: NoticeKind) -> None:
+    many = [bill("3-2-501", months, 99_999_999) for months in range(30, -1, -1)]
+    for bills in ([bill("3-2-501", 1, 27580)], many):
+        content = render(
+            telling(kind, bills, ("3-2-501",)),
+            text_environment(),
+            PRODUCT_TEMPLATES,
+            wording=Wording.WARM,
+        )
+        assert content.wording == "warm"
+        assert not THREATS.search(content.text + str(content.fields))
+        assert f"{content.total_fen:,}".replace(",", "")[:-2] in content.text.replace(",", "")
+        assert "如已缴费，请忽略" in content.text
+        assert "http://pay.example/o/bill/x" in content.text
+        assert [refusal(name, value) for name, value in content.fields.items() if value] == [
+            None
+        ] * len(content.fields)
+        assert len(content.text.encode()) <= 2048
 
 
 @pytest.mark.parametrize("kind", NOTICES)

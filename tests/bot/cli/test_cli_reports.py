@@ -80,3 +80,21 @@ def test_what_came_of_notices_is_counted_and_sms_is_switched(mingzhang: Mingzhan
     assert mingzhang.json("notices", "sms", *COMMUNITY, "--unfollowed")["unfollowed"] is True
     assert mingzhang.json("notices", "sms", *COMMUNITY)["unfollowed"] is True
     assert mingzhang.json("notices", "sms", *COMMUNITY, "--no-unfollowed")["unfollowed"] is False
+
+
+def test_timing_is_shown_switched_off_and_forgotten(world: World, mingzhang: Mingzhang) -> None:
+    queued(world)
+    shown = mingzhang.json("timing", "show", *COMMUNITY)
+    assert (shown["on"], shown["newcomers"]) == (True, None)
+    assert {rung["effect"] for rung in shown["rungs"]} == {"unclear"}
+    assert mingzhang.json("timing", "off", *COMMUNITY)["on"] is False
+    assert mingzhang.json("timing", "reset", *COMMUNITY)["reset"] is True
+    assert mingzhang.json("timing", "show", *COMMUNITY)["on"] is False
+    assert mingzhang.json("timing", "on", *COMMUNITY)["on"] is True
+    home = (*COMMUNITY, "--room", "3-2-501")
+    mingzhang.json("timing", "off", *home)
+    (zhang,) = mingzhang.json("timing", "show", *home)["followers"]
+    assert (zhang["on"], zhang["weekday"]) == (False, None)
+    mingzhang.json("timing", "on", *home)
+    mingzhang.json("timing", "reset", *home)
+    assert mingzhang.json("timing", "show", *home)["followers"][0]["on"] is True

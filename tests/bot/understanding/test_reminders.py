@@ -24,6 +24,24 @@ def test_the_hour(text: str, hour: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "habit"),
+    [
+        ("不要按我的习惯提醒", "no"),
+        ("关闭个性化提醒", "no"),
+        ("别根据我的习惯选时间", "no"),
+        ("按我的习惯提醒", "yes"),
+        ("开启智能提醒", "yes"),
+    ],
+)
+def test_whether_the_hour_may_be_learned(text: str, habit: str) -> None:
+    assert read_reminder(text, TODAY) == {"habit": habit}
+
+
+def test_what_somebody_is_used_to_is_not_about_learning() -> None:
+    assert read_reminder("我不习惯早上，提醒改到晚上8点", TODAY) == {"hour": "20"}
+
+
+@pytest.mark.parametrize(
     ("text", "until"),
     [
         ("这个月先别催了", "2026-12-01"),

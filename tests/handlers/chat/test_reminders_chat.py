@@ -56,3 +56,10 @@ def test_a_pause_holds_back_both_and_ends_by_itself(town: Town) -> None:
     paused = walk(town, date(2026, 12, 7))
     assert (paused.overdue, paused.not_wanted) == (0, 1)
     assert walk(town, date(2026, 12, 15)).overdue == 1
+
+
+def test_who_does_not_want_his_habits_to_count_says_so(town: Town) -> None:
+    zhang = town.owner(ROOM)
+    zhang.says("不要按我的习惯提醒").shows("已为您设置", "不参考您的习惯")
+    zhang.says("提醒改到晚上8点").shows("20 点左右")
+    zhang.says("按我的习惯提醒").shows("已为您设置", "20 点左右")
