@@ -178,6 +178,13 @@ class Notice(Base):
             "message_id",
             postgresql_where=text("message_id IS NOT NULL"),
         ),
+        # Read by dunned.list_told and billing's last_dunned: what was said of some bills.
+        Index(
+            "ix_notice_bill",
+            "community_id",
+            "ref_id",
+            postgresql_where=text("kind IN ('bill_issued', 'due_soon', 'overdue')"),
+        ),
         {"comment": "What each follower is to be told, once per fact"},
     )
 
