@@ -59,11 +59,13 @@ class Admission:
     Attributes:
         wait_seconds: 0 when it may.
         used_up: the day's quota of ours is the reason.
+        only_last: of the lines asked for only the last, narrowest one is closed.
         is_watched: the transport failed lately, so that a success is news.
     """
 
     wait_seconds: int
     used_up: bool = False
+    only_last: bool = False
     is_watched: bool = False
 
 
@@ -122,7 +124,10 @@ class Gate:
                     pipe.expire(count, QUOTA_LIFE_SECONDS)
                 answers = pipe.execute()
             state = answers[len(lines)]
-            wait = _longest(answers[: len(lines)]) or self._breaker_wait(transport, state, now)
+            wider = _longest(answers[: len(lines) - 1])
+            wait = wider or _longest(answers[len(lines) - 1 : len(lines)])
+            only_last = bool(wait) and not wider
+            wait = wait or self._breaker_wait(transport, state, now)
             used_up = quota is not None and not wait and answers[len(lines) + 1] > quota
             if quota is not None and (wait or used_up):
                 self._redis.decr(count)
@@ -130,7 +135,7 @@ class Gate:
             return Admission(REDIS_DOWN_SECONDS)
         if used_up:
             wait = int((midnight_after(business_date(now)) - now).total_seconds()) + 1
-        return Admission(wait, used_up=used_up, is_watched=bool(state))
+        return Admission(wait, used_up=used_up, only_last=only_last, is_watched=bool(state))
 
     def _breaker_wait(self, transport: Transport, state: dict[bytes, bytes], now: datetime) -> int:
         """Seconds until the breaker lets one through; half open, the first who asks is the one."""

@@ -49,6 +49,7 @@ COMMANDS = {
     "shared-cost": "bot.cli.shared_cost:shared_cost",
     "sightings": "bot.cli.binding:sightings",
     "tariff": "bot.cli.tariff:tariff",
+    "template": "bot.cli.template:template",
     "ticket": "bot.cli.ticket:ticket",
     "timing": "bot.cli.timing:timing",
     "trial-balance": "bot.cli.corrections:print_trial_balance",
