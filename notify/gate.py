@@ -105,6 +105,33 @@ class Gate:
         except RedisError:
             return REDIS_DOWN_SECONDS
 
+    def list_closed(self) -> dict[str, tuple[str, int]]:
+        """Lines that are closed now: why, and for how many more seconds.
+
+        Raises:
+            RedisError: nobody knows.
+        """
+        closed = {}
+        for key in self._redis.scan_iter(match=_key("*")):
+            why, left = self._redis.get(key), _longest([self._redis.pttl(key)])
+            if why is not None:
+                closed[_text(key).removeprefix(_key(""))] = (_text(why), left)
+        return closed
+
+    def list_breakers(self, now: datetime) -> dict[Transport, tuple[int, int]]:
+        """Transports that failed lately: how often in a row, and how many more seconds they rest.
+
+        Raises:
+            RedisError: nobody knows.
+        """
+        found = {}
+        for transport in Transport:
+            state = self._redis.hgetall(_breaker(transport))
+            if state:
+                left = float(state.get(b"until", 0)) - now.timestamp()
+                found[transport] = (int(state.get(b"failures", 0)), max(0, int(left)))
+        return found
+
     def admit(
         self, lines: Sequence[str], transport: Transport, now: datetime, quota: int | None
     ) -> Admission:
@@ -188,6 +215,10 @@ class Gate:
 def _longest(milliseconds: Sequence[int]) -> int:
     # -2 means no key; a second that has begun counts.
     return max((0, *(-(-int(left) // 1000) for left in milliseconds)))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _key(line: str) -> str:

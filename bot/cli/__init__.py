@@ -30,6 +30,7 @@ COMMANDS = {
     "deposit": "bot.cli.held:deposit",
     "direct-debit": "bot.cli.direct_debit:direct_debit",
     "discount": "bot.cli.discount:discount",
+    "doctor": "bot.cli.doctor:doctor",
     "dunning-letter": "bot.cli.dunning:dunning_letter",
     "fapiao": "bot.cli.papers:fapiao",
     "discrepancy": "bot.cli.reconciliation:discrepancy",
