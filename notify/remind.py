@@ -1,11 +1,13 @@
 """The daily walk up the reminder ladder: unpaid bills on a rung become notices.
 
-Bills of one chunk share their dates, so the ladder is climbed once per chunk and the rest is one
-statement. A reminder waits for its reader's hour of that day: the one he chose, else the one that
-was learned of him, else of his community (`learning`). Who is not bound, was told before, or
-disputes all that he owes, is counted and not told.
+Bills of one chunk share their dates, so their community's ladder is climbed once per chunk and the
+rest is one statement. On a public holiday nothing is written: its rungs were moved (`ladder`). A
+reminder waits for its reader's hour of that day: the one he chose, else the one that was learned of
+him, else of his community (`learning`). Who is not bound, was told before, or disputes all that he
+owes, is counted and not told.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,7 +20,9 @@ from billing.business_day import BEIJING, business_date
 from billing.disputes import disputed_amounts
 from billing.sight import sees_bill
 from notify.catalog import NOTICES, NoticeKind
-from notify.ladder import DAYS_BEFORE, Rung, latest_rung
+from notify.holidays import read_holidays
+from notify.ladder import DEFAULT, Ladder, Rung
+from notify.ladders import read_ladders
 from notify.lost import is_lost
 from notify.quiet_hours import midnight_after, next_allowed
 from notify.timing import is_weekend
@@ -165,11 +169,7 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
         today: the date the ladder is climbed for, usually that of `now`.
         now: from when quiet hours and expiry count.
     """
-    standing = [
-        (chunk, rung)
-        for chunk in _issued_chunks(session, today)
-        if (rung := _rung(chunk, today)) is not None
-    ]
+    standing = _standing(session, today)
     disputed = disputed_amounts(session)
     not_before = next_allowed(now)
     row = session.execute(
@@ -196,23 +196,38 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
     return RemindSummary(**row._mapping)
 
 
-def _issued_chunks(session: Session, today: date) -> list[BillRunChunk]:
+def _standing(session: Session, today: date) -> list[tuple[BillRunChunk, Rung]]:
+    """Every chunk whose bills stand on a rung today, with that rung."""
+    holidays = read_holidays(session)
+    if today in holidays:
+        return []
+    ladders = read_ladders(session)
+    longest = max(ladder.first_days_before for ladder in (DEFAULT, *ladders.values()))
+    while today + timedelta(days=longest + 1) in holidays:
+        longest += 1  # what falls on the holidays may be told before them
+    return [
+        (chunk, rung)
+        for chunk in _issued_chunks(session, today + timedelta(days=longest))
+        if (rung := _rung(chunk, ladders.get(chunk.community_id, DEFAULT), today, holidays))
+    ]
+
+
+def _issued_chunks(session: Session, due_by: date) -> list[BillRunChunk]:
     return list(
         session.scalars(
             select(BillRunChunk)
-            .where(
-                BillRunChunk.state == ChunkState.ISSUED,
-                BillRunChunk.due_on <= today + timedelta(days=DAYS_BEFORE),
-            )
+            .where(BillRunChunk.state == ChunkState.ISSUED, BillRunChunk.due_on <= due_by)
             .order_by(BillRunChunk.community_id, BillRunChunk.run_id, BillRunChunk.no)
         )
     )
 
 
-def _rung(chunk: BillRunChunk, today: date) -> Rung | None:
+def _rung(
+    chunk: BillRunChunk, ladder: Ladder, today: date, holidays: Collection[date]
+) -> Rung | None:
     if chunk.due_on is None or chunk.issued_on is None:
         return None
-    return latest_rung(chunk.due_on, today, issued_on=chunk.issued_on)
+    return ladder.latest_rung(chunk.due_on, today, issued_on=chunk.issued_on, holidays=holidays)
 
 
 def _expires_at(chunk: BillRunChunk, rung: Rung, today: date, now: datetime) -> datetime:

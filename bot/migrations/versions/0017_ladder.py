@@ -1,0 +1,46 @@
+"""Each community's ladder of reminders, public holidays, and notice before direct debits."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add two tables and two columns."""
+    op.create_table(
+        "community_ladder",
+        sa.Column("community_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "due_soon",
+            sa.ARRAY(sa.Integer()),
+            nullable=False,
+            comment="days before the due date, the earliest first; 0: on it",
+        ),
+        sa.Column(
+            "overdue", sa.ARRAY(sa.Integer()), nullable=False, comment="days after the due date"
+        ),
+        sa.Column("is_monthly", sa.Boolean(), nullable=False, comment="then once a month"),
+        sa.Column(
+            "since", sa.Date(), nullable=False, comment="rungs of earlier days are not climbed"
+        ),
+        sa.CheckConstraint(
+            "NOT is_monthly OR cardinality(overdue) > 0",
+            name=op.f("ck_community_ladder_monthly_goes_on"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["community_id"], ["community.id"], name=op.f("fk_community_ladder_community_id")
+        ),
+        sa.PrimaryKeyConstraint("community_id", name=op.f("pk_community_ladder")),
+        comment="When a community reminds of bills (催缴阶梯)",
+    )
+    op.create_table(
+        "public_holiday",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_public_holiday")),
+        comment="Public holidays (法定节假日), when nobody is reminded",
+    )
