@@ -6,16 +6,18 @@ the years up to its release; a year of which staff loaded days is taken from the
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 
 import chinese_calendar
 from sqlalchemy import Integer, cast, delete, extract, insert, select
 from sqlalchemy.orm import Session
 
+from billing.alerts import AlertKind, raise_alert
 from billing.errors import InvalidInput
 from notify.ladder_tables import PublicHoliday
 
 NAME_MAX = 20
+WARNS_FROM_MONTH = 12
 DAYS_MAX = 60
 """A year has 13 days off in law, some 30 with the weekends between."""
 
@@ -81,3 +83,21 @@ def read_days(lines: Iterable[str]) -> dict[date, str]:
             raise InvalidInput("days", f"line {number}: {on} is named twice")
         days[on] = name.strip()
     return days
+
+
+def warn_of_unknown_year(session: Session, today: date, now: datetime) -> int:
+    """In December, have an alert open while nothing is known of the holidays of the next year;
+    returns 1 then, else 0. Safe to call twice.
+    """
+    year = today.year + 1
+    if today.month < WARNS_FROM_MONTH or any(day.year == year for day in read_holidays(session)):
+        return 0
+    raise_alert(
+        session,
+        AlertKind.HOLIDAYS_UNKNOWN,
+        key=f"holidays of {year} are not known",
+        community_id=None,
+        data={"year": year},
+        now=now,
+    )
+    return 1

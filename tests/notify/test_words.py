@@ -21,8 +21,10 @@ from billing.ticket_tables import Ticket, TicketKind
 from bot.demo.templates import PRODUCT_TEMPLATES
 from notify.broadcast_tables import Broadcast
 from notify.catalog import NOTICES, NoticeKind, Transport
-from notify.matters import EndedRefund, PaidPayment
+from notify.digest import Day, Taken
 from notify.merge import Telling
+from notify.paid import Debit, EndedRefund, PaidPayment
+from notify.prepaid import LowPrepayment
 from notify.render import Content, render
 from notify.timing_tables import Wording
 from notify.wording import text_environment
@@ -74,6 +76,21 @@ TICKET = Ticket(
 )
 
 
+DEBIT = Debit(Money(40180), date(2026, 11, 26), "2333", True, "账户余额不足", Money(40180))
+DAY = Day(
+    name="花园小区",
+    taken=(
+        Taken(PaymentChannel.WECHAT_JSAPI, 3, Money(82740)),
+        Taken(PaymentChannel.CASH, 1, Money(27580)),
+    ),
+    homes=4,
+    overdue=Money(148520),
+    alerts=1,
+    tickets=2,
+    failed=0,
+)
+
+
 def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) -> Telling:
     return Telling(
         kind=kind,
@@ -92,6 +109,9 @@ def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) ->
         withheld=ZERO,
         tickets=((TICKET, "水费多了二十块，【电话】"),) * 12,
         broadcast=BROADCAST,
+        debit=DEBIT,
+        prepayment=LowPrepayment(Money(2050), Money(27580)),
+        days=(DAY,),
         today=TODAY,
         url="http://pay.example/o/bill/x",
     )

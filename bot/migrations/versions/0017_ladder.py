@@ -44,3 +44,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("day", name=op.f("pk_public_holiday")),
         comment="Public holidays (法定节假日), when nobody is reminded",
     )
+    _add_notice_of_debits()
+
+
+def _add_notice_of_debits() -> None:
+    op.add_column(
+        "direct_debit_mandate",
+        sa.Column(
+            "notice_days",
+            sa.BigInteger(),
+            server_default="0",
+            nullable=False,
+            comment="so long before the bank is asked its holder is told",
+        ),
+    )
+    op.create_check_constraint(
+        op.f("ck_direct_debit_mandate_notice_days"),
+        "direct_debit_mandate",
+        "notice_days BETWEEN 0 AND 30",
+    )
+    op.add_column(
+        "direct_debit_batch",
+        sa.Column(
+            "sent_from",
+            sa.Date(),
+            nullable=True,
+            comment="the bank gets it no earlier: every holder was told in time",
+        ),
+    )
+    op.execute(
+        "UPDATE direct_debit_batch SET sent_from = (made_at AT TIME ZONE 'Asia/Shanghai')::date"
+    )
+    op.alter_column("direct_debit_batch", "sent_from", nullable=False)
