@@ -471,7 +471,7 @@ def test_every_kind_that_goes_by_sms_has_a_short_wording() -> None:
         "amount": "1234.50元",
         "due_on": "2026年11月30日",
         "debit_on": "2026年11月30日",
-        "reason": "银行没有找到有效的扣款授权",
+        "reason": "银行未查到有效的扣款授权",
         "phone": "010-55500100",
     }
     assert len(wordings()) == len(BY_SMS) == 7
