@@ -16,6 +16,7 @@ from billing.alerts import Alert
 from billing.bills import Bill, BillState, issued_bills
 from billing.business_day import business_date
 from billing.db import key_array
+from billing.direct_debit.batches import ordered_bills
 from billing.disputes import disputed_amounts
 from billing.fapiao_tables import Fapiao, FapiaoState
 from billing.money import ZERO, Money
@@ -49,7 +50,7 @@ FAPIAO_STATES: Mapping[NoticeKind, FapiaoState] = MappingProxyType(
 """The state in which each of these still makes sense."""
 
 DUNNING = frozenset({NoticeKind.DUE_SOON, NoticeKind.OVERDUE})
-"""Kinds that press for payment: never for what is disputed."""
+"""Kinds that press for payment: never for what is disputed, or the bank is asked to take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Matters:
     bindings: dict[Key, Binding]
     alerts: dict[int, Alert]
     disputed: dict[Key, Money]
+    debited: set[Key]
     tickets: dict[Key, tuple[Ticket, str]]
     broadcasts: dict[Key, Broadcast]
 
@@ -107,6 +109,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         bindings=_bindings(session, refs[Matter.BINDING]),
         alerts=_alerts(session, [ref for _, ref in refs[Matter.ALERT]]),
         disputed=disputed_amounts(session, refs[Matter.BILL]),
+        debited=ordered_bills(session, refs[Matter.BILL]),
         tickets=find_tickets(session, refs[Matter.TICKET]),
         broadcasts=_broadcasts(session, refs[Matter.BROADCAST]),
     )
@@ -201,7 +204,9 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
     key = (notice.community_id, notice.ref_id)
     match NOTICES[notice.kind].matter:
         case Matter.BILL:
-            return _bill_settled(notice.kind, matters.bills.get(key), matters.disputed.get(key))
+            reason = _bill_settled(notice.kind, matters.bills.get(key), matters.disputed.get(key))
+            is_debited = notice.kind in DUNNING and key in matters.debited
+            return reason or (Reason.BEING_DEBITED if is_debited else None)
         case Matter.BINDING:
             return _binding_settled(notice.kind, matters.bindings.get(key))
         case Matter.PAYMENT:

@@ -3,8 +3,8 @@
 Bills of one chunk share their dates, so their community's ladder is climbed once per chunk and the
 rest is one statement. On a public holiday nothing is written: its rungs were moved (`ladder`). A
 reminder waits for its reader's hour of that day: the one he chose, else the one that was learned of
-him, else of his community (`learning`). Who is not bound, was told before, or disputes all that he
-owes, is counted and not told.
+him, else of his community (`learning`). Who is not bound, was told before, disputes all that he
+owes, or is just being debited, is counted and not told.
 """
 
 from collections.abc import Collection
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.business_day import BEIJING, business_date
+from billing.direct_debit.batches import ordered_bills
 from billing.disputes import disputed_amounts
 from billing.sight import sees_bill
 from notify.catalog import NOTICES, NoticeKind
@@ -52,6 +53,11 @@ WRITE_REMINDERS = text(
             CAST(:disputed_fen AS bigint[])
         ) AS disputed (community_id, bill_id, amount)
     ),
+    debited AS (
+        SELECT * FROM unnest(
+            CAST(:debited_communities AS bigint[]), CAST(:debited_bills AS bigint[])
+        ) AS debited (community_id, bill_id)
+    ),
     unpaid AS (
         SELECT bill.community_id, bill.id, bill.unit_id, kind, code, expires_at, bill.amount + (
             SELECT coalesce(sum(change.amount), 0) FROM adjustment change
@@ -67,12 +73,15 @@ WRITE_REMINDERS = text(
             WHERE void.community_id = bill.community_id AND void.bill_id = bill.id
         )
     ),
-    owed AS (  -- nobody is pressed for what he disputes
+    owed AS (  -- nobody is pressed for what he disputes, or what the bank is just taking
         SELECT unpaid.*, disputed.bill_id IS NOT NULL
-           AND unpaid.outstanding <= disputed.amount AS is_disputed
+           AND unpaid.outstanding <= disputed.amount AS is_disputed,
+               debited.bill_id IS NOT NULL AS is_debited
         FROM unpaid
         LEFT JOIN disputed ON disputed.community_id = unpaid.community_id
          AND disputed.bill_id = unpaid.id
+        LEFT JOIN debited ON debited.community_id = unpaid.community_id
+         AND debited.bill_id = unpaid.id
         WHERE unpaid.outstanding > 0
     ),
     reached AS (
@@ -92,7 +101,7 @@ WRITE_REMINDERS = text(
          AND habit.is_on AND coalesce(chosen.by_habit, true)
         LEFT JOIN owner_timing own ON own.community_id = habit.community_id
          AND own.follower_id = follower.id
-        WHERE NOT owed.is_disputed
+        WHERE NOT owed.is_disputed AND NOT owed.is_debited
           AND (follower.unfollowed_at IS NULL
                OR (owed.kind = 'overdue' AND community.sms_unfollowed AND {LOST_OWNER}))
     ),
@@ -122,7 +131,8 @@ WRITE_REMINDERS = text(
         (SELECT count(*) FROM written WHERE kind = 'overdue') AS overdue,
         (SELECT count(DISTINCT (community_id, follower_id, kind)) FROM written) AS merged_into,
         (SELECT count(*) FROM owed WHERE is_disputed) AS disputed,
-        (SELECT count(*) FROM owed WHERE NOT is_disputed AND NOT EXISTS (
+        (SELECT count(*) FROM owed WHERE is_debited AND NOT is_disputed) AS being_debited,
+        (SELECT count(*) FROM owed WHERE NOT is_disputed AND NOT is_debited AND NOT EXISTS (
             SELECT 1 FROM reached
             WHERE reached.community_id = owed.community_id AND reached.id = owed.id
         )) AS nobody_bound,
@@ -134,14 +144,15 @@ WRITE_REMINDERS = text(
 
 @dataclass(frozen=True, slots=True)
 class RemindSummary:
-    """What one walk did. `due` and `overdue` count notices, `nobody_bound` and `disputed` bills,
-    `not_wanted` who switched reminders off or paused them.
+    """What one walk did. `due` and `overdue` count notices, `nobody_bound`, `disputed` and
+    `being_debited` bills, `not_wanted` who switched reminders off or paused them.
     """
 
     due: int
     overdue: int
     merged_into: int
     disputed: int
+    being_debited: int
     nobody_bound: int
     not_wanted: int
     already_told: int
@@ -150,6 +161,7 @@ class RemindSummary:
         """The shape of `mingzhang remind`."""
         reasons = {
             "disputed": self.disputed,
+            "being_debited": self.being_debited,
             "nobody_bound": self.nobody_bound,
             "not_wanted": self.not_wanted,
             "already_told": self.already_told,
@@ -170,7 +182,7 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
         now: from when quiet hours and expiry count.
     """
     standing = _standing(session, today)
-    disputed = disputed_amounts(session)
+    disputed, debited = disputed_amounts(session), ordered_bills(session)
     not_before = next_allowed(now)
     row = session.execute(
         WRITE_REMINDERS,
@@ -184,6 +196,8 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
             "disputed_communities": [community for community, _ in disputed],
             "disputed_bills": [bill for _, bill in disputed],
             "disputed_fen": [amount.fen for amount in disputed.values()],
+            "debited_communities": [community for community, _ in debited],
+            "debited_bills": [bill for _, bill in debited],
             "today": today.isoformat(),
             "now": now,
             "not_before": not_before,

@@ -5,18 +5,19 @@ the file, confirmed or closed by the bank's answer. While it is open nobody else
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import count
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.bank_reference import reference_of
 from billing.bills import list_unpaid
 from billing.business_day import business_date
+from billing.db import key_array
 from billing.direct_debit.tables import (
     BatchState,
     DirectDebitBatch,
@@ -30,7 +31,7 @@ from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
 from billing.labels import LabelEnum
 from billing.money import Money
-from billing.payment_tables import Payment, PaymentChannel, PaymentState
+from billing.payment_tables import Payment, PaymentChannel, PaymentState, PaymentTarget
 from billing.payments import DEBIT_PREFIX, InFlight, lock_homes, prepare, record_closed
 from billing.people import BOOKKEEPERS, Staff, require_role
 from billing.privacy import Vault
@@ -224,6 +225,31 @@ def list_orders(
         .execution_options(populate_existing=True)
     )
     return [(order, payment) for order, payment in rows]
+
+
+def ordered_bills(
+    session: Session, bills: Collection[tuple[int, int]] | None = None
+) -> set[tuple[int, int]]:
+    """(community, bill) of what the bank is asked to take now: nobody else may pay it meanwhile.
+
+    Args:
+        bills: only these; None for all.
+    """
+    if bills is not None and not bills:
+        return set()
+    query = (
+        select(PaymentTarget.community_id, PaymentTarget.bill_id)
+        .join(
+            DirectDebitOrder,
+            (DirectDebitOrder.community_id == PaymentTarget.community_id)
+            & (DirectDebitOrder.payment_id == PaymentTarget.payment_id),
+        )
+        .where(DirectDebitOrder.state == OrderState.WAITING)
+    )
+    if bills is not None:
+        wanted = tuple_(PaymentTarget.community_id, PaymentTarget.bill_id)
+        query = query.where(wanted.in_(key_array(set(bills))))
+    return {(row.community_id, row.bill_id) for row in session.execute(query)}
 
 
 def list_lines(session: Session, vault: Vault, batch: DirectDebitBatch, today: date) -> list[Line]:

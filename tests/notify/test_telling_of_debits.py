@@ -152,3 +152,26 @@ def test_who_bought_the_home_is_not_told_of_the_seller_s_debits(town: Town, debi
     debit.answer(batch, f"{batch.number},1,{ordered.amount.yuan},失败,余额不足,")
     town.notifier.intake()
     assert {shown.openid for shown in town.wechat.shown} == {"oLi"}
+
+
+def test_nobody_is_pressed_for_what_the_bank_is_asked_to_take(town: Town, debit: Debit) -> None:
+    batch = order(town, debit)
+    town.bind(ZHANG, "Zhang")
+    due = date(2026, 11, 30)
+    assert town.remind(due)["suppressed"]["being_debited"] == 1
+    assert town.notices() == []
+    debit.cancel(batch)
+    assert town.remind(due)["due"] == 1
+
+
+def test_a_reminder_that_waits_is_called_off_when_the_bank_is_asked(
+    town: Town, debit: Debit
+) -> None:
+    town.bind(ZHANG, "Zhang")
+    town.remind(date(2026, 11, 30))
+    order(town, debit)
+    town.notifier.intake()
+    assert town.notices() == [
+        ("due_soon", "suppressed", "being_debited"),
+        ("debit_planned", "merged", None),
+    ]
