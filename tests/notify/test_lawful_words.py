@@ -115,7 +115,7 @@ def test_every_notice_says_what_it_is_about_and_one_thing_to_do_next(kind: Notic
             assert re.search(f"{re.escape(next_step)}\n?http", text), "the link says where it leads"
 
 
-WARM = {NoticeKind.DUE_SOON, NoticeKind.OVERDUE}
+WARM = (NoticeKind.DUE_SOON, NoticeKind.OVERDUE)
 
 
 @pytest.mark.parametrize("kind", TO_OWNERS)
