@@ -25,7 +25,7 @@ from handlers.chat.staff_scope import (
 )
 from handlers.chat.story import ANSWERS, is_bare, meant_sentence
 from handlers.chat.topics import Topic
-from notify.audiences import Audience, unknown_places
+from notify.audiences import Audience
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.broadcasts import (
     BODY_CHARACTERS_MAX,

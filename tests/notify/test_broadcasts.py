@@ -13,7 +13,7 @@ from billing.tariffs import FeeKind
 from billing.ticket_tables import TicketKind
 from billing.tickets import Matter, open_ticket
 from notify import broadcasts
-from notify.audiences import Audience, count_recipients
+from notify.audiences import Audience
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.broadcasts import (
     TAKEN_BACK_WITHIN,
@@ -24,6 +24,7 @@ from notify.broadcasts import (
     get_broadcast,
     presses_unlawfully,
 )
+from notify.recipients import count_readers
 from tests.notify.conftest import Town
 
 BODY = "周三上午检修电梯，请走楼梯。"
@@ -62,9 +63,9 @@ def again(town: Town, one: Broadcast) -> Broadcast:
 
 def count(town: Town, audience: str) -> int:
     with town.world.database.transaction() as session:
-        return count_recipients(
-            session, town.world.community.id, Audience.parse(audience), town.world.today
-        )
+        return count_readers(
+            session, town.world.community.id, Audience.parse(audience), town.clock.now
+        ).people
 
 
 def dispute_everything(town: Town, vault: Vault, room: str, follower_id: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from notify import broadcasts
+from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast
 from tests.phone import Phone
 from tests.town import Town
@@ -146,7 +147,7 @@ def test_what_is_sent_cannot_be_taken_back(town: Town, manager: Phone) -> None:
     manager.says("确认群发")
     town.now += timedelta(minutes=2)
     with town.world.database.transaction() as session:
-        assert broadcasts.send_due(session, town.now) == 1
+        assert send_due(session, town.now) == 1
     manager.says("取消群发").shows("已发出", "2 人", "收不回来")
 
 
