@@ -17,7 +17,8 @@ from billing.labels import LabelEnum
 from billing.people import Staff, StaffRole, require_role
 from notify.audiences import Audience
 from notify.broadcast_tables import Broadcast, BroadcastState
-from notify.outbox import Reason
+from notify.catalog import NoticeKind
+from notify.outbox import Message, MessageState, Notice, Reason
 from notify.quiet_hours import next_allowed
 from notify.recipients import count_readers, unknown_places
 
@@ -334,3 +335,23 @@ def list_waiting(session: Session, staff: Staff) -> list[Broadcast]:
     if staff.community_id is not None:
         found = found.where(Broadcast.community_id == staff.community_id)
     return list(session.scalars(found.order_by(Broadcast.id)))
+
+
+def was_told(session: Session, broadcast: Broadcast, follower_id: int) -> bool:
+    """Whether this follower was sent the words of a broadcast to approve it."""
+    found = session.scalars(
+        select(Notice.id)
+        .join(
+            Message,
+            (Message.community_id == Notice.community_id) & (Message.id == Notice.message_id),
+        )
+        .where(
+            Notice.community_id == broadcast.community_id,
+            Notice.follower_id == follower_id,
+            Notice.kind == NoticeKind.BROADCAST_WAITING,
+            Notice.ref_id == broadcast.id,
+            Message.state.in_((MessageState.SENT, MessageState.DELIVERED)),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
