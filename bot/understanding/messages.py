@@ -9,7 +9,7 @@ apart. Whoever sends sees them again before anything happens.
 
 import re
 
-from bot.understanding.sending import MOMENT
+from bot.understanding.sending import MOMENT, SPEED
 
 WORDS_MIN = 4
 _ORDER = re.compile(
@@ -22,6 +22,7 @@ _NEXT_LINE = re.compile(
 """A line of nothing but rooms goes on with the list before it."""
 
 _COLON = re.compile(r"(?<!\d)[：:]|[：:](?!\d)")
+_ROOM = re.compile(r"\d{1,3}\s*(?:-|栋|幢|座|号楼|#)[\d单元\s-]*\d{2,4}(?!\d|[:：月日年点])")
 _SAYS = re.compile(r"(?:内容|正文)(?:是|为|如下|写)|就说(?:是|一下)?")
 _QUOTED = re.compile(r"[“「『\"](?P<said>[^“”「」『』\"]{4,})[”」』\"]")
 _ADDRESSED = re.compile(
@@ -55,7 +56,8 @@ def _parted_by_pause(text: str) -> tuple[str, str | None]:
     ends = [
         found.span()
         for found in pauses
-        if len(text[: found.start()]) > WORDS_MIN and not MOMENT.match(text, found.end())
+        if len(text[: found.start()]) > WORDS_MIN
+        and not any(more.match(text, found.end()) for more in (MOMENT, SPEED, _ROOM))
     ]
     if addressed and (not ends or addressed.end() < ends[0][0]):
         ends = [(addressed.end(), addressed.end())]

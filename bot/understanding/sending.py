@@ -35,13 +35,13 @@ MOMENT = re.compile(
     rf"(?:(?:{_DAY})\s*的?\s*)?(?P<half>凌晨|早上|早晨|上午|中午|下午|傍晚|晚上)?\s*"
     rf"(?P<hour>\d{{1,2}}|[{CN_NUMERAL}]{{1,3}})\s*(?:点钟?|时|[:：])\s*"
     rf"(?:(?P<half_past>半)|(?P<minute>[0-5]?\d)分?)?\s*"
-    r"(?:再|定时|准时|统一|的时候|给|往)?\s*(?:群发|发|推送)"
+    r"(?=(?:再|定时|准时|统一|的时候)?\s*(?:[给往向][^,，。:：]{1,12}?)?(?:群发|发|推送))"
 )
 """Of a text as it was typed or cleaned: 明天上午9点发."""
 
 _NEAR = {"今": 0, "明": 1, "后": 2, "大": 3}
 _AFTERNOON = frozenset({"下午", "傍晚", "晚上"})
-_SPEED = re.compile(r"每分钟\D{0,6}?(?P<count>\d{1,5})\s*(?:条|人|个)")
+SPEED = re.compile(r"每分钟\D{0,6}?(?P<count>\d{1,5})\s*(?:条|人|个)")
 _PROGRESS = re.compile(
     r"群发.{0,6}(?:进度|结果|情况|效果|怎么样|到哪)"
     r"|(?:刚才|刚刚|上次|上一条|那条|今天|昨天).{0,4}(?:通知|公告|群发|消息).{0,8}"
@@ -53,14 +53,14 @@ _PROGRESS = re.compile(
 
 def read_manner(text: str, today: date) -> dict[str, str | int]:
     """When it leaves (`send_at`, Beijing time without its zone) and how many messages a minute
-    takes (`per_minute`), where prepared text says so.
+    takes (`per_minute`), where cleaned text says so.
     """
     found: dict[str, str | int] = {}
     moment = MOMENT.search(text)
     at = _moment(moment, today) if moment else None
     if at is not None:
         found["send_at"] = at.isoformat()
-    speed = _SPEED.search(text)
+    speed = SPEED.search(text)
     if speed and int(speed["count"]):
         found["per_minute"] = int(speed["count"])
     return found

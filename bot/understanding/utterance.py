@@ -65,9 +65,10 @@ def read_order(text: str, today: date) -> Slots:
     order alone, since the words to be sent name buildings and fees of their own. All are meant
     only where it says so. With when and how fast it is to leave (`sending.read_manner`).
     """
-    order = _plain(split_message(text)[0])
-    manner = read_manner(order, today)
-    sentence = read_sentence(MOMENT.sub("群发", order), today)  # its date is no month of bills
+    order = split_message(text)[0]
+    manner = read_manner(clean(order), today)
+    # Its date is no month of bills.
+    sentence = read_sentence(_plain(MOMENT.sub("", clean(order))), today)
     decision = decide(sentence.skeleton, load_model(), staff=True)
     slots = read_slots(sentence, replace(decision, intent=BROADCAST))
     if slots.get("audience") == "all" and not names_everybody(sentence.text):
