@@ -18,7 +18,7 @@ from redis import Redis
 from billing.business_day import business_date
 from billing.db import Database
 from billing.receipts import number_waiting
-from notify.broadcasts import send_due
+from notify.broadcast_sending import send_due
 from notify.caps import REMINDERS_PER_DAY
 from notify.catalog import Transport, Urgency
 from notify.claim import Claimed, claim

@@ -29,7 +29,13 @@ from notify.wording import text_environment
 from sandbox.account.fields import refusal
 from tests.conftest import NOW
 
-BROADCAST = Broadcast(id=5, body="周三上午检修 3 栋电梯，请走楼梯。\n谢谢配合！", sent_at=NOW)
+BROADCAST = Broadcast(
+    id=5,
+    audience="all",
+    recipients=1200,
+    body="周三上午检修 3 栋电梯，请走楼梯。\n谢谢配合！",
+    sent_at=NOW,
+)
 TODAY = date(2026, 11, 23)
 THREATS = re.compile("停水|停电|停气|停暖|断水|断电|起诉|法院|律师|黑名单|征信|后果自负|强制|否则")
 """Civil Code 944: pressing for payment by cutting supplies is unlawful; the rest is bad manners."""
