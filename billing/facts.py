@@ -50,6 +50,7 @@ class FactKind(LabelEnum):
     HOME_LOOKED_UP = "home_looked_up", "他人查询待缴"
     TICKET_OPENED = "ticket_opened", "工单提出"
     TICKET_ANSWERED = "ticket_answered", "工单答复"
+    BROADCAST_WAITING = "broadcast_waiting", "群发待复核"
     ALERT_RAISED = "alert_raised", "异常提醒"
 
 

@@ -22,6 +22,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     discrepancies,
     facts,
     fapiao_tables,
+    home_tags,
     late_fee_tables,
     ledger,
     lookups,

@@ -36,6 +36,7 @@ class NoticeKind(LabelEnum):
     TICKET_OPENED = "ticket_opened", "新工单"
     TICKET_ANSWERED = "ticket_answered", "工单答复"
     BROADCAST = "broadcast", "物业通知"
+    BROADCAST_WAITING = "broadcast_waiting", "群发待复核"
     ALERT = "alert", "异常提醒"
     DAILY_DIGEST = "daily_digest", "每日简报"
 
@@ -76,6 +77,9 @@ class Audience(Enum):
 
     RESIDENTS = "residents"
     """Followers bound to a home of the community, whom staff chose."""
+
+    APPROVERS = "approvers"
+    """Staff of the community who may approve a broadcast, but the one the fact names."""
 
     STAFF = "staff"
     """Staff of the community who bound their WeChat."""
@@ -320,6 +324,15 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             merges=False,
             life=timedelta(days=2),
             urgency=Urgency.BULK,
+        ),
+        NoticeKind.BROADCAST_WAITING: NoticeRule(
+            matter=Matter.BROADCAST,
+            fact=FactKind.BROADCAST_WAITING,
+            audience=Audience.APPROVERS,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=2),
         ),
         NoticeKind.ALERT: NoticeRule(
             matter=Matter.ALERT,

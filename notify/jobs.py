@@ -18,7 +18,7 @@ from redis import Redis
 from billing.business_day import business_date
 from billing.db import Database
 from billing.receipts import number_waiting
-from notify.broadcasts import send_due
+from notify.broadcast_sending import send_due
 from notify.caps import REMINDERS_PER_DAY
 from notify.catalog import Transport, Urgency
 from notify.claim import Claimed, claim
@@ -36,7 +36,7 @@ from notify.prepaid import tell_low
 from notify.queues import Queues, wake_key
 from notify.remind import remind
 from notify.render import NOTHING, Templates
-from notify.reports import Question, close_unknown, list_unsettled, record_fate
+from notify.reports import Question, close_unknown, list_unsettled, put_off, record_fate
 from notify.sending import Result, Sender
 from notify.sms import SmsFate, SmsLine, SmsRefused, SmsUnreachable
 from notify.wechat import WeChat
@@ -178,11 +178,12 @@ class Notifier:
 
     def _ask(self, question: Question) -> bool:
         fate = self._find(question)
-        if fate is None:
-            return False
         with self.database.transaction() as session:
-            record_fate(session, question, fate, self.clock())
-        return True
+            if fate is None:
+                put_off(session, question, self.clock())
+            else:
+                record_fate(session, question, fate, self.clock())
+        return fate is not None
 
     def _find(self, question: Question) -> SmsFate | None:
         if self.sms is None:

@@ -187,7 +187,7 @@ def is_bound(notice: Notice, matters: Matters) -> bool:
 
 def _may_know(notice: Notice, matters: Matters) -> bool:
     audience = NOTICES[notice.kind].audience
-    if audience is Audience.STAFF:
+    if audience in (Audience.STAFF, Audience.APPROVERS):
         return notice.follower_id in matters.staff
     if audience is Audience.FOLLOWER:
         return True
@@ -228,13 +228,20 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
             alert = matters.alerts.get(notice.ref_id)
             is_gone = alert is None or alert.closed_at is not None
         case Matter.BROADCAST:
-            broadcast = matters.broadcasts.get(key)
-            is_gone = broadcast is None or broadcast.state is not BroadcastState.SENT
+            return _broadcast_settled(notice.kind, matters.broadcasts.get(key))
         case Matter.TICKET:
             ticket, _said = matters.tickets.get(key, (None, ""))
             is_open = ticket is not None and ticket.state is TicketState.OPEN
             is_gone = ticket is None or is_open != (notice.kind is NoticeKind.TICKET_OPENED)
     return Reason.GONE if is_gone else None
+
+
+def _broadcast_settled(kind: NoticeKind, broadcast: Broadcast | None) -> Reason | None:
+    if broadcast is not None and broadcast.state is BroadcastState.STOPPED:
+        return Reason.STOPPED
+    is_waiting = kind is NoticeKind.BROADCAST_WAITING
+    wanted = BroadcastState.WAITING if is_waiting else BroadcastState.SENT
+    return None if broadcast is not None and broadcast.state is wanted else Reason.GONE
 
 
 def _bill_settled(

@@ -16,7 +16,7 @@ from billing.ticket_tables import Ticket
 from notify.broadcast_tables import Broadcast
 from notify.catalog import NOTICES, Matter, NoticeKind
 from notify.digest import Day, read_digest
-from notify.links import BillRef, FapiaoRef, HomeRef, Links
+from notify.links import BillRef, BroadcastRef, FapiaoRef, HomeRef, Links
 from notify.matters import (
     Matters,
     bills_of,
@@ -210,8 +210,12 @@ def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:
 def _url(
     notices: Sequence[Notice], bills: Sequence[BillState], matters: Matters, links: Links
 ) -> str | None:
-    """The bill if there is one, else the home, else all of the owner's homes."""
+    """The bill if there is one, else the home, else all of the owner's homes; of a broadcast its
+    page, as a field of a template cuts its words.
+    """
     first = notices[0]
+    if first.kind is NoticeKind.BROADCAST:
+        return links.broadcast_url(BroadcastRef(first.community_id, first.ref_id))
     if first.kind not in OPENING or first.unit_id is None:
         return None
     if len(bills) == 1:

@@ -47,13 +47,13 @@ SAID: dict[NoticeKind, tuple[str, str]] = {
     NoticeKind.TICKET_OPENED: ("· 工单号 12", "mingzhang ticket answer"),
     NoticeKind.TICKET_ANSWERED: ("工单号 12）已有答复", "请回复“人工”"),
     NoticeKind.BROADCAST: ("花园小区 物业通知.*\n.*检修 3 栋电梯", ""),  # what staff wrote
+    NoticeKind.BROADCAST_WAITING: ("有群发 5 号等您复核", "同意就点："),
     NoticeKind.ALERT: ("· 支付差错", "mingzhang alerts"),
     NoticeKind.DAILY_DIGEST: (r"今日到账 1,103\.20 元", "mingzhang alerts"),
 }
 
-TO_OWNERS = [kind for kind, rule in NOTICES.items() if rule.audience is not Audience.STAFF]
-BY_STAFF = {NoticeKind.BROADCAST, NoticeKind.TICKET_ANSWERED}
-"""Partly in the words of whoever wrote it."""
+TO_STAFF = (Audience.STAFF, Audience.APPROVERS)
+TO_OWNERS = [kind for kind, rule in NOTICES.items() if rule.audience not in TO_STAFF]
 
 
 def readings(kind: NoticeKind) -> list[str]:

@@ -31,7 +31,13 @@ from notify.wording import text_environment
 from sandbox.account.fields import refusal
 from tests.conftest import NOW
 
-BROADCAST = Broadcast(id=5, body="周三上午检修 3 栋电梯，请走楼梯。\n谢谢配合！", sent_at=NOW)
+BROADCAST = Broadcast(
+    id=5,
+    audience="all",
+    recipients=1200,
+    body="周三上午检修 3 栋电梯，请走楼梯。\n谢谢配合！",
+    sent_at=NOW,
+)
 TODAY = date(2026, 11, 23)
 UNLAWFUL = re.compile(
     "|".join(
