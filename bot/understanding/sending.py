@@ -26,6 +26,11 @@ _BOTH = re.compile(
     r"(?:业主|房东)(?:和|与|、|跟|及)(?:租户|租客|房客)|(?:租户|租客)(?:和|与|、|跟|及)业主"
 )
 _LEFT_OUT = re.compile(r"除了|除外|不包括|不含|以外|之外")
+_PLACE = r"(?:\d|[一二三四五六七八九十]+(?:栋|号楼|幢|座|单元))"
+_PLACE_LEFT_OUT = re.compile(
+    rf"(?:除了?|不包括|不含|不发给?|不要发给?)[^,。:]{{0,3}}{_PLACE}"
+    rf"|{_PLACE}[^,。:]{{0,8}}(?:除外|以外|之外|(?:不|不要|不用)发(?!给?(?:租户|租客|房客)))"
+)
 _DAY = (
     r"(?P<near>今天|今日|今早|今晚|明天|明日|明早|明晚|后天|大后天)"
     r"|(?P<next>这|本|下)?个?(?:周|星期|礼拜)(?P<weekday>[一二三四五六日天])"
@@ -85,6 +90,13 @@ def narrow(audience: str | None, text: str, amount: int | None) -> str | None:
     role = None if _BOTH.search(text) else _role(text)
     parts += [f"role:{role}"] if role else []
     return "&".join(parts) or audience
+
+
+def leaves_places_out(text: str) -> bool:
+    """Whether buildings or homes are named as those it is not for. No audience says that, and it
+    must not be taken for its opposite.
+    """
+    return bool(_PLACE_LEFT_OUT.search(text))
 
 
 def asks_for_progress(text: str) -> bool:

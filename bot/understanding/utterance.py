@@ -13,7 +13,7 @@ from bot.understanding.model import load_model
 from bot.understanding.normalize import clean
 from bot.understanding.periods import choose_period, find_periods
 from bot.understanding.rooms import choose_room, find_rooms
-from bot.understanding.sending import MOMENT, narrow, read_manner
+from bot.understanding.sending import MOMENT, leaves_places_out, narrow, read_manner
 from bot.understanding.sentence import Sentence, cover, prepare, read_sentence
 from bot.understanding.slots import Slots, read_slots
 
@@ -73,6 +73,9 @@ def read_order(text: str, today: date) -> Slots:
     slots = read_slots(sentence, replace(decision, intent=BROADCAST))
     if slots.get("audience") == "all" and not names_everybody(sentence.text):
         del slots["audience"]
+    if leaves_places_out(sentence.text):
+        slots.pop("audience", None)
+        return slots | manner
     return _narrowed(slots, sentence.text) | manner
 
 

@@ -15,7 +15,6 @@ TODAY = date(2026, 11, 23)  # a Monday
         ("群发给3-2-501、3-2-502和1-1-302", "room:3-2-501,3-2-502,1-1-302"),
         ("群发 3栋2单元501室 1栋302", "room:3-2-501,1-302"),
         ("群发 3-2-501", "room:3-2-501"),
-        ("群发 全体业主，除了3-2-501、3-2-502", "all"),
         ("群发 欠费超过90天的", "overdue&days:91"),
         ("群发 欠费90天以上的", "overdue&days:90"),
         ("群发 超过90天没交的", "overdue&days:91"),
@@ -52,6 +51,20 @@ def test_whom_it_is_for(said: str, audience: str) -> None:
 )
 def test_when_it_leaves(said: str, at: str | None) -> None:
     assert read_order(said, TODAY).get("send_at") == at
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "群发给全体业主，3栋除外：明天停水",
+        "群发给除了3栋以外的业主：明天停水",
+        "群发给全体业主，除了3-2-501：明天停水",
+        "群发给业主，不包括一栋：明天停水",
+    ],
+)
+def test_whom_it_is_not_for_is_never_taken_for_whom_it_is_for(said: str) -> None:
+    """Nobody is written to before staff said whom they mean."""
+    assert "audience" not in read_order(said, TODAY)
 
 
 def test_how_fast_it_leaves() -> None:
