@@ -24,6 +24,7 @@ class FactKind(LabelEnum):
     ADJUSTED = "adjusted", "减免或调账"
     PAYMENT_CONFIRMED = "payment_confirmed", "缴费到账"
     PAYMENT_REVERSED = "payment_reversed", "缴费冲红"
+    DEBIT_ORDERED = "debit_ordered", "托收已制单"
     DEBIT_FAILED = "debit_failed", "托收未成功"
     RECEIPT_ISSUED = "receipt_issued", "收据已开"
     SHIFT_CLOSED = "shift_closed", "交班"

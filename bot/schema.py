@@ -43,7 +43,14 @@ from billing.db import RUNTIME_ROLE, Base
 from billing.direct_debit import tables as debit_tables  # noqa: F401
 from billing.statements import tables as statement_tables  # noqa: F401
 from handlers import heard  # noqa: F401
-from notify import broadcast_tables, consents, outbox, preferences, timing_tables  # noqa: F401
+from notify import (  # noqa: F401
+    broadcast_tables,
+    consents,
+    ladder_tables,
+    outbox,
+    preferences,
+    timing_tables,
+)
 
 
 class SchemaError(Exception):

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing.sight import sees_bill, sees_payment, sees_refund
+from billing.sight import sees_bill, sees_debit, sees_payment, sees_refund
 from notify.broadcasts import BROADCASTERS
 from notify.catalog import NOTICES, Urgency
 from notify.quiet_hours import next_allowed
@@ -51,6 +51,7 @@ TAKE_FACTS = text(
              WHEN 'bill' THEN {sees_bill("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'payment' THEN {sees_payment("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'refund' THEN {sees_refund("due.community_id", "due.ref_id", *PERSON)}
+             WHEN 'debit' THEN {sees_debit("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'lookup' THEN binding.sees_to IS NULL  -- not who sold the home
              ELSE true END
         WHERE due.audience IN ('home', 'home_and_payer')

@@ -239,6 +239,7 @@ def test_growing_tables_are_led_by_their_community() -> None:
         "merchant_account",
         "notice_preference",
         "provider_order",
+        "public_holiday",
         "reconciliation",
         "staff",
         "subscription_consent",

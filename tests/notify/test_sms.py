@@ -493,9 +493,11 @@ def test_every_kind_that_goes_by_sms_has_a_short_wording() -> None:
         "room": "3-2-1501",
         "amount": "1234.50元",
         "due_on": "2026年11月30日",
+        "debit_on": "2026年11月30日",
+        "reason": "银行未查到有效的扣款授权",
         "phone": "010-55500100",
     }
-    assert len(wordings()) == len(BY_SMS) == 5
+    assert len(wordings()) == len(BY_SMS) == 7
     for code, wording in wordings().items():
         _, text = fill(wording, typical)
         assert len(f"【{SIGN}】{text}") <= 70, code
