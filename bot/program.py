@@ -92,6 +92,7 @@ def build(
         clock=clock,
         base_url=settings.base_url,
         subscribe_page=settings.wechat_subscribe_page,
+        templated=frozenset(settings.wechat_templates),
     )
     notifier = Notifier(
         database=database,

@@ -23,6 +23,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     dunning_tables,
     facts,
     fapiao_tables,
+    home_tags,
     late_fee_tables,
     ledger,
     lookups,
@@ -46,6 +47,7 @@ from handlers import heard  # noqa: F401
 from notify import (  # noqa: F401
     broadcast_tables,
     consents,
+    ladder_tables,
     outbox,
     preferences,
     template_tables,

@@ -1,6 +1,6 @@
 """Exactly what handlers may use. Built once by `bot.program.build`; tests build their own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -19,7 +19,8 @@ from notify.wechat import WeChat
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts a handler answers with. `channels` is keyed by merchant account code;
-    `subscribe_page` is an article of the account in which notices are subscribed to, if there is.
+    `subscribe_page` is an article of the account in which notices are subscribed to, if there is;
+    `templated` are the kinds of notices with an approved template message.
     """
 
     database: Database
@@ -32,6 +33,7 @@ class Services:
     clock: Callable[[], datetime]
     base_url: str
     subscribe_page: str | None = None
+    templated: Collection[str] = ()
 
     def callback_url(self, merchant: MerchantAccount) -> str:
         """Where the provider of this account tells us what happened."""

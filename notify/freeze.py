@@ -65,6 +65,8 @@ class Press:
         the day's number waits for the next day.
         """
         notices = _lock_due(session, now, limit, urgency)
+        if not notices:
+            return 0
         matters = read_matters(session, notices)
         holding, ended = [], []
         for notice in notices:

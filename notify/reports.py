@@ -31,6 +31,8 @@ UNKNOWN_FOR = timedelta(minutes=30)
 ASK_AFTER = timedelta(minutes=1)
 """A provider needs a moment until it knows its own messages."""
 
+ASK_AGAIN_AFTER = timedelta(minutes=5)
+
 MATCHED_WITHIN = timedelta(days=1)
 """A report without our number is of a message sent within so long."""
 
@@ -231,6 +233,7 @@ def list_unsettled(session: Session, now: datetime, limit: int) -> list[Question
             Message.settled_at.is_(None),
             Message.transport == Transport.SMS,
             Message.first_sent_at <= now - ASK_AFTER,
+            Message.next_attempt_at <= now,
         )
         .order_by(Message.first_sent_at)
         .limit(limit)
@@ -242,6 +245,19 @@ def list_unsettled(session: Session, now: datetime, limit: int) -> list[Question
         for message in messages
         if (key := (message.community_id, message.id)) in phones and message.first_sent_at
     ]
+
+
+def put_off(session: Session, question: Question, now: datetime) -> None:
+    """Nobody could answer: ask about the others first."""
+    session.execute(
+        update(Message)
+        .where(
+            Message.community_id == question.community_id,
+            Message.id == question.message_id,
+            Message.state == MessageState.UNKNOWN,
+        )
+        .values(next_attempt_at=now + ASK_AGAIN_AFTER)
+    )
 
 
 def record_fate(session: Session, question: Question, fate: SmsFate, now: datetime) -> None:

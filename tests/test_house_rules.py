@@ -241,6 +241,7 @@ def test_growing_tables_are_led_by_their_community() -> None:
         "notice_route",
         "notice_template",
         "provider_order",
+        "public_holiday",
         "reconciliation",
         "staff",
         "subscription_consent",
