@@ -20,6 +20,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     day_close,
     deposits,
     discrepancies,
+    dunning_tables,
     facts,
     fapiao_tables,
     home_tags,
@@ -49,6 +50,7 @@ from notify import (  # noqa: F401
     ladder_tables,
     outbox,
     preferences,
+    template_tables,
     timing_tables,
 )
 
@@ -63,9 +65,12 @@ APPEND_ONLY = (
     "bill_void",
     "day_close",
     "deposit_movement",
+    "dunning",
+    "dunning_bill",
     "fapiao_file",
     "fapiao_payment",
     "journal_entry",
+    "letter_service",
     "meter_reading",
     "payment_allocation",
     "payment_target",

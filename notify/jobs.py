@@ -18,6 +18,7 @@ from redis import Redis
 from billing.business_day import business_date
 from billing.db import Database
 from billing.receipts import number_waiting
+from notify.approved import Approved
 from notify.broadcast_sending import send_due
 from notify.caps import REMINDERS_PER_DAY
 from notify.catalog import Transport, Urgency
@@ -39,7 +40,7 @@ from notify.render import NOTHING, Templates
 from notify.reports import Question, close_unknown, list_unsettled, put_off, record_fate
 from notify.sending import Result, Sender
 from notify.sms import SmsFate, SmsLine, SmsRefused, SmsUnreachable
-from notify.wechat import WeChat
+from notify.wechat import Action, WeChat
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +114,13 @@ class Notifier:
     sms: SmsLine | None = None
     quotas: Mapping[Transport, int] = field(default_factory=dict)
     reminders_per_day: int = REMINDERS_PER_DAY
+
+    @property
+    def defaults(self) -> Approved:
+        """What the settings say is approved; staff's rows win."""
+        return Approved(
+            self.templates, self.subscriptions, self.sms.templates if self.sms else NOTHING
+        )
 
     def intake(self) -> dict[str, int]:
         """Everything that is due, of every urgency, until nothing is left to do."""
@@ -249,9 +257,7 @@ class Notifier:
         press = Press(
             self.links,
             self.text,
-            self.templates,
-            self.subscriptions,
-            self.sms.templates if self.sms else NOTHING,
+            self.defaults,
             self.reminders_per_day,
         )
         with self.database.transaction() as session:
@@ -291,12 +297,17 @@ class Notifier:
             )
 
     def _record(self, results: Iterator[Result]) -> int:
-        """Record results as they come, a few at a time; returns how many WeChat answered."""
+        """Record results as they come, a few at a time; returns how many WeChat answered, or go
+        another way at once because their template is closed.
+        """
         answered = 0
         while some := list(islice(results, RESULTS_PER_RECORD)):
             with self.database.transaction() as session:
                 record(session, some, self.clock())
-            answered += sum(result.outcome in ANSWERED for result in some)
+            answered += sum(
+                result.outcome in ANSWERED or result.action is Action.STOP_TEMPLATE
+                for result in some
+            )
         return answered
 
 

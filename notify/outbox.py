@@ -187,6 +187,13 @@ class Notice(Base):
             "ref_id",
             postgresql_where=text("kind = 'broadcast'"),
         ),
+        # Read by dunned.list_told and billing's last_dunned: what was said of some bills.
+        Index(
+            "ix_notice_bill",
+            "community_id",
+            "ref_id",
+            postgresql_where=text("kind IN ('bill_issued', 'due_soon', 'overdue')"),
+        ),
         {"comment": "What each follower is to be told, once per fact"},
     )
 

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from billing.people import Follower
-from notify.catalog import NOTICES, Transport
+from notify.approved import route_of
+from notify.catalog import Transport
 from notify.claim import notices_of, settle
 from notify.outbox import DeliveredMessage, Message, MessageState, Reason
 from notify.reach import find_phones
@@ -191,7 +192,7 @@ def apply_report(
 
 def next_transport(message: Message, now: datetime) -> bool:
     """Have a message go by its next transport; False when this was its last."""
-    transports = NOTICES[message.kind].transports
+    transports = route_of(message)
     following = transports.index(message.transport) + 1
     if following == len(transports):
         return False

@@ -238,6 +238,8 @@ def test_growing_tables_are_led_by_their_community() -> None:
         "heard",
         "merchant_account",
         "notice_preference",
+        "notice_route",
+        "notice_template",
         "provider_order",
         "public_holiday",
         "reconciliation",
