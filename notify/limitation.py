@@ -2,18 +2,20 @@
 
 A claim for fees lapses three years after it fell due (民法典 188); a demand that was received, a
 part payment and an acknowledgement each begin the three years anew (民法典 195). Counted here are
-payments on the bill, and demands of which WeChat or the provider of SMS reported the delivery, or
-whose link was opened. What was acknowledged or demanded on paper is not in these tables: who gets
-the alert decides.
+payments on the bill and demands that reached the debtor (`billing.last_dunned`). What he
+acknowledged in another way is in no table: who gets the alert decides.
 """
 
 from datetime import date, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from billing.alerts import Alert, AlertKind, raise_alert
+from billing.last_dunned import last_dunned
 from billing.money import Money
 from billing.period import add_months
 
@@ -44,19 +46,6 @@ OLD_DEBTS = text(
             SELECT max(part.effective_on) FROM payment_allocation part
             WHERE part.community_id = old.community_id AND part.bill_id = old.id
               AND part.amount > 0
-        ), (
-            SELECT max(CAST(message.first_sent_at AT TIME ZONE 'Asia/Shanghai' AS date))
-            FROM (SELECT DISTINCT follower_id FROM binding
-                  WHERE binding.community_id = old.community_id
-                    AND binding.unit_id = old.unit_id) reader
-            JOIN notice ON notice.community_id = old.community_id
-             AND notice.follower_id = reader.follower_id AND notice.kind = 'overdue'
-             AND notice.ref_id = old.id
-            JOIN message ON message.community_id = notice.community_id
-             AND message.id = notice.message_id
-            WHERE message.state = 'delivered' OR EXISTS (
-                SELECT FROM message_open open WHERE open.community_id = message.community_id
-                   AND open.message_id = message.id)
         )) AS begun_on
         FROM old WHERE owed > 0
     )
@@ -65,10 +54,10 @@ OLD_DEBTS = text(
     FROM begun
     JOIN unit ON unit.community_id = begun.community_id AND unit.id = begun.unit_id
     WHERE begun_on <= :before
-    ORDER BY begun.community_id, begun_on, begun.id
+    ORDER BY begun.community_id, begun.id
     """
 )
-"""The readers are named so that the unique key of notices is used."""
+"""Unpaid bills whose due date and last payment are that old."""
 
 
 class OldDebt(NamedTuple):
@@ -94,9 +83,25 @@ class OldDebt(NamedTuple):
 
 
 def list_old_debts(session: Session, today: date) -> list[OldDebt]:
-    """Bills that lapse within half a year, or have, the first to lapse first."""
+    """Bills that lapse within half a year, or have, by community, the first to lapse first."""
     before = add_months(today, TOLD_BEFORE_MONTHS - LAPSES_AFTER_MONTHS)
-    return [OldDebt(*row) for row in session.execute(OLD_DEBTS, {"before": before})]
+    owed = [OldDebt(*row) for row in session.execute(OLD_DEBTS, {"before": before})]
+    found = []
+    for community_id, debts in groupby(owed, key=attrgetter("community_id")):
+        dunned = _begun_anew(session, community_id, list(debts))
+        found += [debt for debt in dunned if debt.begun_on <= before]
+    return sorted(found, key=lambda debt: (debt.community_id, debt.begun_on, debt.bill_id))
+
+
+def _begun_anew(session: Session, community_id: int, debts: list[OldDebt]) -> list[OldDebt]:
+    """With the last demand that reached the debtor taken for the beginning."""
+    demands = last_dunned(session, community_id, [debt.bill_id for debt in debts])
+    return [
+        debt._replace(begun_on=max(debt.begun_on, reached.on))
+        if (demand := demands.get(debt.bill_id)) and (reached := demand.reached)
+        else debt
+        for debt in debts
+    ]
 
 
 def alert_staff(session: Session, today: date, now: datetime) -> int:

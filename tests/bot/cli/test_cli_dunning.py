@@ -13,7 +13,7 @@ from billing.dunning_tables import Dunning, DunningWay
 from billing.last_dunned import last_dunned
 from tests.bot.cli.command_line import Mingzhang
 from tests.conftest import TODAY, World
-from tests.notify.test_words import THREATS
+from tests.notify.test_words import UNLAWFUL
 
 COMMUNITY = ("--community", "HY")
 DAY = ("--today", str(TODAY))
@@ -67,7 +67,7 @@ def test_a_letter_says_what_is_owed_why_and_how_to_pay_without_threats(
     assert (answer["number"], answer["respond_by"]) == ("HY-2026-0001", "2026-12-08")
     for said in ("催缴函", answer["number"], room, "元/㎡", "附言", "第九百四十四条", "签名"):
         assert said in paper
-    assert not THREATS.search(paper)
+    assert not UNLAWFUL.search(paper)
     again = tmp_path / "again.html"
     mingzhang.json("dunning-letter", "show", "--number", answer["number"], "--out", str(again))
     assert again.read_text(encoding="utf-8") == paper
