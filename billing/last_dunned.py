@@ -27,8 +27,8 @@ LAST_DUNNED = text(
         SELECT notice.ref_id, 'message', CAST(message.transport AS text),
                CAST(message.first_sent_at AT TIME ZONE 'Asia/Shanghai' AS date),
                message.state = 'delivered' OR EXISTS (
-                   SELECT FROM message_open open WHERE open.community_id = message.community_id
-                      AND open.message_id = message.id)
+                   SELECT FROM message_open open
+                   WHERE open.community_id = message.community_id AND open.message_id = message.id)
         FROM notice
         JOIN message ON message.community_id = notice.community_id
          AND message.id = notice.message_id AND message.first_sent_at IS NOT NULL
@@ -62,8 +62,8 @@ class LastDunned:
 
     Attributes:
         reached: the last demand that is known to have reached the debtor: a message reported as
-            delivered or whose link was opened, a letter with its delivery, a call, a visit. It
-            begins the three years anew.
+            delivered or opened, a letter with its delivery, a call, a visit. It begins the three
+            years anew.
         other: the last one of which that is not known.
     """
 

@@ -2,20 +2,21 @@
 
 A claim for fees lapses three years after it fell due (民法典 188); a demand that was received, a
 part payment and an acknowledgement each begin the three years anew (民法典 195). Counted here are
-payments on the bill, and demands that are known to have reached somebody (`billing.last_dunned`):
-messages, letters with their delivery, calls, visits. What was acknowledged is not in these tables:
-who gets the alert decides.
+payments on the bill and demands that reached the debtor (`billing.last_dunned`). What he
+acknowledged in another way is in no table: who gets the alert decides.
 """
 
 from collections import defaultdict
 from datetime import date, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from billing.alerts import Alert, AlertKind, raise_alert
-from billing.last_dunned import LastDunned, last_dunned
+from billing.last_dunned import last_dunned
 from billing.money import Money
 from billing.period import add_months
 
@@ -54,9 +55,10 @@ OLD_DEBTS = text(
     FROM begun
     JOIN unit ON unit.community_id = begun.community_id AND unit.id = begun.unit_id
     WHERE begun_on <= :before
-    ORDER BY begun.community_id, begun_on, begun.id
+    ORDER BY begun.community_id, begun.id
     """
 )
+"""Unpaid bills whose due date and last payment are that old."""
 
 
 class OldDebt(NamedTuple):
@@ -82,25 +84,25 @@ class OldDebt(NamedTuple):
 
 
 def list_old_debts(session: Session, today: date) -> list[OldDebt]:
-    """Bills that lapse within half a year, or have, the first to lapse first."""
+    """Bills that lapse within half a year, or have, by community, the first to lapse first."""
     before = add_months(today, TOLD_BEFORE_MONTHS - LAPSES_AFTER_MONTHS)
-    rows = [OldDebt(*row) for row in session.execute(OLD_DEBTS, {"before": before})]
-    by_community: dict[int, list[OldDebt]] = defaultdict(list)
-    for debt in rows:
-        by_community[debt.community_id].append(debt)
-    begun = []
-    for community_id, debts in by_community.items():
-        demanded = last_dunned(session, community_id, [debt.bill_id for debt in debts])
-        begun += [_begun_anew(debt, demanded.get(debt.bill_id)) for debt in debts]
-    old = [debt for debt in begun if debt.begun_on <= before]
-    return sorted(old, key=lambda debt: (debt.community_id, debt.begun_on, debt.bill_id))
+    owed = [OldDebt(*row) for row in session.execute(OLD_DEBTS, {"before": before})]
+    found = []
+    for community_id, debts in groupby(owed, key=attrgetter("community_id")):
+        dunned = _begun_anew(session, community_id, list(debts))
+        found += [debt for debt in dunned if debt.begun_on <= before]
+    return sorted(found, key=lambda debt: (debt.community_id, debt.begun_on, debt.bill_id))
 
 
-def _begun_anew(debt: OldDebt, demanded: LastDunned | None) -> OldDebt:
-    """The debt, counted from its last demand that reached somebody, if that came later."""
-    if demanded is None or demanded.reached is None:
-        return debt
-    return debt._replace(begun_on=max(debt.begun_on, demanded.reached.on))
+def _begun_anew(session: Session, community_id: int, debts: list[OldDebt]) -> list[OldDebt]:
+    """With the last demand that reached the debtor taken for the beginning."""
+    demands = last_dunned(session, community_id, [debt.bill_id for debt in debts])
+    return [
+        debt._replace(begun_on=max(debt.begun_on, reached.on))
+        if (demand := demands.get(debt.bill_id)) and (reached := demand.reached)
+        else debt
+        for debt in debts
+    ]
 
 
 def alert_staff(session: Session, today: date, now: datetime) -> int:

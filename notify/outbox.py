@@ -180,19 +180,19 @@ class Notice(Base):
             "message_id",
             postgresql_where=text("message_id IS NOT NULL"),
         ),
-        # Read by dunned.list_told and billing's last_dunned: what was said of some bills.
-        Index(
-            "ix_notice_bill",
-            "community_id",
-            "ref_id",
-            postgresql_where=text("kind IN ('bill_issued', 'due_soon', 'overdue')"),
-        ),
         # Read by broadcast_results and broadcasts.cancel_broadcast: what a broadcast became.
         Index(
             "ix_notice_broadcast",
             "community_id",
             "ref_id",
             postgresql_where=text("kind = 'broadcast'"),
+        ),
+        # Read by dunned.list_told and billing's last_dunned: what was said of some bills.
+        Index(
+            "ix_notice_bill",
+            "community_id",
+            "ref_id",
+            postgresql_where=text("kind IN ('bill_issued', 'due_soon', 'overdue')"),
         ),
         {"comment": "What each follower is to be told, once per fact"},
     )

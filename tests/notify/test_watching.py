@@ -6,8 +6,12 @@ import pytest
 from sqlalchemy import select, update
 
 from billing.alerts import Alert, AlertKind, close_alert
+from billing.dunning import record_call
+from billing.dunning_tables import DunningWay
 from billing.money import Money
+from billing.people import get_staff
 from billing.prepayments import set_auto_deduction
+from billing.privacy import Vault
 from notify.holidays import load_holidays
 from notify.outbox import Message, MessageState
 from notify.preferences import Preference, keep_preference
@@ -173,6 +177,26 @@ def test_a_demand_that_was_received_begins_anew_and_one_that_may_not_have_been_d
     assert alerted(town, date(2029, 6, 1))[:1] == [lapses]
     if state is MessageState.SENT:
         assert alerted(town, date(2026, 12, 10))[:1] == [lapses]
+
+
+def test_a_visit_that_was_recorded_begins_anew(town: Town, vault: Vault) -> None:
+    old_bill(town)
+    unit = town.world.unit(ZHANG)
+    with town.world.database.transaction() as session:
+        record_call(
+            session,
+            vault,
+            unit.community_id,
+            unit.id,
+            way=DunningWay.VISIT,
+            on=town.world.today,
+            note="当面说明了欠费",
+            by=get_staff(session, "liu"),
+            today=town.world.today,
+            now=town.clock.now,
+        )
+    assert alerted(town, date(2026, 12, 10)) == []
+    assert alerted(town, date(2029, 6, 1)) == ["2029-11-23"]
 
 
 # --- a year of which nothing is known ---------------------------------------------------------

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from billing.home_tags import add_tag
 from billing.people import get_staff
 from notify import broadcasts
+from notify.approved import Approved
 from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast
 from notify.catalog import NoticeKind, Urgency
@@ -158,7 +159,7 @@ def leave(town: Town) -> None:
 def arrive(town: Town, readers: int) -> None:
     """So many of the notices became messages that were sent."""
     with town.world.database.transaction() as session:
-        press = Press(town.services.links, town.services.text, {})
+        press = Press(town.services.links, town.services.text, Approved())
         assert press.freeze_due(session, town.now, readers, Urgency.BULK) == readers
         sent = {"state": MessageState.SENT, "first_sent_at": town.now}
         session.execute(update(Message).values(**sent))
@@ -236,7 +237,7 @@ def test_who_was_told_of_it_approves_with_one_word(
     manager.says("确认群发").shows("已经通知有权复核的同事")
     with town.world.database.transaction() as session:
         take_facts(session, town.now, 100, at_once=True)
-        Press(town.services.links, town.services.text, {}).freeze_due(
+        Press(town.services.links, town.services.text, Approved()).freeze_due(
             session, town.now, 100, Urgency.AT_ONCE
         )
         session.execute(

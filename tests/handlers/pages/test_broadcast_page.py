@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from billing.people import get_staff
+from notify.approved import Approved
 from notify.audiences import Audience
 from notify.broadcast_sending import send_due
 from notify.broadcasts import confirm_broadcast, draft_broadcast
@@ -32,7 +33,7 @@ def sent(house: House) -> str:
         )
         confirm_broadcast(session, one.community_id, one.id, by=zhao, now=now)
         assert send_due(session, now + timedelta(minutes=1)) == 1
-        press = Press(house.services.links, house.services.text, {})
+        press = Press(house.services.links, house.services.text, Approved())
         press.freeze_due(session, now + timedelta(minutes=1), 10, Urgency.BULK)
         message = session.scalars(select(Message)).one()
     return str(message.content["url"]).removeprefix("http://pages.test")
