@@ -6,7 +6,6 @@ payments on the bill and demands that reached the debtor (`billing.last_dunned`)
 acknowledged in another way is in no table: who gets the alert decides.
 """
 
-from collections import defaultdict
 from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
