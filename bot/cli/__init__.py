@@ -47,6 +47,7 @@ COMMANDS = {
     "serve": "bot.cli.processes:serve",
     "shared-cost": "bot.cli.shared_cost:shared_cost",
     "sightings": "bot.cli.binding:sightings",
+    "staff": "bot.cli.staff:staff",
     "tariff": "bot.cli.tariff:tariff",
     "ticket": "bot.cli.ticket:ticket",
     "timing": "bot.cli.timing:timing",
