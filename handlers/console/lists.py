@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from tempfile import TemporaryFile
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -170,7 +171,7 @@ def _write_sheet(desk: Desk, listing: Listing, file: IO[bytes]) -> None:
                 value = getattr(row, column.value)
                 if isinstance(value, Money):
                     sheet.write_number(number, place, float(value.yuan), money)
-                elif isinstance(value, int) and not isinstance(value, bool):
+                elif is_number(value):
                     sheet.write_number(number, place, value)
                 elif isinstance(value, date) and not isinstance(value, datetime):
                     sheet.write_datetime(number, place, value, day)
@@ -199,4 +200,4 @@ def cell(value: object) -> str:
 
 def is_number(value: object) -> bool:
     """Whether a cell is aligned as a figure."""
-    return isinstance(value, Money | int) and not isinstance(value, bool)
+    return isinstance(value, Money | Decimal | int) and not isinstance(value, bool)
