@@ -128,15 +128,16 @@ class Staff(Base):
     role: Mapped[StaffRole]
     community_id: Mapped[int | None] = mapped_column(ForeignKey("community.id"))
     follower_id: Mapped[int | None] = mapped_column(ForeignKey("follower.id"), unique=True)
+    left_at: Mapped[datetime | None] = mapped_column(comment="null while working here")
 
 
 def get_staff(session: Session, login: str) -> Staff:
     """The member of staff with this login.
 
     Raises:
-        NotFound: nobody has it.
+        NotFound: nobody who works here has it.
     """
-    found = session.scalar(select(Staff).where(Staff.login == login))
+    found = session.scalar(select(Staff).where(Staff.login == login, Staff.left_at.is_(None)))
     if found is None:
         raise NotFound(f"no staff with login {login!r}")
     return found

@@ -23,6 +23,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from bot.program import Program
 from bot.webhook import webhook
 from handlers.callbacks import callbacks, sms_reports
+from handlers.console import console
+from handlers.console.filters import FILTERS as CONSOLE_FILTERS
+from handlers.console.filters import TESTS as CONSOLE_TESTS
 from handlers.pages import pages
 from handlers.pages.viewer import OPENID
 from notify.wording import FILTERS, TEMPLATES
@@ -36,6 +39,9 @@ SIGN_IN_RATE = "20/minute"
 
 OPEN_PAGES_RATE = "60/minute"
 """Of one address: pages that need no sign-in outside WeChat, so that nobody walks through homes."""
+
+ENTER_RATE = "20/minute"
+"""Of one address, tries to sign in to the console: each costs a password hash."""
 
 OPEN_PAGES = ("pages.scan", "pages.find", "pages.find_home")
 
@@ -68,7 +74,8 @@ def create_app(program: Program) -> Flask:
         WTF_CSRF_SSL_STRICT=False,
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
-    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.filters.update(FILTERS | CONSOLE_FILTERS)
+    app.jinja_env.tests.update(CONSOLE_TESTS)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     Compress(app)
@@ -98,6 +105,7 @@ def create_app(program: Program) -> Flask:
     owner_pages = pages(program.services)
     _bound_pages_at_once(owner_pages)
     app.register_blueprint(owner_pages, url_prefix="/o")
+    app.register_blueprint(console(program.services), url_prefix="/console")
     _limit_rates(app, owner_pages, program.services.redis)
     _add_operations(app, program)
     _add_error_pages(app)
@@ -122,7 +130,8 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, redis: Redis) -> None:
         in_memory_fallback_enabled=True,
     )
     limiter.shared_limit(PAGES_RATE, scope="pages", key_func=_visitor)(owner_pages)
-    rates = {"pages.sign_in": SIGN_IN_RATE} | dict.fromkeys(OPEN_PAGES, OPEN_PAGES_RATE)
+    rates = {"pages.sign_in": SIGN_IN_RATE, "console.sign_in_enter": ENTER_RATE}
+    rates |= dict.fromkeys(OPEN_PAGES, OPEN_PAGES_RATE)
     for view, rate in rates.items():
         limited = limiter.limit(rate, override_defaults=False)
         app.view_functions[view] = limited(app.view_functions[view])  # type: ignore[assignment]

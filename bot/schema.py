@@ -12,6 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from billing import (  # noqa: F401  # a table is known once its module was imported
     adjustment_tables,
     alerts,
+    audit,
     bill_run_tables,
     bills,
     closing,
@@ -37,6 +38,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     refund_tables,
     shared_costs,
     sightings,
+    staff_tables,
     tariffs,
     ticket_tables,
 )
@@ -60,6 +62,7 @@ class SchemaError(Exception):
 
 
 APPEND_ONLY = (
+    "audit_entry",
     "bill",
     "bill_line",
     "bill_void",

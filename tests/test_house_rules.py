@@ -230,6 +230,7 @@ def test_growing_tables_are_led_by_their_community() -> None:
     """One community's rows live together and can be partitioned."""
     global_tables = {
         "alert",
+        "audit_entry",
         "binding_attempt",
         "community",
         "delivered_message",
@@ -244,6 +245,8 @@ def test_growing_tables_are_led_by_their_community() -> None:
         "public_holiday",
         "reconciliation",
         "staff",
+        "staff_credential",
+        "staff_session",
         "subscription_consent",
     }
     found = [

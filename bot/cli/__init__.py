@@ -51,6 +51,7 @@ COMMANDS = {
     "serve": "bot.cli.processes:serve",
     "shared-cost": "bot.cli.shared_cost:shared_cost",
     "sightings": "bot.cli.binding:sightings",
+    "staff": "bot.cli.staff:staff",
     "tag": "bot.cli.tag:tag",
     "tariff": "bot.cli.tariff:tariff",
     "template": "bot.cli.template:template",

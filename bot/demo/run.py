@@ -4,6 +4,7 @@ go.
 
 import json
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -11,9 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import requests
 import structlog
 from rq import Worker
@@ -22,7 +25,9 @@ from sqlalchemy.orm import Session
 
 from billing.bindings import issue_code
 from billing.people import Occupancy, Resident, Staff
+from billing.privacy import Vault
 from billing.property import Unit, get_community
+from billing.staff_access import keep_credential
 from bot.cli.installation import DEMO_ENVIRONMENT
 from bot.demo.cast import CAST
 from bot.demo.keys import (
@@ -213,6 +218,7 @@ def _introduction(program: Program) -> dict[str, Any]:
                 "name": member.name,
                 "role": member.role.value,
                 "login": member.login,
+                **_sign_in_of(session, vault, member, now),
                 "code": issue_code(
                     session, vault, community_id=community.id, staff_id=member.id, now=now
                 ),
@@ -228,6 +234,13 @@ def _introduction(program: Program) -> dict[str, Any]:
             for index, character in enumerate(CAST, start=1)
         ],
     }
+
+
+def _sign_in_of(session: Session, vault: Vault, member: Staff, now: datetime) -> dict[str, str]:
+    """Fresh for every start of the demo; nobody is asked to change a password he just read."""
+    password, secret = secrets.token_urlsafe(9), pyotp.random_base32()
+    keep_credential(session, vault, member, password, secret, now, is_temporary=False)
+    return {"password": password, "totp_secret": secret}
 
 
 def _phone_of(session: Session, unit: Unit) -> str:
@@ -265,7 +278,11 @@ def _announce(
     for home in introduction["bind"]:
         _tell(f"bind {home['room']}: {home['code']}")
     for member in introduction["staff"]:
-        _tell(f"staff {member['name']} ({member['role']}): {member['code']}")
+        _tell(f"staff {member['name']} ({member['role']}): {member['code']} in the chat")
+        _tell(
+            f"  console: {member['login']} {member['password']} TOTP {member['totp_secret']}"
+            f" → {addresses.service}/console/"
+        )
     _tell(f"phone: {addresses.sandbox}/phone/")
     sys.stdout.write(f"ready: {addresses.service}\n")
     sys.stdout.flush()

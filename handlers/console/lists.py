@@ -1,0 +1,203 @@
+"""Lists: filtered by their view, sorted, paged by key, and all of it as an Excel file.
+
+A page begins after a key, never at an offset: the hundredth costs as much as the first, and rows
+that come meanwhile move nothing.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from tempfile import TemporaryFile
+from typing import IO, Any
+from urllib.parse import urlencode
+
+import xlsxwriter
+from flask import request, send_file
+from flask.typing import ResponseReturnValue
+from sqlalchemy import ColumnElement, Select, Subquery, func, select, tuple_
+from sqlalchemy.engine import Row
+
+from billing.labels import LabelEnum
+from billing.money import Money
+from handlers.console.desk import Desk
+from notify.wording import clock, yuan
+
+ROWS_PER_PAGE = 50
+ROWS_AT_ONCE = 2000
+KEY = re.compile(r"[0-9]{1,18}")
+WIDTH = 16
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class Answer(LabelEnum):
+    """How yes, no and nothing are written."""
+
+    YES = "yes", "是"
+    NO = "no", "否"
+    NOTHING = "nothing", "无"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list.
+
+    Attributes:
+        name: of the file it is exported to.
+        columns: what is shown; values are the names of columns of `query`, labels their heads.
+        query: the rows, filtered; `key` numbers them.
+        sortable: columns it may be sorted by, never null; else it is sorted by key.
+        newest_first: by key, descending.
+    """
+
+    name: str
+    columns: type[LabelEnum]
+    query: Select[*tuple[Any, ...]]
+    sortable: tuple[LabelEnum, ...] = ()
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of a list.
+
+    Attributes:
+        total: rows of all pages.
+        next_key: where the next page begins; None on the last one.
+    """
+
+    listing: Listing
+    rows: Sequence[Row[Any]]
+    total: int
+    sort: LabelEnum | None
+    is_descending: bool
+    next_key: int | None
+    is_first: bool
+
+    def link(self, **changes: object) -> str:
+        """The query of this list with something changed; None takes it out."""
+        values = {name: text for name, text in request.args.items() if name != "after"}
+        values |= {name: str(value) for name, value in changes.items()}
+        kept = {name: value for name, value in values.items() if changes.get(name, "") is not None}
+        return "?" + urlencode(kept)
+
+
+def show_list(
+    desk: Desk, listing: Listing, template: str, **context: object
+) -> ResponseReturnValue:
+    """The page of a list, or with `format=xlsx` the whole list as a file."""
+    if request.args.get("format") == "xlsx":
+        return _export(desk, listing)
+    return desk.page(template, found=_read(desk, listing), **context)
+
+
+def _read(desk: Desk, listing: Listing) -> Found:
+    rows = listing.query.order_by(None).subquery("listed")
+    sort = next((one for one in listing.sortable if one.value == request.args.get("sort")), None)
+    is_descending = (
+        request.args.get("order") == "desc" if sort is not None else listing.newest_first
+    )
+    page = _ordered(rows, sort, is_descending)
+    after = request.args.get("after", "")
+    begins = KEY.fullmatch(after) is not None
+    if begins:
+        page = page.where(_beyond(rows, sort, int(after), is_descending))
+    read = desk.session.execute(page.limit(ROWS_PER_PAGE + 1)).all()
+    shown = read[:ROWS_PER_PAGE]
+    return Found(
+        listing=listing,
+        rows=shown,
+        total=desk.session.scalar(select(func.count()).select_from(rows)) or 0,
+        sort=sort,
+        is_descending=is_descending,
+        next_key=shown[-1].key if len(read) > len(shown) else None,
+        is_first=not begins,
+    )
+
+
+def _order(rows: Subquery, sort: LabelEnum | None) -> list[ColumnElement[Any]]:
+    return [rows.c.key] if sort is None else [rows.c[sort.value], rows.c.key]
+
+
+def _ordered(
+    rows: Subquery, sort: LabelEnum | None, is_descending: bool
+) -> Select[*tuple[Any, ...]]:
+    order = _order(rows, sort)
+    return select(rows).order_by(*(one.desc() if is_descending else one for one in order))
+
+
+def _beyond(
+    rows: Subquery, sort: LabelEnum | None, key: int, is_descending: bool
+) -> ColumnElement[bool]:
+    """Rows behind the one with this key; its place is asked of the database, not of the browser."""
+    order = _order(rows, sort)
+    mark = rows.alias("mark")
+    place = select(*(mark.c[one.key or ""] for one in order)).where(mark.c.key == key)
+    here = tuple_(*order)
+    return here < place.scalar_subquery() if is_descending else here > place.scalar_subquery()
+
+
+def _export(desk: Desk, listing: Listing) -> ResponseReturnValue:
+    """Every row, streamed through a file on disk: memory does not grow with the list."""
+    file = TemporaryFile()  # noqa: SIM115  # sent, and closed by whoever sends it
+    _write_sheet(desk, listing, file)
+    file.seek(0)
+    name = f"{listing.name}-{desk.today.isoformat()}.xlsx"
+    return send_file(file, mimetype=XLSX, as_attachment=True, download_name=name)
+
+
+def _write_sheet(desk: Desk, listing: Listing, file: IO[bytes]) -> None:
+    # Texts stay texts: none becomes a formula or a link when somebody opens the file.
+    options = {
+        "constant_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+    }
+    with xlsxwriter.Workbook(file, options) as book:
+        sheet = book.add_worksheet()
+        bold = book.add_format({"bold": True})
+        money = book.add_format({"num_format": "#,##0.00"})
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        columns = list(listing.columns)
+        sheet.set_column(0, len(columns) - 1, WIDTH)
+        sheet.freeze_panes(1, 0)
+        for place, column in enumerate(columns):
+            sheet.write_string(0, place, column.label, bold)
+        rows = desk.session.execute(listing.query, execution_options={"yield_per": ROWS_AT_ONCE})
+        for number, row in enumerate(rows, start=1):
+            for place, column in enumerate(columns):
+                value = getattr(row, column.value)
+                if isinstance(value, Money):
+                    sheet.write_number(number, place, float(value.yuan), money)
+                elif is_number(value):
+                    sheet.write_number(number, place, value)
+                elif isinstance(value, date) and not isinstance(value, datetime):
+                    sheet.write_datetime(number, place, value, day)
+                else:
+                    sheet.write_string(number, place, cell(value))
+
+
+def cell(value: object) -> str:
+    """A value as a person reads it in a table."""
+    match value:
+        case None | "":
+            return Answer.NOTHING.label
+        case bool():
+            return (Answer.YES if value else Answer.NO).label
+        case LabelEnum():
+            return value.label
+        case Money():
+            return yuan(value)
+        case datetime():
+            return clock(value)
+        case dict():
+            return "; ".join(f"{name}={one}" for name, one in value.items())
+        case _:
+            return str(value)
+
+
+def is_number(value: object) -> bool:
+    """Whether a cell is aligned as a figure."""
+    return isinstance(value, Money | Decimal | int) and not isinstance(value, bool)

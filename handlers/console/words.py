@@ -1,0 +1,32 @@
+"""What the core refuses, in the words of whoever works here (`templates/console/refusals.json`).
+
+The core speaks English, to logs and operators. Its sentences are known, so each has a pattern and a
+Chinese sentence; one nobody knows is shown as it is, with a request to pass it on.
+"""
+
+import json
+import re
+from functools import cache
+
+from billing.errors import BillingError
+from notify.wording import TEMPLATES
+
+UNKNOWN = "unknown"
+
+
+@cache
+def _table() -> tuple[list[tuple[re.Pattern[str], str]], str]:
+    source = json.loads((TEMPLATES / "console" / "refusals.json").read_text(encoding="utf-8"))
+    known = [(re.compile(pattern, re.DOTALL), words) for pattern, words in source["known"]]
+    return known, source[UNKNOWN]
+
+
+def explain(error: BillingError) -> str:
+    """The sentence for a person."""
+    known, unknown = _table()
+    said = str(error)
+    for pattern, words in known:
+        found = pattern.fullmatch(said)
+        if found is not None:
+            return words.format(*found.groups())
+    return unknown.format(said)

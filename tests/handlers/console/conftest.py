@@ -1,0 +1,139 @@
+"""The console as it is served, on the world's database; staff sign in as they would."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyotp
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from billing.people import Staff, StaffRole
+from billing.staff_access import Login as Typed
+from billing.staff_access import SignInRefusal, keep_credential, sign_in
+from bot.app import create_app
+from bot.program import Program, build
+from handlers.console.sign_in import TOKEN
+from handlers.services import Services
+from tests.conftest import NOW, World
+from tests.phone import settings_for
+
+PASSWORD = "correct horse battery"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+NO_WECHAT = {"WECHAT_API_BASE": "http://127.0.0.1:1", "WECHAT_OAUTH_BASE": "http://127.0.0.1:1"}
+CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@dataclass
+class Clock:
+    """Time as the tests want it."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def later(self, **span: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """10:30 on the tests' day, until a test lets time pass."""
+    return Clock()
+
+
+@pytest.fixture
+def program(world: World, redis_url: str, redis: Redis, clock: Clock) -> Iterator[Program]:
+    """The program on the world's database."""
+    given = {"REDIS_URL": redis_url, "DATABASE_URL": world.url, **NO_WECHAT}
+    program = build(settings_for(redis_url, **given), clock=clock)
+    yield program
+    program.services.redis.close()
+    program.queues.connection.close()
+    program.services.database.engine.dispose()
+
+
+@pytest.fixture
+def app(program: Program) -> Flask:
+    """The whole application, the console in it."""
+    return create_app(program)
+
+
+class Clerk:
+    """Somebody at a browser, signed in or not."""
+
+    def __init__(self, client: FlaskClient, staff_id: int | None = None) -> None:
+        self.client = client
+        self.staff_id = staff_id
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        """Open a page of the console."""
+        return self.client.get(f"/console{path}", **options)
+
+    def post(self, path: str, /, **fields: str) -> TestResponse:
+        """Send a form that was opened before, so with its token."""
+        token = CSRF.search(self.get("/account" if self.staff_id else "/sign-in").text)
+        assert token is not None
+        return self.client.post(f"/console{path}", data={"csrf_token": token[1], **fields})
+
+
+def member(services: Services, role: StaffRole, community_id: int | None, login: str) -> int:
+    """Somebody who works here, with the tests' password and code; his number."""
+    with services.database.transaction() as session:
+        found = session.scalar(select(Staff).where(Staff.login == login))
+        if found is None:
+            found = Staff(login=login, name="测试员", role=role, community_id=community_id)
+            session.add(found)
+            session.flush()
+        keep_credential(
+            session,
+            services.vault,
+            found,
+            PASSWORD,
+            SECRET,
+            services.clock() - timedelta(days=1),
+            is_temporary=False,
+        )
+        return found.id
+
+
+def typed(login: str, now: datetime, *, password: str = PASSWORD, code: str = "") -> Typed:
+    """What somebody sends to sign in; the right code unless another is given."""
+    return Typed(login, password, code or pyotp.TOTP(SECRET).at(now), "192.0.2.7", "a browser")
+
+
+@pytest.fixture
+def clerk(app: Flask, program: Program, world: World) -> Callable[..., Clerk]:
+    """Somebody of a role, signed in; of another community with `elsewhere`."""
+
+    def make(role: StaffRole, *, community_id: int | None = world.community.id) -> Clerk:
+        services = program.services
+        staff_id = member(services, role, community_id, f"t.{role.value}")
+        with services.database.transaction() as session:
+            outcome = sign_in(
+                session,
+                services.vault,
+                typed(f"t.{role.value}", services.clock()),
+                services.clock(),
+            )
+        assert not isinstance(outcome, SignInRefusal)
+        client = app.test_client()
+        with client.session_transaction() as cookie:
+            cookie[TOKEN] = outcome[1]
+        return Clerk(client, staff_id)
+
+    return make
+
+
+@pytest.fixture
+def stranger(app: Flask) -> Clerk:
+    """外人: nobody signed in."""
+    return Clerk(app.test_client())
