@@ -13,6 +13,7 @@ from benchmarks import (
     notify,
     reconciliation,
     remind,
+    reports,
     timing,
     understand,
     webhook,
@@ -29,6 +30,7 @@ MEASURES = {
     "notify": notify.measure,
     "broadcast": broadcast.measure,
     "remind": remind.measure,
+    "reports": partial(reports.measure, lines=100_000),
     "timing": partial(timing.measure, owners=500),
 }
 

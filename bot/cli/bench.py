@@ -10,6 +10,7 @@ from benchmarks import imports as imports_bench
 from benchmarks import notify as notify_bench
 from benchmarks import reconciliation as reconciliation_bench
 from benchmarks import remind as remind_bench
+from benchmarks import reports as reports_bench
 from benchmarks import timing as timing_bench
 from benchmarks import understand as understand_bench
 from benchmarks import webhook as webhook_bench
@@ -105,3 +106,10 @@ def timing(owners: int, seed: int) -> None:
     curves are drawn into MINGZHANG_VAR.
     """
     print_json(timing_bench.measure(owners, seed, var_folder() / "timing.svg"))
+
+
+@bench.command()
+@click.option("--lines", type=click.IntRange(10_000, 100_000_000), default=1_000_000)
+def reports(lines: int) -> None:
+    """Every report over so many bill lines of one community."""
+    print_json(reports_bench.measure(lines))
