@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from benchmarks import (
     bank_matching,
@@ -10,6 +12,7 @@ from benchmarks import (
     broadcast,
     callbacks,
     imports,
+    insight,
     notify,
     reconciliation,
     remind,
@@ -19,7 +22,7 @@ from benchmarks import (
     webhook,
 )
 
-MEASURES = {
+MEASURES: dict[str, Callable[[], dict[str, Any]]] = {
     "understand": understand.measure,
     "bank-matching": bank_matching.measure,
     "bill-run": bill_run.measure,
@@ -30,6 +33,7 @@ MEASURES = {
     "notify": notify.measure,
     "broadcast": broadcast.measure,
     "remind": remind.measure,
+    "insight": insight.measure,
     "reports": partial(reports.measure, lines=100_000),
     "timing": partial(timing.measure, owners=500),
 }

@@ -91,7 +91,8 @@ def raise_alert(
     severity: Severity = Severity.HIGH,
     unit_id: int | None = None,
 ) -> bool:
-    """Raise an alert and record the fact of it; while one with this key is open, do nothing.
+    """Raise an alert and record the fact of it, by which staff are told; a low one has no fact, so
+    nobody is told at once. While one with this key is open, do nothing.
 
     Returns:
         Whether it is new.
@@ -110,7 +111,7 @@ def raise_alert(
         .on_conflict_do_nothing(index_elements=["key"], index_where=text("closed_at IS NULL"))
         .returning(Alert.id)
     ).scalar_one_or_none()
-    if alert_id is not None:
+    if alert_id is not None and severity is not Severity.LOW:
         record(
             session,
             FactKind.ALERT_RAISED,
