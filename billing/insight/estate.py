@@ -34,9 +34,9 @@ RATES = text(
     ),
     latest AS (SELECT max(period) AS period, :today - max(begins_on) AS day FROM month)
     SELECT move.period, building.id, building.name, latest.day,
-           coalesce(sum(move.paid) FILTER (WHERE move.moved_on <= month.begins_on + latest.day), 0)
-               AS paid,
-           sum(move.due) AS due
+           CAST(coalesce(sum(move.paid) FILTER (
+                    WHERE move.moved_on <= month.begins_on + latest.day), 0)
+                / sum(move.due) AS float8) AS rate
     FROM month CROSS JOIN latest
     JOIN collection_move move ON move.community_id = :community_id AND move.period = month.period
     JOIN building ON building.community_id = :community_id AND building.id = move.building_id
@@ -48,8 +48,8 @@ RATES = text(
 
 POOLS = text(
     """
-    SELECT cost.id, item.name AS item, building.name AS building, cost.from_on, cost.per_day,
-           before.per_day AS before_per_day
+    SELECT cost.id, item.name AS item, building.name AS building, cost.from_on,
+           CAST(cost.per_day / before.per_day AS float8) AS times
     FROM (SELECT *, coalesce(amount, quantity * unit_price * 100) / (to_on - from_on) AS per_day
           FROM shared_cost WHERE community_id = :community_id AND from_on > :since) cost
     JOIN LATERAL (
@@ -92,7 +92,8 @@ REPRICED = text(
             ORDER BY earlier.period_to DESC LIMIT 1
         ) before ON before.amount > 0
     )
-    SELECT id, name, effective_from, count(*) AS bills, max(per_day / before_per_day) AS most
+    SELECT id, name, effective_from, count(*) AS bills,
+           CAST(max(per_day / before_per_day) AS float8) AS most
     FROM compared WHERE abs(per_day / before_per_day - 1) > :moved_min
     GROUP BY 1, 2, 3 ORDER BY 1
     """
@@ -118,7 +119,7 @@ def find_rate_drops(session: Session, community_id: int, today: date) -> list[Fi
     for row in session.execute(
         RATES, {"community_id": community_id, "today": today, "months": MONTHS}
     ):
-        rates[row.id][row.period] = float(row.paid / row.due)
+        rates[row.id][row.period] = row.rate
         names[row.id], latest, day = row.name, row.period, row.day
     drops = {}
     for building, months in rates.items():
@@ -160,11 +161,11 @@ def find_pools(session: Session, community_id: int, today: date) -> list[Finding
                 "item": row.item,
                 "building": row.building or "",
                 "period": row.from_on.strftime("%Y-%m"),
-                "times": f"{times:.1f}",
+                "times": f"{row.times:.1f}",
             },
         )
         for row in rows
-        if not POOL_DOWN <= (times := float(row.per_day / row.before_per_day)) <= POOL_UP
+        if not POOL_DOWN <= row.times <= POOL_UP
     ]
 
 
@@ -190,7 +191,7 @@ def find_repriced(session: Session, community_id: int, today: date) -> list[Find
                 "item": row.name,
                 "from": row.effective_from.isoformat(),
                 "bills": row.bills,
-                "times": f"{float(row.most):.2f}",
+                "times": f"{row.most:.2f}",
             },
         )
         for row in rows

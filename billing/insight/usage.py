@@ -35,8 +35,8 @@ USED = text(
     """
     SELECT reading.meter_id, subject.unit_id, subject.code, item.id AS item_id, item.name AS item,
            reading.read_on,
-           (reading.value - reading.before) * meter.multiplier
-               / (reading.read_on - reading.before_on) AS per_day
+           CAST((reading.value - reading.before) * meter.multiplier
+                / (reading.read_on - reading.before_on) AS float8) AS per_day
     FROM (
         SELECT meter_id, read_on, value, lag(value) OVER past AS before,
                lag(read_on) OVER past AS before_on
@@ -132,7 +132,7 @@ def _read(session: Session, community_id: int, today: date) -> list[Used]:
     meters: dict[int, list[tuple[int | None, str, str, int, date, float]]] = defaultdict(list)
     for row in rows:
         meters[row.meter_id].append(
-            (row.unit_id, row.code, row.item, row.item_id, row.read_on, float(row.per_day))
+            (row.unit_id, row.code, row.item, row.item_id, row.read_on, row.per_day)
         )
     return [
         Used(meter_id, *intervals[-1][:5], [interval[5] for interval in intervals])

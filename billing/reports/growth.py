@@ -10,7 +10,7 @@ from statistics import median
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing.money import ZERO, Money
+from billing.money import ZERO, Money, round_to_fen
 from billing.period import Period
 
 MONTHS_COMPARED = 6
@@ -58,7 +58,7 @@ class Forecast:
     Attributes:
         rate: today's, plus the median of what the compared months still gained from the same day
             of theirs to the same last day; at most 1.
-        amount: that share of what is due, rounded down to fen.
+        amount: that share of what is due.
         compared: the months it was learned from; none, no forecast.
     """
 
@@ -108,7 +108,7 @@ def forecast(current: Curve, past: Sequence[Curve]) -> Forecast | None:
         for curve in compared
     ]
     rate = min(now + max(median(gains), Fraction(0)), max(now, Fraction(1)))
-    amount = Money(rate.numerator * current.due.fen // rate.denominator)
+    amount = round_to_fen(rate * Fraction(current.due.yuan))
     return Forecast(current.period, rate, amount, tuple(curve.period for curve in compared))
 
 

@@ -1,29 +1,18 @@
 """What came in and went out: by day and channel; what was waived, corrected and refunded."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Date, Select, cast, func, select, text
 from sqlalchemy.orm import Session
 
+from billing.business_day import BEIJING
 from billing.money import Money
-from billing.payment_tables import PaymentChannel
+from billing.payment_tables import Payment, PaymentChannel, PaymentState
 
 NO_MONEY = (PaymentChannel.PREPAID, PaymentChannel.IMPORTED)
 """Channels by which nothing comes in: owners' money we had already, and what is history."""
-
-RECEIVED = text(
-    """
-    SELECT CAST(paid_at AT TIME ZONE 'Asia/Shanghai' AS date) AS day, channel,
-           sum(amount) AS amount, count(*) AS payments
-    FROM payment
-    WHERE community_id = :community_id AND state = 'confirmed'
-      AND paid_at >= CAST(:from_on AS timestamp) AT TIME ZONE 'Asia/Shanghai'
-      AND paid_at < CAST(:to_on AS timestamp) AT TIME ZONE 'Asia/Shanghai'
-      AND channel <> ALL(CAST(:no_money AS text[]))
-    GROUP BY 1, 2 ORDER BY 1, 2
-    """
-)
 
 WENT_BACK = text(
     """
@@ -76,27 +65,49 @@ class Conceded:
     refunded: Total
 
 
-def income_by_day(
-    session: Session, community_id: int, from_on: date, to_on: date
-) -> list[Received]:
-    """Money that came on the days [from_on, to_on), by day and channel, refunds not taken off.
+def received_rows(
+    community_id: int, from_on: date, to_on: date
+) -> Select[tuple[int, date, PaymentChannel, int, Money]]:
+    """SELECT of the money that came on the days [from_on, to_on), by day and channel: `key` (their
+    order), `day`, `channel`, `payments`, `amount`. Refunds are not taken off.
 
     A payment belongs to the Beijing date on which it was paid; one the cashier took back never was.
     What was paid out of prepayments, and imported history, is no income of the day.
     """
-    rows = session.execute(
-        RECEIVED,
-        {
-            "community_id": community_id,
-            "from_on": from_on,
-            "to_on": to_on,
-            "no_money": [channel.value for channel in NO_MONEY],
-        },
+    grouped = (
+        select(
+            cast(func.timezone(str(BEIJING), Payment.paid_at), Date).label("day"),
+            Payment.channel,
+            func.count().label("payments"),
+            func.sum(Payment.amount).label("amount"),
+        )
+        .where(
+            Payment.community_id == community_id,
+            Payment.state == PaymentState.CONFIRMED,
+            Payment.channel.not_in(NO_MONEY),
+            Payment.paid_at >= datetime.combine(from_on, time(), BEIJING),
+            Payment.paid_at < datetime.combine(to_on, time(), BEIJING),
+        )
+        .group_by("day", Payment.channel)
+        .subquery("grouped")
     )
-    return [
-        Received(row.day, PaymentChannel(row.channel), Money(int(row.amount)), row.payments)
-        for row in rows
-    ]
+    order = func.row_number().over(order_by=(grouped.c.day, grouped.c.channel))
+    columns: tuple[Any, ...] = (
+        order.label("key"),
+        grouped.c.day,
+        grouped.c.channel,
+        grouped.c.payments,
+        grouped.c.amount,
+    )
+    return select(*columns)
+
+
+def income_by_day(
+    session: Session, community_id: int, from_on: date, to_on: date
+) -> list[Received]:
+    """The rows of `received_rows`, in order of days."""
+    rows = session.execute(received_rows(community_id, from_on, to_on).order_by("key"))
+    return [Received(row.day, row.channel, row.amount, row.payments) for row in rows]
 
 
 def conceded(session: Session, community_id: int, from_on: date, to_on: date) -> Conceded:
