@@ -167,7 +167,8 @@ def index(desk: Desk) -> ResponseReturnValue:
                     desk.url("reports_index", period=one.part),
                 )
                 for one in months
-            ]
+            ],
+            labels_max=6,
         ),
         rate_words=rate_words,
         cleared=cleared(
