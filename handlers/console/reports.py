@@ -75,7 +75,7 @@ class IncomeColumn(LabelEnum):
 class Word(LabelEnum):
     """Single words of the charts."""
 
-    NONE = "none", "—"
+    NONE = "none", "无"
 
 
 def rate_words(one: Collected | None) -> str:
