@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from benchmarks import (
     bank_matching,
@@ -10,15 +12,17 @@ from benchmarks import (
     broadcast,
     callbacks,
     imports,
+    insight,
     notify,
     reconciliation,
     remind,
+    reports,
     timing,
     understand,
     webhook,
 )
 
-MEASURES = {
+MEASURES: dict[str, Callable[[], dict[str, Any]]] = {
     "understand": understand.measure,
     "bank-matching": bank_matching.measure,
     "bill-run": bill_run.measure,
@@ -29,6 +33,8 @@ MEASURES = {
     "notify": notify.measure,
     "broadcast": broadcast.measure,
     "remind": remind.measure,
+    "insight": insight.measure,
+    "reports": partial(reports.measure, lines=100_000),
     "timing": partial(timing.measure, owners=500),
 }
 

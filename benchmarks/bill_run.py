@@ -25,7 +25,7 @@ from bot.embedded import scratch
 from bot.schema import migrate
 
 PERIOD = Period("2026-11")
-WRITTEN = ("bill", "bill_line", "journal_entry", "posting", "fact")
+WRITTEN = ("bill", "bill_line", "journal_entry", "posting", "fact", "collection_move", "owed_move")
 """Tables a run fills, parents first."""
 _BILLS = f"SELECT * FROM public.bill WHERE period = '{PERIOD}'"
 _ENTRIES = f"SELECT * FROM public.journal_entry WHERE effective_on = '{PERIOD.start}'"
@@ -37,6 +37,8 @@ ROWS = {
     "posting": f"SELECT p.* FROM public.posting p JOIN ({_ENTRIES}) e ON e.id = p.entry_id"
     " ORDER BY p.entry_id, p.no",
     "fact": f"SELECT f.* FROM public.fact f JOIN ({_BILLS}) b ON b.id = f.ref_id ORDER BY f.id",
+    "collection_move": f"SELECT * FROM public.collection_move WHERE period = '{PERIOD}'",
+    "owed_move": f"SELECT o.* FROM public.owed_move o JOIN ({_BILLS}) b ON b.id = o.bill_id",
 }
 """The rows of the measured period, in the order in which they were written."""
 

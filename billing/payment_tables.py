@@ -77,6 +77,14 @@ class Payment(Base):
         Index("ix_payment_unit", "community_id", "unit_id"),
         # Read by reconciliation: what a merchant account took on a day.
         Index("ix_payment_merchant", "merchant_id", "paid_at"),
+        # Read by reports.income: what came on a day.
+        Index(
+            "ix_payment_income",
+            "community_id",
+            "paid_at",
+            postgresql_include=["channel", "amount"],
+            postgresql_where=text("state = 'confirmed'"),
+        ),
         # Read by payments.list_unsettled: what the provider must be asked about.
         Index(
             "ix_payment_open",

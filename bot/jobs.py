@@ -3,9 +3,15 @@
 RQ calls them by name.
 """
 
+from collections import Counter
 from typing import Any
 
+from sqlalchemy import select, text
+
 from billing.bill_schedule import run_due
+from billing.insight.nightly import look
+from billing.property import Community
+from billing.reports.rollups import fold
 from billing.unbinding import end_moved_out
 from bot.program import Program
 from handlers.heard import forget_heard
@@ -13,6 +19,9 @@ from handlers.reconciling import reconcile_morning
 from handlers.refunding import settle_refunds
 from handlers.settlement import settle_open_payments
 from notify import jobs as notify_jobs
+
+LONG_STATEMENTS = "SET LOCAL statement_timeout = '30min'"
+"""Nobody waits for what runs at night."""
 
 _installed: list[Program] = []
 """The worker's program; RQ passes a job nothing but its arguments."""
@@ -51,6 +60,22 @@ def run_refunds() -> dict[str, int]:
 def run_reconciliation() -> dict[str, int]:
     """Compare the last days that are not done with the providers' statements."""
     return reconcile_morning(_installed[0].services)
+
+
+def run_numbers() -> dict[str, int]:
+    """Keep the roll-ups of reports small, and raise an alert for what is odd."""
+    services = _installed[0].services
+    raised: Counter[str] = Counter()
+    with services.database.transaction() as session:
+        communities = session.scalars(select(Community.id).order_by(Community.id)).all()
+    for community_id in communities:
+        with services.database.transaction() as session:
+            session.execute(text(LONG_STATEMENTS))
+            fold(session, community_id)
+        with services.database.transaction() as session:
+            session.execute(text(LONG_STATEMENTS))
+            raised.update(look(session, community_id, services.today(), services.clock()))
+    return dict(raised)
 
 
 def run_forgetting() -> dict[str, int]:

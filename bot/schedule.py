@@ -3,6 +3,7 @@
 from bot.jobs import (
     run_billing,
     run_forgetting,
+    run_numbers,
     run_reconciliation,
     run_refunds,
     run_settlement,
@@ -21,6 +22,9 @@ UNBIND_AT = "10 0 * * *"
 RECONCILE_AT = "7,37 10-23 * * *"
 """From 10:07 on, when the statements of the day before are there; again until they are."""
 RECONCILIATION_SECONDS_MAX = 1800
+NUMBERS_AT = "40 6 * * *"
+"""06:40, after the night's bills; what is odd is read with the morning's coffee."""
+NUMBERS_SECONDS_MAX = 3600
 FORGET_AT = "50 3 * * *"
 
 SCHEDULE: tuple[Planned, ...] = (
@@ -31,6 +35,7 @@ SCHEDULE: tuple[Planned, ...] = (
         run_reconciliation, None, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX
     ),
     Planned(run_unbinding, None, cron=UNBIND_AT),
+    Planned(run_numbers, None, cron=NUMBERS_AT, timeout_seconds=NUMBERS_SECONDS_MAX),
     Planned(run_forgetting, None, cron=FORGET_AT),
     Planned(run_billing, None, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
 )

@@ -44,6 +44,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
 )
 from billing.db import RUNTIME_ROLE, Base
 from billing.direct_debit import tables as debit_tables  # noqa: F401
+from billing.reports import rollup_tables  # noqa: F401
 from billing.statements import tables as statement_tables  # noqa: F401
 from handlers import heard  # noqa: F401
 from notify import (  # noqa: F401

@@ -59,6 +59,14 @@ UNREACHABLE = text(
 )
 
 
+FAILED = text(
+    """
+    SELECT count(*) FROM message
+    WHERE community_id = :community AND state = 'failed' AND created_at >= :since
+    """
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """What came of the messages of one kind, or of one broadcast.
@@ -90,6 +98,12 @@ def list_outcomes(session: Session, community_id: int, since: datetime) -> list[
         OUTCOMES, {"community": community_id, "since": since, "within": PAID_WITHIN}
     )
     return [_outcomes(row) for row in rows]
+
+
+def count_failed(session: Session, community_id: int, since: datetime) -> int:
+    """How many messages of a community made since then failed for good."""
+    given = {"community": community_id, "since": since}
+    return session.scalar(FAILED, given) or 0
 
 
 def count_unreachable(session: Session, community_id: int) -> int:

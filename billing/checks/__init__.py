@@ -17,6 +17,7 @@ from billing.checks.journal import JOURNAL_CHECKS
 from billing.checks.money import MONEY_CHECKS
 from billing.checks.pricing import PRICING_CHECKS
 from billing.checks.refunds import REFUND_CHECKS
+from billing.checks.rollups import ROLLUP_CHECKS
 from billing.checks.rule import VIOLATIONS_SHOWN_MAX, Check, CheckResult
 
 __all__ = ["ALL_CHECKS", "VIOLATIONS_SHOWN_MAX", "Check", "CheckResult", "run_checks"]
@@ -29,6 +30,7 @@ ALL_CHECKS: list[Check] = [
     *BANK_CHECKS,
     *REFUND_CHECKS,
     *PRICING_CHECKS,
+    *ROLLUP_CHECKS,
 ]
 
 

@@ -25,6 +25,7 @@ from billing.money import ZERO, Money
 from billing.payments import lock_homes
 from billing.period import Period
 from billing.pricing import StatedBasis
+from billing.reports.rollups import roll_up_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ def book_debts(
     )
     lines = (_line(community_id, bill_id, debt) for bill_id, key in bills for debt in per_bill[key])
     copy_rows(session, "bill_line", LINE_COLUMNS, lines)
+    roll_up_run(session, community_id, run_id)
     book_set_wise(
         session, DEBTS, community_id, now=now, run_id=run_id, fact_kind=FactKind.BILL_ISSUED.value
     )

@@ -44,6 +44,7 @@ COMMANDS = {
     "notices": "bot.cli.notices:notices",
     "prepayment": "bot.cli.held:prepayment",
     "quote": "bot.cli.quote:quote",
+    "rebuild-numbers": "bot.cli.reports:rebuild_numbers",
     "receipt": "bot.cli.papers:receipt",
     "reconcile": "bot.cli.reconciliation:reconcile",
     "refund": "bot.cli.refund:refund",

@@ -7,9 +7,11 @@ from benchmarks import bill_run as bill_run_bench
 from benchmarks import broadcast as broadcast_bench
 from benchmarks import callbacks as callbacks_bench
 from benchmarks import imports as imports_bench
+from benchmarks import insight as insight_bench
 from benchmarks import notify as notify_bench
 from benchmarks import reconciliation as reconciliation_bench
 from benchmarks import remind as remind_bench
+from benchmarks import reports as reports_bench
 from benchmarks import timing as timing_bench
 from benchmarks import understand as understand_bench
 from benchmarks import webhook as webhook_bench
@@ -105,3 +107,18 @@ def timing(owners: int, seed: int) -> None:
     curves are drawn into MINGZHANG_VAR.
     """
     print_json(timing_bench.measure(owners, seed, var_folder() / "timing.svg"))
+
+
+@bench.command()
+@click.option("--lines", type=click.IntRange(10_000, 100_000_000), default=1_000_000)
+def reports(lines: int) -> None:
+    """Every report over so many bill lines of one community."""
+    print_json(reports_bench.measure(lines))
+
+
+@bench.command()
+@click.option("--households", type=click.IntRange(100, 100_000), default=600)
+@click.option("--seed", type=int, default=1)
+def insight(households: int, seed: int) -> None:
+    """Find what was planted in a community: precision and recall, by kind."""
+    print_json(insight_bench.measure(households, seed))

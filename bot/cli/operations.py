@@ -29,6 +29,8 @@ def alerts(every: bool, dealt_with: tuple[int, ...]) -> None:
                     "community_id": alert.community_id,
                     "raised_at": alert.raised_at.isoformat(),
                     "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
+                    "severity": alert.severity.value,
+                    "close_reason": alert.close_reason,
                     "data": alert.data,
                 }
                 for alert in session.scalars(query)

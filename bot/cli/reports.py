@@ -1,14 +1,16 @@
-"""`mingzhang collection`, `arrears`: what staff ask for in the chat, as JSON."""
+"""`mingzhang collection`, `arrears`: what staff ask for in the chat, as JSON; `rebuild-numbers`."""
 
 from datetime import date
 from typing import Any
 
 import click
+from sqlalchemy import text
 
 from billing.money import ZERO, Money
 from billing.period import Period
 from billing.reports.arrears import list_arrears
 from billing.reports.collection import Collection, Part, collected, collected_by
+from billing.reports.rollups import rebuild
 from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
 from bot.cli.installation import open_books, print_json
@@ -103,3 +105,13 @@ def arrears(
             ],
         }
     )
+
+
+@click.command("rebuild-numbers")
+@community_option
+def rebuild_numbers(code: str) -> None:
+    """Add up anew what reports read, when `check` says it is not the sum of the raw rows."""
+    with open_books(code) as books:
+        books.session.execute(text("SET LOCAL statement_timeout = 0"))
+        rebuild(books.session, books.community_id)
+    print_json({"community": code, "rebuilt": True})

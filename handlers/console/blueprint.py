@@ -15,7 +15,7 @@ from billing.audit import audit
 from billing.errors import NotFound
 from billing.property import Community
 from billing.staff_access import SignedIn, find_session
-from handlers.console import account, homes, members, overview, sign_in
+from handlers.console import account, alerts, homes, members, overview, reports, sign_in
 from handlers.console.desk import Desk
 from handlers.console.permissions import PERMISSIONS, Permission
 from handlers.services import Services
@@ -63,6 +63,18 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/audit", members.log, Permission.AUDIT),
     Route("GET", "/<code>/", overview.community, Permission.LOOK),
     Route("GET", "/<code>/homes", homes.index, Permission.LOOK),
+    # What the numbers say.
+    Route("GET", "/<code>/live", overview.live, Permission.LOOK),
+    Route("GET", "/<code>/reports/", reports.index, Permission.REPORTS),
+    Route("GET", "/<code>/reports/arrears", reports.arrears, Permission.REPORTS),
+    Route("GET", "/<code>/reports/bills", reports.bills, Permission.REPORTS),
+    Route("GET", "/<code>/reports/income", reports.income, Permission.REPORTS),
+    Route("GET", "/<code>/reports/reminders", reports.reminders, Permission.REPORTS),
+    Route("GET", "/<code>/alerts", alerts.index, Permission.REPORTS),
+    Route("GET", "/<code>/alerts/<int:number>", alerts.show, Permission.REPORTS),
+    Route("POST", "/<code>/alerts/<int:number>/take", alerts.take, Permission.BANK),
+    Route("POST", "/<code>/alerts/<int:number>/snooze", alerts.snooze, Permission.BANK),
+    Route("POST", "/<code>/alerts/<int:number>/close", alerts.close, Permission.BANK),
 )
 MAY_KEEP_PASSWORD = ("account_show", "account_change", "account_sign_out")
 """Where somebody with a temporary password may go before he chose his own."""

@@ -1,9 +1,62 @@
 """Where work begins: the communities, and the state of one."""
 
+from dataclasses import dataclass
+from datetime import timedelta
+
 from flask import redirect
 from flask.typing import ResponseReturnValue
+from sqlalchemy import or_, select
 
+from billing.alerts import Alert
+from billing.labels import LabelEnum
+from billing.money import ZERO
+from billing.reports.ageing import Bucket, age_debts
+from billing.reports.income import income_by_day
+from billing.reports.rolled import Division, divide, whole_of
+from billing.reports.scope import Scope
+from billing.reports.waiting import count_waiting
 from handlers.console.desk import Desk
+from handlers.console.permissions import Permission
+from handlers.console.reports import asked_period, links_to, month_curves, rate_words
+from notify.outcomes import count_failed
+
+FAILED_DAYS = 7
+ALERTS_SHOWN = 5
+
+
+class Wait(LabelEnum):
+    """What needs a hand, as the cards say it."""
+
+    ADJUSTMENTS = "adjustments", "待批减免调账"
+    REFUNDS = "refunds", "待批退款"
+    BINDINGS = "bindings", "待审绑定"
+    TICKETS = "tickets", "待答工单"
+    UNMATCHED = "unmatched", "未认领到账"
+    DISCREPANCIES = "discrepancies", "支付差错"
+    ALERTS = "alerts", "异常提醒"
+    FAILED = "failed", "七天内未送达通知"
+
+
+PAGES = {
+    Wait.ADJUSTMENTS: ("approvals_index", "decisions_index"),
+    Wait.REFUNDS: ("refunds_index",),
+    Wait.BINDINGS: ("approvals_index",),
+    Wait.TICKETS: ("tickets_index",),
+    Wait.UNMATCHED: ("bank_index",),
+    Wait.DISCREPANCIES: ("discrepancies_index",),
+    Wait.ALERTS: ("alerts_index",),
+    Wait.FAILED: ("notices_index", "reports_reminders"),
+}
+"""Where each is worked on: the first of these pages that there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """So many of something wait, and where."""
+
+    label: str
+    count: int
+    link: str | None
 
 
 def index(desk: Desk) -> ResponseReturnValue:
@@ -15,4 +68,61 @@ def index(desk: Desk) -> ResponseReturnValue:
 
 def community(desk: Desk) -> ResponseReturnValue:
     """What needs a hand in a community, and how much came in."""
-    return desk.page("overview/community.html")
+    return desk.page("overview/community.html", **_figures(desk))
+
+
+def live(desk: Desk) -> ResponseReturnValue:
+    """The figures of that page, as they stand now."""
+    return desk.page("overview/figures.html", **_figures(desk))
+
+
+def _figures(desk: Desk) -> dict[str, object]:
+    cards = _cards(desk)
+    figures: dict[str, object] = {"cards": cards, "needs": any(card.count for card in cards)}
+    if not desk.may(Permission.REPORTS):
+        return figures
+    period = asked_period(desk)
+    scope = Scope(desk.community_id, period, period)
+    tomorrow = desk.today + timedelta(days=1)
+    received = income_by_day(desk.session, desk.community_id, desk.today, tomorrow)
+    aged = age_debts(desk.session, desk.community_id, desk.today)
+    return figures | {
+        "period": period,
+        "received": received,
+        "today_total": sum((one.amount for one in received), ZERO),
+        "today_count": sum(one.payments for one in received),
+        "whole": whole_of(divide(desk.session, Division.BUILDING, scope, desk.today)),
+        "overdue": sum((one.owed for one in aged if one.bucket is not Bucket.NOT_DUE), ZERO),
+        "rate_words": rate_words,
+        "alerts": _latest_alerts(desk),
+        **month_curves(desk, period),
+    }
+
+
+def _cards(desk: Desk) -> list[Card]:
+    waiting = count_waiting(desk.session, desk.community_id, desk.today)
+    since = desk.now - timedelta(days=FAILED_DAYS)
+    failed = count_failed(desk.session, desk.community_id, since)
+    return [
+        Card(
+            wait.label,
+            failed if wait is Wait.FAILED else getattr(waiting, wait.value),
+            next((link for page in PAGES[wait] if (link := links_to(desk, page))), None),
+        )
+        for wait in Wait
+    ]
+
+
+def _latest_alerts(desk: Desk) -> list[Alert]:
+    return list(
+        desk.session.scalars(
+            select(Alert)
+            .where(
+                or_(Alert.community_id == desk.community_id, Alert.community_id.is_(None)),
+                Alert.closed_at.is_(None),
+                or_(Alert.snoozed_until.is_(None), Alert.snoozed_until <= desk.today),
+            )
+            .order_by(Alert.id.desc())
+            .limit(ALERTS_SHOWN)
+        )
+    )

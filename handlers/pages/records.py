@@ -7,8 +7,11 @@ from billing.bills import list_bills
 from billing.late_fee_policy import list_policies
 from billing.payment_tables import BOOKED_STATES
 from billing.payments import list_confirmed
+from billing.period import Period, add_months
+from billing.reports.own_fees import OwnFees, own_fees
 from billing.sightings import Sight
 from billing.tariffs import FeeKind, list_tariffs
+from handlers.charts import Value, lying_bars, standing_bars
 from handlers.pages.queries import (
     require_bound,
     visit_home,
@@ -18,8 +21,10 @@ from handlers.pages.tokens import payment_token
 from handlers.pages.viewer import require_viewer
 from handlers.services import Services
 from notify.links import BillRef
+from notify.wording import chinese_month, yuan
 
 PAYMENTS_SHOWN_MAX = 60
+MONTHS_SHOWN = 24
 
 
 def history(services: Services, token: str) -> ResponseReturnValue:
@@ -38,8 +43,18 @@ def history(services: Services, token: str) -> ResponseReturnValue:
             seen=visit.seen,
             states=BOOKED_STATES,
         )
+        last = Period.of(services.today())
+        fees = own_fees(
+            session,
+            visit.unit.community_id,
+            visit.unit.id,
+            first=Period.of(add_months(last.start, 1 - MONTHS_SHOWN)),
+            last=last,
+            seen=visit.seen,
+        )
     return render_template(
         "pages/history.html",
+        **_charts(fees),
         visit=visit,
         today=services.today(),
         home_token=token,
@@ -49,6 +64,23 @@ def history(services: Services, token: str) -> ResponseReturnValue:
         ],
         payments=[(payment, receipt, payment_token(payment)) for payment, receipt in payments],
     )
+
+
+def _charts(fees: OwnFees) -> dict[str, object]:
+    """The trend of a home's bills and what they are made of."""
+    return {
+        "fees": fees,
+        "trend": standing_bars(
+            [
+                Value(chinese_month(month), amount.fen, yuan(amount))
+                for month, amount in fees.by_month.items()
+            ],
+            labels_max=4,
+        ),
+        "made_of": lying_bars(
+            [Value(fee.label, amount.fen, yuan(amount)) for fee, amount in fees.by_fee.items()]
+        ),
+    }
 
 
 def tariffs(services: Services, token: str) -> ResponseReturnValue:

@@ -36,6 +36,19 @@ DISCOUNTED = f"SELECT bill_id FROM bill_line WHERE id = ({DISCOUNT})"
 SHARE = "SELECT min(id) FROM bill_line WHERE source_id = (SELECT max(id) FROM shared_cost)"
 
 FAULTS: dict[str, list[str]] = {
+    "what reports add up beforehand is the sum of the lines, corrections and allocations": [
+        "UPDATE collection_move SET paid = paid + 1 WHERE id = (SELECT max(id) FROM"
+        " collection_move)",
+        "DELETE FROM collection_move WHERE period = '2026-10'",
+        f"DELETE FROM payment_allocation WHERE payment_id = ({PAID})",
+        f"UPDATE adjustment SET amount = amount - 1 WHERE id = ({WAIVER})",
+    ],
+    "what is owed beforehand is what is owed on every bill": [
+        "UPDATE owed_move SET amount = amount + 1 WHERE id = (SELECT max(id) FROM owed_move)",
+        "DELETE FROM owed_move",
+        f"DELETE FROM payment_allocation WHERE payment_id = ({PAID})",
+        f"DELETE FROM bill_void WHERE bill_id = ({VOID})",
+    ],
     "every journal entry balances to its announced total": [
         "UPDATE posting SET debit = debit + 1 WHERE entry_id = 1 AND debit > 0",
         "UPDATE posting SET credit = credit + 1 WHERE entry_id = 1 AND no = 2",

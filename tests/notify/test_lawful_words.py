@@ -48,8 +48,8 @@ SAID: dict[NoticeKind, tuple[str, str]] = {
     NoticeKind.TICKET_ANSWERED: ("工单号 12）已有答复", "请回复“人工”"),
     NoticeKind.BROADCAST: ("花园小区 物业通知.*\n.*检修 3 栋电梯", ""),  # what staff wrote
     NoticeKind.BROADCAST_WAITING: ("有群发 5 号等您复核", "同意就点："),
-    NoticeKind.ALERT: ("· 支付差错", "mingzhang alerts"),
-    NoticeKind.DAILY_DIGEST: (r"今日到账 1,103\.20 元", "mingzhang alerts"),
+    NoticeKind.ALERT: ("· 支付差错", "工作台的“异常提醒”"),
+    NoticeKind.DAILY_DIGEST: (r"今日到账 1,103\.20 元", "工作台的“异常提醒”"),
 }
 
 TO_STAFF = (Audience.STAFF, Audience.APPROVERS)

@@ -150,6 +150,8 @@ def test_open_alerts_are_listed_latest_first_and_closed_ones_on_request(
         "community_id": world.community.id,
         "raised_at": "2026-11-23T02:30:00+00:00",
         "closed_at": None,
+        "severity": "high",
+        "close_reason": None,
         "data": {"kind": "wrong_amount"},
     }
     closed, still_open = mingzhang.json("alerts", "--all")

@@ -3,8 +3,11 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import text
+
 from billing.bindings import see_follower
 from billing.business_day import BEIJING
+from billing.checks.rollups import ROLLUP_CHECKS
 from billing.people import Binding, BindingState, ResidentRole, get_staff
 from notify.audiences import Audience
 from notify.broadcasts import confirm_broadcast, draft_broadcast
@@ -52,6 +55,15 @@ def test_a_collection_is_printed_with_its_parts(world: World, mingzhang: Mingzha
     assert sum(one["homes"] for one in whole["parts"]) == 24
     nothing = mingzhang.json("collection", *COMMUNITY, *TODAY, "--from", "2030-01")
     assert (nothing["due"], nothing["rate"], nothing["parts"]) == ("0.00", None, [])
+
+
+def test_numbers_that_are_wrong_are_added_up_anew(world: World, mingzhang: Mingzhang) -> None:
+    with world.database.transaction() as session:
+        session.execute(text("UPDATE collection_move SET paid = paid + 1"))
+        assert [check.name for check in ROLLUP_CHECKS if check.run(session).violations]
+    assert mingzhang.json("rebuild-numbers", *COMMUNITY) == {"community": "HY", "rebuilt": True}
+    with world.database.transaction() as session:
+        assert [check.name for check in ROLLUP_CHECKS if check.run(session).violations] == []
 
 
 def test_arrears_are_printed_whole(world: World, mingzhang: Mingzhang) -> None:

@@ -12,8 +12,10 @@ from billing.confirmation import Outcome, confirm
 from billing.late_fee_policy import set_policy
 from billing.late_fee_tables import LateFeeCap
 from billing.merchants import MerchantAccount
-from billing.money import Money
+from billing.money import ZERO, Money
 from billing.payments import list_confirmed
+from billing.period import EVERY_DAY, DayWindow, Period
+from billing.reports.own_fees import own_fees
 from billing.tariffs import ChargeItem, Tariff
 from handlers.pages.receipts import capital
 from notify.wording import chinese_month, clock, yuan
@@ -34,6 +36,39 @@ def test_history_lists_every_bill_and_every_payment(house: House, owner: Browser
         assert payment.confirmed_at is not None
         number = receipt.number if receipt else "编号生成中"
         assert page.shows(clock(payment.confirmed_at), number)
+
+
+def test_history_draws_what_the_home_was_charged_and_for_what(house: House, owner: Browser) -> None:
+    community_id = house.world.community.id
+    with house.world.database.transaction() as session:
+        fees = own_fees(
+            session,
+            community_id,
+            house.unit_id,
+            first=Period("2024-12"),
+            last=Period("2026-11"),
+            seen=EVERY_DAY,
+        )
+        bills = list_bills(session, community_id, [house.unit_id])
+    charged = sum((bill.amount + bill.adjusted for bill in bills), ZERO)
+    assert len(fees.by_month) == 24
+    assert sum(fees.by_month.values(), ZERO) == sum(fees.by_fee.values(), ZERO) == charged
+    page = owner.get(f"/o/history/{house.token}")
+    for fee, amount in fees.by_fee.items():
+        assert page.shows(f"{fee.label} {yuan(amount)}")
+
+
+def test_a_tenant_sees_the_charges_of_his_days_alone(house: House) -> None:
+    with house.world.database.transaction() as session:
+        fees = own_fees(
+            session,
+            house.world.community.id,
+            house.unit_id,
+            first=Period("2024-12"),
+            last=Period("2026-11"),
+            seen=DayWindow(date(2026, 11, 1)),
+        )
+    assert [str(month) for month, amount in fees.by_month.items() if amount.fen] == ["2026-11"]
 
 
 def test_history_of_others_is_refused(house: House, stranger: Browser) -> None:

@@ -1,0 +1,135 @@
+"""账龄: what is owed today, by how long ago it fell due; and who owes the most of it."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Date, Select, func, literal, select, text
+from sqlalchemy.orm import Session
+
+from billing.labels import LabelEnum
+from billing.money import ZERO, Money
+from billing.property import Building, Unit
+from billing.reports.rollup_tables import OwedMove
+
+
+class Bucket(LabelEnum):
+    """How many days ago a bill fell due; the due date itself is in time."""
+
+    NOT_DUE = "not_due", "未到期"
+    MONTH = "month", "1–30 天"
+    QUARTER = "quarter", "31–90 天"
+    HALF_YEAR = "half_year", "91–180 天"
+    YEAR = "year", "181–365 天"
+    OLDER = "older", "一年以上"
+
+
+LATEST_DAY = {
+    Bucket.NOT_DUE: 0,
+    Bucket.MONTH: 30,
+    Bucket.QUARTER: 90,
+    Bucket.HALF_YEAR: 180,
+    Bucket.YEAR: 365,
+}
+"""The last day of each bucket but the oldest."""
+
+AGEING = text(
+    """
+    SELECT width_bucket(:today - due_on, CAST(:bounds AS int[])) AS bucket,
+           sum(owed) AS owed, count(*) AS bills, count(DISTINCT unit_id) AS homes
+    FROM (SELECT bill_id, unit_id, due_on, sum(amount) AS owed FROM owed_move
+          WHERE community_id = :community_id GROUP BY 1, 2, 3 HAVING sum(amount) <> 0) bill
+    GROUP BY 1
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """What is owed on bills of one age, fen; how many bills, of how many homes."""
+
+    bucket: Bucket
+    owed: Money
+    bills: int
+    homes: int
+
+
+def age_debts(session: Session, community_id: int, today: date) -> list[Aged]:
+    """Every bucket, the youngest first. Every bill with something owed is in exactly one, so they
+    sum to all that is owed now; a home with bills of several ages counts in each.
+    """
+    bounds = [last + 1 for last in LATEST_DAY.values()]
+    rows = session.execute(AGEING, {"community_id": community_id, "today": today, "bounds": bounds})
+    found = {row.bucket: row for row in rows}
+    buckets = list(Bucket)
+    return [
+        Aged(bucket, Money(int(row.owed)), row.bills, row.homes)
+        if (row := found.get(number))
+        else Aged(bucket, Money(0), 0, 0)
+        for number, bucket in enumerate(buckets)
+    ]
+
+
+def homes_in_arrears(
+    community_id: int, today: date, bucket: Bucket | None = None
+) -> Select[tuple[Any, ...]]:
+    """SELECT of the homes that owe on bills that fell due before today: `key` (the home), `room`,
+    `building`, `bills`, `oldest_due_on`, `owed`.
+
+    Args:
+        bucket: only bills of this age; `NOT_DUE`: those that are not due yet.
+    """
+    late = (
+        select(
+            OwedMove.unit_id,
+            OwedMove.bill_id,
+            OwedMove.due_on,
+            func.sum(OwedMove.amount).label("owed"),
+        )
+        .where(OwedMove.community_id == community_id)
+        .group_by(OwedMove.unit_id, OwedMove.bill_id, OwedMove.due_on)
+        .having(func.sum(OwedMove.amount) > ZERO)
+    )
+    age = literal(today, Date) - OwedMove.due_on
+    if bucket is None:
+        late = late.where(age > 0)
+    else:
+        buckets = list(Bucket)
+        place = buckets.index(bucket)
+        if bucket in LATEST_DAY:
+            late = late.where(age <= LATEST_DAY[bucket])
+        if place:
+            late = late.where(age > LATEST_DAY[buckets[place - 1]])
+    bill = late.subquery("late")
+    home = (
+        select(
+            bill.c.unit_id,
+            func.count().label("bills"),
+            func.min(bill.c.due_on).label("oldest_due_on"),
+            func.sum(bill.c.owed).label("owed"),
+        )
+        .group_by(bill.c.unit_id)
+        .subquery("home")
+    )
+    return (
+        select(
+            home.c.unit_id.label("key"),
+            Unit.room,
+            Building.name.label("building"),
+            home.c.bills,
+            home.c.oldest_due_on,
+            home.c.owed,
+        )
+        .join(Unit, (Unit.community_id == community_id) & (Unit.id == home.c.unit_id))
+        .join(
+            Building,
+            (Building.community_id == Unit.community_id) & (Building.id == Unit.building_id),
+        )
+    )
+
+
+def top_arrears(session: Session, community_id: int, today: date, count: int) -> list[Any]:
+    """The homes that owe the most on overdue bills: rows of `homes_in_arrears`."""
+    query = homes_in_arrears(community_id, today)
+    owed = query.selected_columns.owed
+    return list(session.execute(query.order_by(owed.desc(), Unit.room).limit(count)))

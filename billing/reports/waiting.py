@@ -1,0 +1,51 @@
+"""What waits for somebody of the staff, counted."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+WAITING = text(
+    """
+    SELECT
+      (SELECT count(*) FROM adjustment
+       WHERE community_id = :community_id AND state = 'requested') AS adjustments,
+      (SELECT count(*) FROM refund
+       WHERE community_id = :community_id AND state = 'requested') AS refunds,
+      (SELECT count(*) FROM binding
+       WHERE community_id = :community_id AND state = 'requested') AS bindings,
+      (SELECT count(*) FROM ticket
+       WHERE community_id = :community_id AND state = 'open') AS tickets,
+      (SELECT count(*) FROM bank_row WHERE community_id = :community_id
+         AND state IN ('waiting', 'ambiguous', 'unknown')) AS unmatched,
+      (SELECT count(*) FROM discrepancy
+       JOIN community_merchant link ON link.merchant_id = discrepancy.merchant_id
+        AND link.community_id = :community_id
+       WHERE discrepancy.closed_at IS NULL) AS discrepancies,
+      (SELECT count(*) FROM alert
+       WHERE (community_id = :community_id OR community_id IS NULL) AND closed_at IS NULL
+         AND coalesce(snoozed_until, :today) <= :today) AS alerts
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many of each: requests not decided, tickets not answered, money in the bank in no home's
+    account, open discrepancies of the community's merchant accounts, alerts open and not asleep.
+    """
+
+    adjustments: int
+    refunds: int
+    bindings: int
+    tickets: int
+    unmatched: int
+    discrepancies: int
+    alerts: int
+
+
+def count_waiting(session: Session, community_id: int, today: date) -> Waiting:
+    """What waits in a community now."""
+    row = session.execute(WAITING, {"community_id": community_id, "today": today}).one()
+    return Waiting(**row._mapping)
