@@ -25,6 +25,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     fapiao_tables,
     late_fee_tables,
     ledger,
+    long_work,
     lookups,
     merchants,
     meters,

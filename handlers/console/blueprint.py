@@ -2,9 +2,10 @@
 one transaction, what he did written down.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, update_wrapper
+from typing import Any
 
 from flask import Blueprint, Response, abort, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -34,12 +35,14 @@ class Route:
     Attributes:
         rule: of the address; `<code>` is the community's.
         permission: what it takes; None: to be signed in.
+        upload_bytes: how large its form may be where a file comes with it.
     """
 
     method: str
     rule: str
     view: View
     permission: Permission | None
+    upload_bytes: int | None = None
 
     @property
     def name(self) -> str:
@@ -78,8 +81,17 @@ def console(services: Services) -> Blueprint:
     for route in ROUTES:
         answer = update_wrapper(partial(_answer, services, route), route.view)
         blueprint.add_url_rule(route.rule, route.name, answer, methods=[route.method])
+    sizes = {f"console.{route.name}": route.upload_bytes for route in ROUTES if route.upload_bytes}
+    blueprint.url_value_preprocessor(partial(_let_files_in, sizes))
     blueprint.after_request(_keep_private)
     return blueprint
+
+
+def _let_files_in(sizes: Mapping[str, int], endpoint: str | None, _values: Any) -> None:
+    """Larger forms where files are uploaded, for whoever signed in; set before the form is read."""
+    size = sizes.get(endpoint or "")
+    if size is not None and sign_in.TOKEN in session:
+        request.max_content_length = size
 
 
 def _answer(services: Services, route: Route, **values: object) -> ResponseReturnValue:
@@ -113,7 +125,9 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
             abort(404)
         if request.method == "POST" and response.status_code < ERRORS_FROM:
             _write_down(desk, route)
-        return response
+    for left in desk.afterwards:
+        left()
+    return response
 
 
 def _to_sign_in() -> ResponseReturnValue:
