@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from billing.advisory import is_held
 from billing.db import Base, CommunityId, Database, LocalId
 from billing.errors import Conflict, NotFound
 from billing.labels import LabelEnum
@@ -203,14 +204,7 @@ def is_left(session: Session, work: LongWork) -> bool:
     """Whether it was begun and nobody works on it: its worker died."""
     if work.state is not WorkState.RUNNING:
         return False
-    return not session.scalar(
-        text(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND classid = :cls AND objid = :work AND objsubid = 2 AND database ="
-            " (SELECT oid FROM pg_database WHERE datname = current_database()))"
-        ),
-        {"cls": WORK_LOCK, "work": work.id},
-    )
+    return not is_held(session, WORK_LOCK, work.id)
 
 
 def begin_work(session: Session, community_id: int, work_id: int, now: datetime) -> LongWork | None:

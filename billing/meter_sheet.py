@@ -27,11 +27,14 @@ _ROWS = """
            last.read_on AS last_on, last.value AS last_value,
            last.is_estimated AS last_estimated,
            before.read_on AS before_on, before.value AS before_value,
-           change.old_final, change.new_initial, recent.new_initial AS shown_since
+           change.old_final, change.new_initial, recent.new_initial AS shown_since,
+           own.value AS own_value
     FROM meter
     JOIN subject ON subject.community_id = meter.community_id AND subject.id = meter.subject_id
     JOIN unit place ON place.community_id = meter.community_id
      AND place.id = CASE WHEN subject.kind = 'parking' THEN subject.unit_id ELSE subject.id END
+    LEFT JOIN meter_reading own ON own.community_id = meter.community_id
+     AND own.meter_id = meter.id AND own.read_on = :day
     LEFT JOIN LATERAL (
         SELECT read_on, value, is_estimated FROM meter_reading
         WHERE community_id = meter.community_id AND meter_id = meter.id AND read_on < :day
@@ -78,7 +81,8 @@ ONE = text(
 class MeterLine:
     """A meter with what it showed before a day; units, where it says so, else what it shows.
 
-    `shown_since`: what a device put in after the last reading began with.
+    `shown_since`: what a device put in after the last reading began with; `own_value`: what was
+    read on the day itself.
     """
 
     meter_id: int
@@ -94,6 +98,7 @@ class MeterLine:
     last_usage: Decimal | None
     last_days: int
     shown_since: Decimal | None
+    own_value: Decimal | None
 
     def usage(self, value: Decimal) -> Decimal | None:
         """Units a new reading would come to; None for a first one, or one after a replacement or
@@ -214,4 +219,5 @@ def _line(row: RowMapping) -> MeterLine:
         last_usage=usage,
         last_days=days,
         shown_since=row["shown_since"],
+        own_value=row["own_value"],
     )

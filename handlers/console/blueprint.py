@@ -16,7 +16,20 @@ from billing.audit import audit
 from billing.errors import NotFound
 from billing.property import Community
 from billing.staff_access import SignedIn, find_session
-from handlers.console import account, homes, members, overview, sign_in
+from handlers.console import (
+    account,
+    homes,
+    imports,
+    members,
+    meters,
+    overview,
+    runs,
+    runs_bills,
+    shared,
+    sign_in,
+    tariffs,
+    work,
+)
 from handlers.console.desk import Desk
 from handlers.console.permissions import PERMISSIONS, Permission
 from handlers.services import Services
@@ -66,6 +79,44 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/audit", members.log, Permission.AUDIT),
     Route("GET", "/<code>/", overview.community, Permission.LOOK),
     Route("GET", "/<code>/homes", homes.index, Permission.LOOK),
+    # Prices, meters, shared costs, imports.
+    Route("GET", "/<code>/tariffs", tariffs.index, Permission.TARIFFS),
+    Route("GET", "/<code>/tariffs/new", tariffs.new_item, Permission.TARIFFS),
+    Route("POST", "/<code>/tariffs/new", tariffs.add_charge_item, Permission.TARIFFS),
+    Route("GET", "/<code>/tariffs/<int:number>", tariffs.show, Permission.TARIFFS),
+    Route("POST", "/<code>/tariffs/<int:number>", tariffs.add, Permission.TARIFFS),
+    Route("POST", "/<code>/tariffs/<int:number>/remove", tariffs.remove, Permission.TARIFFS),
+    Route("POST", "/<code>/tariffs/<int:number>/trial", tariffs.trial, Permission.TARIFFS),
+    Route("GET", "/<code>/meters", meters.index, Permission.METERS),
+    Route("GET", "/<code>/meters/enter", meters.enter, Permission.METERS),
+    Route("POST", "/<code>/meters/enter", meters.save, Permission.METERS),
+    Route("GET", "/<code>/meters/<int:number>", meters.show, Permission.METERS),
+    Route("POST", "/<code>/meters/<int:number>/replace", meters.replace, Permission.METERS),
+    Route("GET", "/<code>/shared", shared.index, Permission.METERS),
+    Route("GET", "/<code>/shared/new", shared.new, Permission.METERS),
+    Route("POST", "/<code>/shared/new", shared.record, Permission.METERS),
+    Route("GET", "/<code>/shared/<int:number>", shared.show, Permission.METERS),
+    Route("GET", "/<code>/shared/<int:number>/edit", shared.edit, Permission.METERS),
+    Route("POST", "/<code>/shared/<int:number>/edit", shared.correct, Permission.METERS),
+    Route("POST", "/<code>/shared/<int:number>/remove", shared.remove, Permission.METERS),
+    Route("GET", "/<code>/imports", imports.index, Permission.BILLS),
+    Route("POST", "/<code>/imports", imports.upload, Permission.BILLS, imports.UPLOAD_BYTES_MAX),
+    Route("GET", "/<code>/imports/template", imports.template, Permission.BILLS),
+    Route("POST", "/<code>/imports/<int:number>/commit", imports.commit, Permission.BILLS),
+    Route("GET", "/<code>/imports/<int:number>/faults", imports.faults, Permission.BILLS),
+    # Bill runs, and what is done in the background.
+    Route("GET", "/<code>/work/<int:number>", work.show, Permission.BILLS),
+    Route("GET", "/<code>/work/<int:number>/live", work.live, Permission.BILLS),
+    Route("POST", "/<code>/work/<int:number>/again", work.again, Permission.BILLS),
+    Route("GET", "/<code>/bill-runs", runs.index, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/draft", runs.draft, Permission.BILLS),
+    Route("GET", "/<code>/bill-runs/drafts", runs.drafts, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/publish", runs.publish, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/schedule", runs.schedule, Permission.BILLS),
+    Route("GET", "/<code>/bill-runs/<int:number>", runs_bills.show, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/<int:number>/void", runs_bills.void_run, Permission.BILLS),
+    Route("GET", "/<code>/bill-runs/bills/<int:number>", runs_bills.bill, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/bills/<int:number>/void", runs_bills.void, Permission.BILLS),
 )
 MAY_KEEP_PASSWORD = ("account_show", "account_change", "account_sign_out")
 """Where somebody with a temporary password may go before he chose his own."""
