@@ -107,7 +107,7 @@ class MeterLine:
         if self.last_value is None or self.shown_since is not None:
             return None
         steps = value - self.last_value
-        if steps < 0 and self.rolls_over_at is not None:
+        if steps < 0 and self.rolls_over_at is not None and -2 * steps > self.rolls_over_at:
             steps += self.rolls_over_at
         return steps * self.multiplier if steps >= 0 else None
 

@@ -181,10 +181,12 @@ def save(desk: Desk) -> ResponseReturnValue:
     day = _day(desk, form)
     if day > desk.today:
         form.refuse("day", Objection.FUTURE.label)
-    events = _read(form, _lines(desk, form), day)
-    if not events:
+    lines = _lines(desk, form)
+    events = _read(form, lines, day)
+    if not events and form.is_fine:
         form.refuse("", Objection.NOTHING.label)
     _refuse(desk, form, events)
+    _ask_about_odd_ones(form, lines, events)
 
     def act() -> Response:
         record_readings(desk.session, desk.community_id, list(events.values()), now=desk.now)
@@ -208,12 +210,21 @@ def _read(form: Form, lines: Sequence[MeterLine], day: date) -> dict[str, NewRea
                 form.refuse(name, Objection.NO_HISTORY.label)
         else:
             continue
-        if value is None:
-            continue
-        if line.is_odd(value, day) and not form.ticked(f"checked-{line.meter_id}"):
-            form.refuse(name, Objection.ODD.label)
-        events[name] = NewReading(line.meter_id, day, value, is_estimated)
+        if value is not None:
+            events[name] = NewReading(line.meter_id, day, value, is_estimated)
     return events
+
+
+def _ask_about_odd_ones(
+    form: Form, lines: Sequence[MeterLine], events: Mapping[str, NewReading]
+) -> None:
+    """What can be true and is unlikely has to be confirmed, row by row."""
+    for line in lines:
+        event = events.get(f"value-{line.meter_id}")
+        if event is None or form.ticked(f"checked-{line.meter_id}"):
+            continue
+        if line.is_odd(event.value, event.read_on):
+            form.refuse(f"value-{line.meter_id}", Objection.ODD.label)
 
 
 def _number(form: Form, name: str) -> Decimal | None:

@@ -44,7 +44,7 @@ function showUsage(row) {
   let usage = null;
   if (typed !== "" && last !== "" && !Number.isNaN(Number(typed))) {
     let steps = Number(typed) - Number(last);
-    if (steps < 0 && rolls !== "") steps += Number(rolls);
+    if (steps < 0 && rolls !== "" && -2 * steps > Number(rolls)) steps += Number(rolls);
     usage = steps * Number(times);
   }
   row.querySelector("[data-usage]").textContent = usage === null ? "" : String(Math.round(usage * 1000) / 1000);
