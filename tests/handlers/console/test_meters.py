@@ -26,44 +26,6 @@ def reader(clerk: MakeClerk) -> Clerk:
     return clerk(StaffRole.SERVICE)
 
 
-@pytest.fixture
-def water(program: Program, world: World) -> Meter:
-    """A meter of 1-1-302 with two readings: 100 on 1 October, 130 on 1 November."""
-    unit = world.unit("1-1-302")
-    with program.services.database.transaction() as session:
-        item = ChargeItem(
-            community_id=unit.community_id,
-            code="cold_water",
-            name="冷水费",
-            fee=FeeKind.WATER,
-            subject_kind=SubjectKind.HOME,
-            cycle_months=1,
-            active_from=date(2026, 1, 1),
-        )
-        session.add(item)
-        session.flush()
-        meter = Meter(
-            community_id=unit.community_id,
-            subject_id=unit.id,
-            item_id=item.id,
-            code="CW-1",
-            multiplier=Decimal(1),
-        )
-        session.add(meter)
-        session.flush()
-        for day, value in ((date(2026, 10, 1), 100), (date(2026, 11, 1), 130)):
-            session.add(
-                MeterReading(
-                    community_id=unit.community_id,
-                    meter_id=meter.id,
-                    read_on=day,
-                    value=Decimal(value),
-                    recorded_at=world.now,
-                )
-            )
-        return meter
-
-
 def sheet(world: World, meter: Meter, **changes: str) -> dict[str, str]:
     building = str(world.unit("1-1-302").building_id)
     return {

@@ -1,16 +1,21 @@
 """Prices in the console: tried, kept, taken back; never by somebody who saw an older page."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from billing.bill_run import run_bills
 from billing.long_work import LongWork
+from billing.meters import Meter
 from billing.people import StaffRole
+from billing.period import Period
 from billing.tariffs import ChargeItem, Tariff
 from bot.program import Program
 from handlers.long_work import do_long_work
+from tests.conftest import World
 from tests.handlers.console.conftest import Clerk
 
 MakeClerk = Callable[..., Clerk]
@@ -80,21 +85,45 @@ def test_everybody_is_tried_in_the_background(
     assert "变动超过 30% 的" in page.text
 
 
-def test_usage_that_is_billed_already_is_tried_with_another_price(
-    accountant: Clerk, program: Program
+@pytest.mark.parametrize("is_billed", [False, True])
+def test_usage_is_tried_with_tiers_whether_it_is_billed_or_not(
+    accountant: Clerk, program: Program, world: World, water: Meter, is_billed: bool
 ) -> None:
+    """30 units at 2 yuan, or 10 at 2 and 20 at 3."""
     with program.services.database.transaction() as session:
-        found = select(ChargeItem).join(Tariff, Tariff.item_id == ChargeItem.id)
-        water = session.scalars(found.where(Tariff.price["method"].astext == "tiered")).first()
-    if water is None:
-        pytest.skip("the world bills no usage")
-    fields = {"price.method": "metered", "price.unit_price": "1.00", "everybody": "1"}
-    accountant.post(f"/HY/tariffs/{water.id}/trial", **fields, period="2026-11")
-    assert do_long_work(program.services) == {"done": 1}
-    with program.services.database.transaction() as session:
-        outcome = session.scalars(select(LongWork)).one().outcome
-    assert outcome is not None
-    assert 0 < outcome["fen_then"] < outcome["fen"]
+        session.add(
+            Tariff(
+                community_id=world.community.id,
+                item_id=water.item_id,
+                effective_from=date(2026, 1, 1),
+                price={"method": "metered", "unit_price": "2"},
+                basis_document="水价公示",
+                supplier_price={"method": "metered", "unit_price": "2"},
+                created_at=world.now,
+            )
+        )
+    november = Period("2026-11")
+    if is_billed:
+        run_bills(
+            program.services.database,
+            world.community,
+            november,
+            today=world.today,
+            now=world.now,
+            publish=True,
+        )
+    tiers = {
+        "price.method": "tiered",
+        "price.mode": "graduated",
+        "price.tiers[0].up_to": "10",
+        "price.tiers[0].unit_price": "2",
+        "price.tiers[1].unit_price": "3",
+        "room": "1-1-302",
+        "period": str(november),
+    }
+    page = accountant.post(f"/HY/tariffs/{water.item_id}/trial", **tiers).text
+    assert "(130 − 100) × 1 × 2.00元 = 60.00元" in page
+    assert "10 × 2.00元 + 20 × 3.00元 = 80.00元" in page
 
 
 def test_a_version_is_kept_and_taken_back(
