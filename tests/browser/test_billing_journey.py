@@ -22,7 +22,7 @@ def sign_in(page: Page, demo: Demo, login: str) -> str:
     page.locator("[name=password]").fill(who["password"])
     page.locator("[name=totp]").fill(pyotp.TOTP(who["totp_secret"]).now())
     page.locator("main button").click()
-    expect(page.get_by_role("link", name="出账")).to_be_attached()
+    expect(page.get_by_role("button", name="退出")).to_be_visible()
     return page.url.rstrip("/")
 
 
@@ -69,9 +69,10 @@ def test_a_reader_in_the_stairwell_finds_everything_within_a_phones_width(
     here = sign_in(page, demo, "zhao")
     open_sheet(page, here)
     row = page.locator("[data-meter]").nth(1)
+    expect(row).to_be_visible()
     box = row.bounding_box()
     assert box is not None
-    for part in ("input[inputmode]", "[data-label=上次读数]", "a"):
+    for part in ("input[inputmode]", "[data-label='上次读数']", "a"):
         inside = row.locator(part).first.bounding_box()
         assert inside is not None
         assert inside["x"] >= 0, part
