@@ -8,7 +8,7 @@ priced. Issuing rewrites no line.
 
 import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -24,6 +24,7 @@ from billing.charges import Charge, Verdict, charge_accounts
 from billing.db import Database
 from billing.deduction import deduct_chunk
 from billing.draft_writing import Drafts, write_drafts
+from billing.errors import Conflict
 from billing.item_plans import ItemPlan, plan_items
 from billing.late_fee_bills import add_late_fees
 from billing.money import ZERO, Money
@@ -141,6 +142,7 @@ class Run:
     today: date
     now: datetime
     publish: bool
+    advance: Callable[[int], None]
     summary: RunSummary = field(default_factory=RunSummary)
     after: int = 0
     chunk_no: int = 0
@@ -179,17 +181,19 @@ def run_bills(
     today: date,
     now: datetime,
     publish: bool,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> RunSummary:
     """Draft what is missing for the period and, if asked, issue every draft of it.
 
     Args:
         today: the issue date of what is published; due dates follow from it, and late fees are
             counted up to it.
+        advance: told of progress, in homes looked at.
 
     Returns:
         The summary; run again it reports everything as existing and changes nothing.
     """
-    run = Run(database, community, period, today, now, publish)
+    run = Run(database, community, period, today, now, publish, advance)
     with one_run_at_a_time(database, community.id), collecting_rarely():
         with database.transaction() as session:
             plans = plan_items(session, community.id, period)
@@ -202,6 +206,45 @@ def run_bills(
             with database.transaction() as session:
                 _finish(session, community.id, run.summary)
     return run.summary
+
+
+def publish_chunks(
+    database: Database,
+    community: Community,
+    period: Period,
+    chunks: Sequence[tuple[int, int]],
+    *,
+    today: date,
+    now: datetime,
+    advance: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Issue these drafted chunks (run and number) of a period and nothing else: what somebody
+    looked at and confirmed. One transaction each; those that are issued already stay as they are,
+    so an interrupted call is repeated.
+
+    Args:
+        today: the issue date; due dates follow from it.
+        advance: told of progress, in chunks.
+
+    Returns:
+        How many chunks it issued.
+
+    Raises:
+        Conflict: a run of the period was interrupted and its drafts are not complete.
+    """
+    run = Run(database, community, period, today, now, publish=True, advance=advance)
+    issued = 0
+    with one_run_at_a_time(database, community.id):
+        with database.transaction() as session:
+            if _begun(session, community.id, period) is not None:
+                raise Conflict(f"the run of {period} is still drafting: let it come to its end")
+        waiting = set(_drafts(database, community, period))
+        for run_id, no in chunks:
+            if (run_id, no) in waiting:
+                run.issue(run_id, no)
+                issued += 1
+            advance(1)
+    return issued
 
 
 def _draft(run: Run, plans: Sequence[ItemPlan]) -> None:
@@ -222,6 +265,7 @@ def _draft(run: Run, plans: Sequence[ItemPlan]) -> None:
             if last is None:
                 break
             run.after = last
+            run.advance(len({subject.unit_id for subject in facts.subjects}))
             drafts = _price(facts, plans, run.period, counts)
             if drafts.bills:
                 writing.put(run.write, last, drafts, counts, issuing)
@@ -243,14 +287,7 @@ def _price(
 
 def _resume(session: Session, run: Run) -> None:
     """Go on with the run that was killed on this period, if any: after its last chunk."""
-    begun = session.scalar(
-        select(BillRun).where(
-            BillRun.community_id == run.community.id,
-            BillRun.period == run.period,
-            BillRun.kind == RunKind.REGULAR,
-            BillRun.state == RunState.DRAFTING,
-        )
-    )
+    begun = _begun(session, run.community.id, run.period)
     if begun is None:
         return
     run.summary.run_id = begun.id
@@ -262,6 +299,18 @@ def _resume(session: Session, run: Run) -> None:
     for chunk in chunks:
         run.summary.add(RunSummary.from_json(chunk.counts))
         run.after, run.chunk_no = chunk.last_unit_id, chunk.no
+
+
+def _begun(session: Session, community_id: int, period: Period) -> BillRun | None:
+    """The run of the period that was begun and did not come to its end."""
+    return session.scalar(
+        select(BillRun).where(
+            BillRun.community_id == community_id,
+            BillRun.period == period,
+            BillRun.kind == RunKind.REGULAR,
+            BillRun.state == RunState.DRAFTING,
+        )
+    )
 
 
 def _new_run(session: Session, community_id: int, period: Period, now: datetime) -> int:

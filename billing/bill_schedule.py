@@ -3,14 +3,18 @@
 from collections import defaultdict
 from datetime import date, datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from billing.bill_run import RunSummary, run_bills
 from billing.bill_run_tables import BillRun, RunKind, RunState
 from billing.db import Database
+from billing.errors import InvalidInput
+from billing.people import BOOKKEEPERS, Staff, require_role
 from billing.period import Period
 from billing.property import Community
+
+BILLING_DAY_MAX = 28
 
 
 def missed_periods(session: Session, community_id: int, through: Period) -> list[Period]:
@@ -30,6 +34,30 @@ def missed_periods(session: Session, community_id: int, through: Period) -> list
         states[period].add(state)
     first = min(states, default=through)
     return [period for period in first.through(through) if states[period] != {RunState.DRAFTED}]
+
+
+def set_schedule(
+    session: Session,
+    community_id: int,
+    *,
+    billing_day: int,
+    publishes_itself: bool,
+    by: Staff,
+) -> None:
+    """Say on which day of the month a community is billed, and whether its bills are issued at once
+    or wait, as drafts, for staff. What is drafted already stays as it is.
+
+    Raises:
+        InvalidInput: no day from 1 to 28, or `by` may not.
+    """
+    require_role(by, community_id, BOOKKEEPERS)
+    if not 1 <= billing_day <= BILLING_DAY_MAX:
+        raise InvalidInput("billing_day", f"must be 1 to {BILLING_DAY_MAX}, which every month has")
+    session.execute(
+        update(Community)
+        .where(Community.id == community_id)
+        .values(billing_day=billing_day, publishes_itself=publishes_itself)
+    )
 
 
 def list_due_communities(session: Session, today: date) -> list[Community]:

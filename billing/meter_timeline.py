@@ -28,11 +28,14 @@ class Objection(LabelEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewReading:
-    """A reading to be recorded; `value` is what the meter shows, zero or more."""
+    """A reading to be recorded; `value` is what the meter shows, zero or more. One that is
+    estimated was seen by nobody; the next one that is read puts right what it was wrong by.
+    """
 
     meter_id: int
     read_on: date
     value: Decimal
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,14 @@ class Vault:
         """
         return self._fernet.decrypt(token.encode()).decode()
 
+    def seal_file(self, content: bytes) -> bytes:
+        """Encrypt a file."""
+        return self._fernet.encrypt(content)
+
+    def open_file(self, sealed: bytes) -> bytes:
+        """Decrypt what `seal_file` sealed; raises as `open`."""
+        return self._fernet.decrypt(sealed)
+
     def fingerprint(self, scope: str, text: str) -> str:
         """Keyed hash for equality look-ups; `scope` keeps hashes of different uses apart."""
         return hmac.new(self._hash_key, f"{scope}\x00{text}".encode(), hashlib.sha256).hexdigest()

@@ -3,10 +3,16 @@
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.advisory import is_held
 from billing.errors import Conflict
 
 RUN_LOCK = 20261101
 """First key of the advisory lock that a bill run holds; the second is the community."""
+
+
+def is_run_under_way(session: Session, community_id: int) -> bool:
+    """Whether somebody runs bills of the community now; a run that died holds no lock."""
+    return is_held(session, RUN_LOCK, community_id)
 
 
 def refuse_during_run(session: Session, community_id: int) -> None:

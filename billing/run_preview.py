@@ -86,8 +86,8 @@ OUTLIERS = text(
         ) usual
         WHERE usual.amount IS NOT NULL
     )
-    SELECT judged.bill_id, unit.room, subject.code AS subject, item.code AS item, judged.amount,
-           judged.usual, count(*) OVER () AS found
+    SELECT judged.bill_id, unit.room, subject.code AS subject, item.code AS item,
+           item.name AS item_name, judged.amount, judged.usual, count(*) OVER () AS found
     FROM judged
     JOIN unit ON unit.community_id = :community_id AND unit.id = judged.unit_id
     JOIN subject ON subject.community_id = :community_id AND subject.id = judged.subject_id
@@ -178,6 +178,7 @@ def preview_run(session: Session, community_id: int, period: Period) -> RunPrevi
                 "room": row.room,
                 "subject": row.subject,
                 "item": row.item,
+                "item_name": row.item_name,
                 "amount_fen": int(row.amount),
                 "usual_fen": row.usual,
             }

@@ -10,11 +10,13 @@ from sqlalchemy import select, text
 
 from billing.bill_schedule import run_due
 from billing.insight.nightly import look
+from billing.long_work import forget_files
 from billing.property import Community
 from billing.reports.rollups import fold
 from billing.unbinding import end_moved_out
 from bot.program import Program
 from handlers.heard import forget_heard
+from handlers.long_work import do_long_work
 from handlers.reconciling import reconcile_morning
 from handlers.refunding import settle_refunds
 from handlers.settlement import settle_open_payments
@@ -38,6 +40,11 @@ def run_billing() -> dict[str, list[dict[str, Any]]]:
     services = _installed[0].services
     done = run_due(services.database, today=services.today(), now=services.clock())
     return {code: [summary.as_json() for summary in runs] for code, runs in done.items()}
+
+
+def run_long_work() -> dict[str, int]:
+    """Do what staff asked for in the console and what a worker that died left."""
+    return do_long_work(_installed[0].services)
 
 
 def run_unbinding() -> dict[str, int]:
@@ -79,7 +86,8 @@ def run_numbers() -> dict[str, int]:
 
 
 def run_forgetting() -> dict[str, int]:
-    """Delete sentences that were kept to learn from for long enough."""
+    """Delete sentences and uploaded workbooks that were kept for long enough."""
     services = _installed[0].services
     with services.database.transaction() as session:
-        return {"heard": forget_heard(session, services.clock())}
+        now = services.clock()
+        return {"heard": forget_heard(session, now), "files": forget_files(session, now)}

@@ -3,17 +3,21 @@
 from bot.jobs import (
     run_billing,
     run_forgetting,
+    run_long_work,
     run_numbers,
     run_reconciliation,
     run_refunds,
     run_settlement,
     run_unbinding,
 )
+from handlers.long_work import JOB_SECONDS_MAX as LONG_WORK_SECONDS_MAX
 from notify.catalog import Urgency
 from notify.queues import Planned
 from notify.schedule import SCHEDULE as NOTIFY_SCHEDULE
 
 SETTLE_SECONDS = 30
+LONG_WORK_SECONDS = 30
+"""Who asks wakes a worker; this finds what was left by one that died."""
 BILL_AT = "30 5 * * *"
 """05:30, long before the first hour at which a notice may go out."""
 BILLING_SECONDS_MAX = 3600
@@ -33,6 +37,12 @@ SCHEDULE: tuple[Planned, ...] = (
     Planned(run_refunds, Urgency.TODAY, interval_seconds=SETTLE_SECONDS),
     Planned(
         run_reconciliation, None, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX
+    ),
+    Planned(
+        run_long_work,
+        None,
+        interval_seconds=LONG_WORK_SECONDS,
+        timeout_seconds=LONG_WORK_SECONDS_MAX,
     ),
     Planned(run_unbinding, None, cron=UNBIND_AT),
     Planned(run_numbers, None, cron=NUMBERS_AT, timeout_seconds=NUMBERS_SECONDS_MAX),

@@ -27,6 +27,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     home_tags,
     late_fee_tables,
     ledger,
+    long_work,
     lookups,
     merchants,
     meters,

@@ -84,6 +84,13 @@ def parse_workbook(content: bytes) -> list[Sheet]:
         raise InvalidInput("file", f"a damaged workbook: {error}") from error
 
 
+def check_workbook(content: bytes) -> None:
+    """Refuse what must not be parsed, without parsing it; raises as `read_workbook`."""
+    if len(content) > FILE_BYTES_MAX:
+        raise InvalidInput("file", f"larger than {FILE_BYTES_MAX >> 20} MB; split the sheets")
+    _inspect(content)
+
+
 def _inspect(content: bytes) -> dict[str, dict[Place, Reason]]:
     """Refuse what must not be parsed; formulas without a result by sheet name."""
     if content.startswith(_OLD_OFFICE):

@@ -2,9 +2,10 @@
 one transaction, what he did written down.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, update_wrapper
+from typing import Any
 
 from flask import Blueprint, Response, abort, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +16,22 @@ from billing.audit import audit
 from billing.errors import NotFound
 from billing.property import Community
 from billing.staff_access import SignedIn, find_session
-from handlers.console import account, alerts, homes, members, overview, reports, sign_in
+from handlers.console import (
+    account,
+    alerts,
+    homes,
+    imports,
+    members,
+    meters,
+    overview,
+    reports,
+    runs,
+    runs_bills,
+    shared,
+    sign_in,
+    tariffs,
+    work,
+)
 from handlers.console.desk import Desk
 from handlers.console.permissions import PERMISSIONS, Permission
 from handlers.services import Services
@@ -34,12 +50,14 @@ class Route:
     Attributes:
         rule: of the address; `<code>` is the community's.
         permission: what it takes; None: to be signed in.
+        upload_bytes: how large its form may be where a file comes with it.
     """
 
     method: str
     rule: str
     view: View
     permission: Permission | None
+    upload_bytes: int | None = None
 
     @property
     def name(self) -> str:
@@ -75,6 +93,44 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/<code>/alerts/<int:number>/take", alerts.take, Permission.BANK),
     Route("POST", "/<code>/alerts/<int:number>/snooze", alerts.snooze, Permission.BANK),
     Route("POST", "/<code>/alerts/<int:number>/close", alerts.close, Permission.BANK),
+    # Prices, meters, shared costs, imports.
+    Route("GET", "/<code>/tariffs", tariffs.index, Permission.TARIFFS),
+    Route("GET", "/<code>/tariffs/new", tariffs.new_item, Permission.TARIFFS),
+    Route("POST", "/<code>/tariffs/new", tariffs.add_charge_item, Permission.TARIFFS),
+    Route("GET", "/<code>/tariffs/<int:number>", tariffs.show, Permission.TARIFFS),
+    Route("POST", "/<code>/tariffs/<int:number>", tariffs.add, Permission.TARIFFS),
+    Route("POST", "/<code>/tariffs/<int:number>/remove", tariffs.remove, Permission.TARIFFS),
+    Route("POST", "/<code>/tariffs/<int:number>/trial", tariffs.trial, Permission.TARIFFS),
+    Route("GET", "/<code>/meters", meters.index, Permission.METERS),
+    Route("GET", "/<code>/meters/enter", meters.enter, Permission.METERS),
+    Route("POST", "/<code>/meters/enter", meters.save, Permission.METERS),
+    Route("GET", "/<code>/meters/<int:number>", meters.show, Permission.METERS),
+    Route("POST", "/<code>/meters/<int:number>/replace", meters.replace, Permission.METERS),
+    Route("GET", "/<code>/shared", shared.index, Permission.METERS),
+    Route("GET", "/<code>/shared/new", shared.new, Permission.METERS),
+    Route("POST", "/<code>/shared/new", shared.record, Permission.METERS),
+    Route("GET", "/<code>/shared/<int:number>", shared.show, Permission.METERS),
+    Route("GET", "/<code>/shared/<int:number>/edit", shared.edit, Permission.METERS),
+    Route("POST", "/<code>/shared/<int:number>/edit", shared.correct, Permission.METERS),
+    Route("POST", "/<code>/shared/<int:number>/remove", shared.remove, Permission.METERS),
+    Route("GET", "/<code>/imports", imports.index, Permission.BILLS),
+    Route("POST", "/<code>/imports", imports.upload, Permission.BILLS, imports.UPLOAD_BYTES_MAX),
+    Route("GET", "/<code>/imports/template", imports.template, Permission.BILLS),
+    Route("POST", "/<code>/imports/<int:number>/commit", imports.commit, Permission.BILLS),
+    Route("GET", "/<code>/imports/<int:number>/faults", imports.faults, Permission.BILLS),
+    # Bill runs, and what is done in the background.
+    Route("GET", "/<code>/work/<int:number>", work.show, Permission.BILLS),
+    Route("GET", "/<code>/work/<int:number>/live", work.live, Permission.BILLS),
+    Route("POST", "/<code>/work/<int:number>/again", work.again, Permission.BILLS),
+    Route("GET", "/<code>/bill-runs", runs.index, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/draft", runs.draft, Permission.BILLS),
+    Route("GET", "/<code>/bill-runs/drafts", runs.drafts, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/publish", runs.publish, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/schedule", runs.schedule, Permission.BILLS),
+    Route("GET", "/<code>/bill-runs/<int:number>", runs_bills.show, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/<int:number>/void", runs_bills.void_run, Permission.BILLS),
+    Route("GET", "/<code>/bill-runs/bills/<int:number>", runs_bills.bill, Permission.BILLS),
+    Route("POST", "/<code>/bill-runs/bills/<int:number>/void", runs_bills.void, Permission.BILLS),
 )
 MAY_KEEP_PASSWORD = ("account_show", "account_change", "account_sign_out")
 """Where somebody with a temporary password may go before he chose his own."""
@@ -90,8 +146,17 @@ def console(services: Services) -> Blueprint:
     for route in ROUTES:
         answer = update_wrapper(partial(_answer, services, route), route.view)
         blueprint.add_url_rule(route.rule, route.name, answer, methods=[route.method])
+    sizes = {f"console.{route.name}": route.upload_bytes for route in ROUTES if route.upload_bytes}
+    blueprint.url_value_preprocessor(partial(_let_files_in, sizes))
     blueprint.after_request(_keep_private)
     return blueprint
+
+
+def _let_files_in(sizes: Mapping[str, int], endpoint: str | None, _values: Any) -> None:
+    """Larger forms where files are uploaded, for whoever signed in; set before the form is read."""
+    size = sizes.get(endpoint or "")
+    if size is not None and sign_in.TOKEN in session:
+        request.max_content_length = size
 
 
 def _answer(services: Services, route: Route, **values: object) -> ResponseReturnValue:
@@ -125,7 +190,9 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
             abort(404)
         if request.method == "POST" and response.status_code < ERRORS_FROM:
             _write_down(desk, route)
-        return response
+    for left in desk.afterwards:
+        left()
+    return response
 
 
 def _to_sign_in() -> ResponseReturnValue:

@@ -35,6 +35,7 @@ class Desk:
 
     Attributes:
         session_id: of his browser's session.
+        afterwards: what is done once the transaction is committed, e.g. waking a worker.
         _community: None on pages of no community.
     """
 
@@ -45,6 +46,7 @@ class Desk:
     now: datetime
     communities: list[Community] = field(default_factory=list)
     _community: Community | None = None
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def community(self) -> Community:

@@ -1,6 +1,24 @@
 """What templates of the console may call besides the filters of all templates."""
 
-from handlers.console.lists import cell, is_number
+from decimal import Decimal
 
-FILTERS = {"cell": cell}
+from billing.money import Money
+from handlers.console.lists import cell, is_number
+from notify.wording import yuan
+
+
+def fen(amount: int) -> str:
+    """Fen as stored in JSON: 123450 → `1,234.50`."""
+    return yuan(Money(amount))
+
+
+def units(value: Decimal | None) -> str:
+    """A number without superfluous zeros; nothing is `—`."""
+    if value is None:
+        return "—"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+FILTERS = {"cell": cell, "fen": fen, "units": units}
 TESTS = {"figure": is_number}

@@ -23,8 +23,12 @@ def _table() -> tuple[list[tuple[re.Pattern[str], str]], str]:
 
 def explain(error: BillingError) -> str:
     """The sentence for a person."""
+    return explain_words(str(error))
+
+
+def explain_words(said: str) -> str:
+    """The sentence for a person, of a refusal that was written down."""
     known, unknown = _table()
-    said = str(error)
     for pattern, words in known:
         found = pattern.fullmatch(said)
         if found is not None:

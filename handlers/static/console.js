@@ -35,3 +35,56 @@ for (const part of document.querySelectorAll("[data-live]")) {
   };
   const timer = setInterval(() => renew().catch(() => {}), Number(part.dataset.every || 5) * 1000);
 }
+
+// Readings: the usage at once, what is odd marked, Enter goes to the next row.
+const JUMP_TIMES = 3, JUMP_MIN = 5;
+function showUsage(row) {
+  const input = row.querySelector("input[inputmode]"), odd = row.querySelector("[data-odd]");
+  const { last, times, rolls, expected } = row.dataset, typed = input.value.trim();
+  let usage = null;
+  if (typed !== "" && last !== "" && !Number.isNaN(Number(typed))) {
+    let steps = Number(typed) - Number(last);
+    if (steps < 0 && rolls !== "" && -2 * steps > Number(rolls)) steps += Number(rolls);
+    usage = steps * Number(times);
+  }
+  row.querySelector("[data-usage]").textContent = usage === null ? "" : String(Math.round(usage * 1000) / 1000);
+  const usual = expected === "" ? null : Number(expected);
+  const jumps = usage !== null && usual !== null && (usage === 0 ? usual >= JUMP_MIN
+    : usage >= JUMP_MIN && usage > usual * JUMP_TIMES);
+  const strange = jumps || (usage !== null && usage < 0);
+  row.classList.toggle("odd", strange);
+  if (jumps) odd.hidden = false;
+  else if (!odd.querySelector("input").checked) odd.hidden = true;
+}
+for (const form of document.querySelectorAll("[data-readings]")) {
+  const rows = [...form.querySelectorAll("[data-meter]")];
+  const inputs = rows.map((row) => row.querySelector("input[inputmode]"));
+  rows.forEach(showUsage);
+  form.addEventListener("input", (event) => {
+    const row = event.target.closest("[data-meter]");
+    if (!row) return;
+    const input = row.querySelector("input[inputmode]");
+    if (event.target.matches("[data-fill]")) input.value = event.target.checked ? row.dataset.estimate : "";
+    else if (event.target === input && row.querySelector("[data-fill]")) row.querySelector("[data-fill]").checked = false;
+    showUsage(row);
+  });
+  form.addEventListener("keydown", (event) => {
+    const at = inputs.indexOf(event.target);
+    if (at < 0 || !["Enter", "ArrowDown", "ArrowUp"].includes(event.key)) return;
+    event.preventDefault();
+    const to = inputs[event.key === "ArrowUp" ? at - 1 : at + 1] || form.querySelector("button");
+    to.focus();
+    if (to.select) to.select();
+  });
+  (form.querySelector("[aria-invalid]") || inputs.find((one) => one.value === "") || inputs[0]).focus();
+}
+
+// Of a price only the fields of its method are shown.
+for (const form of document.querySelectorAll("[data-price]")) {
+  const method = form.elements["price.method"];
+  const show = () => form.querySelectorAll("[data-for]").forEach((part) => {
+    part.hidden = !part.dataset.for.split(" ").includes(method.value);
+  });
+  method.addEventListener("change", show);
+  show();
+}

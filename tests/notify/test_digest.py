@@ -55,7 +55,7 @@ def test_staff_are_told_of_their_day(town: Town) -> None:
         f"· 逾期未缴 {day.homes} 户，共 {int(day.overdue.yuan[:-3]):,}{day.overdue.yuan[-3:]} 元",
         "· 待处理：异常 1 条，工单 0 件；今日发送失败的通知 0 条",
         "",
-        "查看：mingzhang alerts、mingzhang ticket list",
+        "在工作台查看和处理。",
     ]
     assert day.homes > 0
 

@@ -49,7 +49,7 @@ SAID: dict[NoticeKind, tuple[str, str]] = {
     NoticeKind.BROADCAST: ("花园小区 物业通知.*\n.*检修 3 栋电梯", ""),  # what staff wrote
     NoticeKind.BROADCAST_WAITING: ("有群发 5 号等您复核", "同意就点："),
     NoticeKind.ALERT: ("· 支付差错", "工作台的“异常提醒”"),
-    NoticeKind.DAILY_DIGEST: (r"今日到账 1,103\.20 元", "工作台的“异常提醒”"),
+    NoticeKind.DAILY_DIGEST: (r"今日到账 1,103\.20 元", "在工作台查看"),
 }
 
 TO_STAFF = (Audience.STAFF, Audience.APPROVERS)

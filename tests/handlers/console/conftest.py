@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pyotp
@@ -14,9 +15,13 @@ from redis import Redis
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from billing.ledger import ensure_accounts
+from billing.meters import Meter, MeterReading
 from billing.people import Staff, StaffRole
+from billing.property import SubjectKind
 from billing.staff_access import Login as Typed
 from billing.staff_access import SignInRefusal, keep_credential, sign_in
+from billing.tariffs import ChargeItem, FeeKind
 from bot.app import create_app
 from bot.program import Program, build
 from handlers.console.sign_in import TOKEN
@@ -137,3 +142,42 @@ def clerk(app: Flask, program: Program, world: World) -> Callable[..., Clerk]:
 def stranger(app: Flask) -> Clerk:
     """外人: nobody signed in."""
     return Clerk(app.test_client())
+
+
+@pytest.fixture
+def water(program: Program, world: World) -> Meter:
+    """A meter of 1-1-302 with two readings: 100 on 1 October, 130 on 1 November."""
+    unit = world.unit("1-1-302")
+    with program.services.database.transaction() as session:
+        item = ChargeItem(
+            community_id=unit.community_id,
+            code="cold_water",
+            name="冷水费",
+            fee=FeeKind.WATER,
+            subject_kind=SubjectKind.HOME,
+            cycle_months=1,
+            active_from=date(2026, 1, 1),
+        )
+        session.add(item)
+        session.flush()
+        ensure_accounts(session, unit.community_id, {item.code: item.name})
+        meter = Meter(
+            community_id=unit.community_id,
+            subject_id=unit.id,
+            item_id=item.id,
+            code="CW-1",
+            multiplier=Decimal(1),
+        )
+        session.add(meter)
+        session.flush()
+        for day, value in ((date(2026, 10, 1), 100), (date(2026, 11, 1), 130)):
+            session.add(
+                MeterReading(
+                    community_id=unit.community_id,
+                    meter_id=meter.id,
+                    read_on=day,
+                    value=Decimal(value),
+                    recorded_at=world.now,
+                )
+            )
+        return meter
