@@ -1,0 +1,72 @@
+"""The homes staff mean by whatever they type: a room, a name, a telephone number, a plate."""
+
+import re
+import unicodedata
+from datetime import date
+
+from sqlalchemy import ColumnElement, Select, func, select, union
+from sqlalchemy.orm import Session
+
+from billing.addresses import RoomReader, find_addresses
+from billing.lookups import read_room_parts
+from billing.privacy import Vault
+from billing.property import ParkingSpace, Subject, Unit
+from billing.resident_keys import PHONE_DIGITS, TAIL, ResidentKeyKind, homes_of, read_digits
+
+SAID_MAX = 60
+"""Characters; nobody types more to find a home."""
+
+DOOR = re.compile(r"[0-9]{3,4}[A-Z]?")
+NUMBER = re.compile(r"\+?[0-9][0-9 -]*")
+ROOM = re.compile(r"[0-9A-Z]+([-—–#/. ]+[0-9A-Z]*)*")
+PLATE = re.compile(r"[一-鿿]?[A-Z0-9]{4,8}")
+NAME = re.compile(r"[^\W\d_]+([·. ][^\W\d_]+)*")
+
+
+def homes_meant(
+    session: Session,
+    vault: Vault,
+    community_id: int,
+    said: str,
+    read_room: RoomReader,
+    *,
+    today: date,
+) -> ColumnElement[bool]:
+    """Condition on `Unit`: what was said may mean it.
+
+    A room by its beginning, by its door, or as people say it (三号楼二单元501); somebody who lives
+    there by his name, its beginning or its end; a telephone number or its last four digits; a plate
+    or a part of it.
+    """
+    plain = unicodedata.normalize("NFKC", said).strip().upper()[:SAID_MAX]
+    ways: list[Select[int]] = []
+    here = select(Unit.id).where(Unit.community_id == community_id)
+    if ROOM.fullmatch(plain):
+        begins = read_room_parts(plain)
+        ways.append(here.where(Unit.room.startswith(begins, autoescape=True)))
+        if DOOR.fullmatch(plain):
+            ways.append(here.where(Unit.room.endswith(f"-{plain}", autoescape=True)))
+    if NUMBER.fullmatch(plain) and len(digits := read_digits(plain)) in (TAIL, PHONE_DIGITS):
+        ways.append(homes_of(vault, community_id, ResidentKeyKind.PHONE, digits, today=today))
+    if NAME.fullmatch(plain):
+        ways.append(homes_of(vault, community_id, ResidentKeyKind.NAME, plain, today=today))
+    plate = re.sub(r"[·. -]", "", plain)
+    if PLATE.fullmatch(plate) and not plate.isdigit():
+        ways.append(_with_plate(community_id, plate))
+    addressed = find_addresses(
+        session, plain.lower(), read_room(said), read_room, within=community_id
+    )
+    ways.append(here.where(Unit.id.in_([one.unit_id for one in addressed])))
+    return Unit.id.in_(union(*ways))
+
+
+def _with_plate(community_id: int, plate: str) -> Select[int]:
+    written = func.translate(func.upper(ParkingSpace.plate), "·. -", "")
+    return (
+        select(Subject.unit_id)
+        .join(
+            ParkingSpace,
+            (ParkingSpace.community_id == Subject.community_id) & (ParkingSpace.id == Subject.id),
+        )
+        .where(ParkingSpace.community_id == community_id, written.contains(plate, autoescape=True))
+    )
