@@ -19,7 +19,7 @@ SAID_MAX = 60
 DOOR = re.compile(r"[0-9]{3,4}[A-Z]?")
 NUMBER = re.compile(r"\+?[0-9][0-9 -]*")
 ROOM = re.compile(r"[0-9A-Z]+([-—–#/. ]+[0-9A-Z]*)*")
-PLATE = re.compile(r"[一-鿿]?[A-Z0-9]{4,8}")
+PLATE = re.compile(r"[\u4e00-\u9fff]?[A-Z0-9]{4,8}")
 NAME = re.compile(r"[^\W\d_]+([·. ][^\W\d_]+)*")
 
 

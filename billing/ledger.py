@@ -6,7 +6,7 @@ and UPDATE, DELETE and TRUNCATE are refused. So postings are written by one INSE
 unnest here, or by COPY in chunks cut at entry borders; never row by row. Corrections are reversals.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -19,11 +19,12 @@ from sqlalchemy import (
     func,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from billing.db import Base, CommunityId, LocalId, id_array
+from billing.db import Base, CommunityId, LocalId, MoneyColumn, id_array
 from billing.errors import Conflict, LedgerError, NotFound
 from billing.labels import LabelEnum
 from billing.money import ZERO, Money
@@ -378,7 +379,10 @@ def balances(
 ) -> dict[int, Money]:
     """Debits minus credits of an account by home, fen; homes with nothing booked are left out."""
     rows = session.execute(
-        select(Posting.unit_id, func.sum(Posting.debit) - func.sum(Posting.credit))
+        select(
+            Posting.unit_id,
+            type_coerce(func.sum(Posting.debit - Posting.credit), MoneyColumn()),
+        )
         .join(
             Account,
             (Account.community_id == Posting.community_id) & (Account.id == Posting.account_id),
@@ -390,4 +394,4 @@ def balances(
         )
         .group_by(Posting.unit_id)
     )
-    return {unit_id: Money(int(amount)) for unit_id, amount in rows if unit_id is not None}
+    return {unit_id: amount for unit_id, amount in rows if unit_id is not None}

@@ -24,7 +24,7 @@ FINGERPRINT_CHARACTERS = 32
 """128 of the 256 bits: enough that no two texts ever meet, and half the room."""
 
 SURNAME_MAX = 2
-"""Characters; 欧阳 has two."""
+"""Characters; a few surnames have two."""
 
 RESIDENTS_AT_ONCE = 2000
 

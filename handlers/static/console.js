@@ -35,3 +35,7 @@ for (const part of document.querySelectorAll("[data-live]")) {
   };
   const timer = setInterval(() => renew().catch(() => {}), Number(part.dataset.every || 5) * 1000);
 }
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.addEventListener("click", () => window.print());
+}
