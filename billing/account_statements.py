@@ -26,6 +26,7 @@ class Booking:
     """An entry of the journal as it changed what a home owes, fen.
 
     Attributes:
+        period: of the bill it is about; None where it is about none or several.
         charged: added to what is owed.
         credited: taken off; of a bill that was paid from the prepayment both are its amount.
         balance: owed after it; negative: the home has money with us.
@@ -71,7 +72,9 @@ class Statement:
 def statement_rows(community_id: int, unit_id: int) -> Select[Any]:
     """SELECT of every booking of a home, in order, with the running balance."""
     period = select(func.min(Bill.period)).where(
-        Bill.community_id == community_id, Bill.id == func.min(Posting.bill_id)
+        Bill.community_id == community_id,
+        Bill.id == func.min(Posting.bill_id),
+        func.min(Posting.bill_id) == func.max(Posting.bill_id),
     )
     change = func.sum(Posting.debit - Posting.credit)
     order = (JournalEntry.effective_on, JournalEntry.id)

@@ -14,7 +14,7 @@ from billing.bills import Bill, BillLine, issued_bills
 from billing.db import MoneyColumn
 from billing.errors import NotFound
 from billing.labels import LabelEnum
-from billing.money import Money
+from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, Receipt
 from billing.people import Staff
 from billing.period import Period
@@ -91,10 +91,9 @@ def bills_of_home(
             type_coerce(columns.paid, MoneyColumn()).label("paid"),
             type_coerce(outstanding, MoneyColumn()).label("outstanding"),
         )
+        owes = columns.amount + columns.adjusted > columns.paid
         if standing is not None:
-            query = query.where(
-                outstanding > 0 if standing is BillStanding.OPEN else outstanding <= 0
-            )
+            query = query.where(owes if standing is BillStanding.OPEN else ~owes)
     if period is not None:
         query = query.where(Bill.period == period)
     if item_id is not None:
@@ -109,7 +108,7 @@ def bills_of_home(
 
 
 def _void_bills(community_id: int, unit_id: int) -> Any:
-    nothing = type_coerce(literal(0), MoneyColumn())
+    nothing = literal(ZERO, MoneyColumn())
     return (
         select(
             Bill.id.label("key"),
@@ -192,7 +191,7 @@ def list_paid_parts(session: Session, community_id: int, bill_id: int) -> list[P
         .where(PaymentAllocation.community_id == community_id, PaymentAllocation.bill_id == bill_id)
         .group_by(
             PaymentAllocation.effective_on,
-            PaymentAllocation.amount > 0,
+            PaymentAllocation.amount > ZERO,
             Payment.community_id,
             Payment.id,
             Receipt.community_id,

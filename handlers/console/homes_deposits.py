@@ -55,6 +55,7 @@ def _page(desk: Desk, unit: Unit, taking: Form, giving: Form) -> tuple[str, int]
         taking=taking,
         giving=giving,
         givings=Giving,
+        blank=Form(),
     )
 
 
