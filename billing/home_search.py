@@ -4,10 +4,11 @@ import re
 import unicodedata
 from datetime import date
 
-from sqlalchemy import ColumnElement, Select, func, select, union
+from sqlalchemy import ColumnElement, Select, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing.addresses import RoomReader, find_addresses
+from billing.db import id_array
 from billing.lookups import read_room_parts
 from billing.privacy import Vault
 from billing.property import ParkingSpace, Subject, Unit
@@ -39,13 +40,12 @@ def homes_meant(
     or a part of it.
     """
     plain = unicodedata.normalize("NFKC", said).strip().upper()[:SAID_MAX]
+    fits: list[ColumnElement[bool]] = []
     ways: list[Select[int]] = []
-    here = select(Unit.id).where(Unit.community_id == community_id)
     if ROOM.fullmatch(plain):
-        begins = read_room_parts(plain)
-        ways.append(here.where(Unit.room.startswith(begins, autoescape=True)))
+        fits.append(Unit.room.startswith(read_room_parts(plain), autoescape=True))
         if DOOR.fullmatch(plain):
-            ways.append(here.where(Unit.room.endswith(f"-{plain}", autoescape=True)))
+            fits.append(Unit.room.endswith(f"-{plain}", autoescape=True))
     if NUMBER.fullmatch(plain) and len(digits := read_digits(plain)) in (TAIL, PHONE_DIGITS):
         ways.append(homes_of(vault, community_id, ResidentKeyKind.PHONE, digits, today=today))
     if NAME.fullmatch(plain):
@@ -56,8 +56,13 @@ def homes_meant(
     addressed = find_addresses(
         session, plain.lower(), read_room(said), read_room, within=community_id
     )
-    ways.append(here.where(Unit.id.in_([one.unit_id for one in addressed])))
-    return Unit.id.in_(union(*ways))
+    # Looked for once, though a list asks for its page, its length and its rows beside.
+    found = {one.unit_id for one in addressed}
+    for way in ways:
+        found.update(session.scalars(way))
+    if found:
+        fits.append(Unit.id.in_(id_array(found)))
+    return or_(false(), *fits)
 
 
 def _with_plate(community_id: int, plate: str) -> Select[int]:

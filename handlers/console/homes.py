@@ -66,8 +66,10 @@ def index(desk: Desk) -> ResponseReturnValue:
         query = query.where(
             homes_meant(desk.session, vault, desk.community_id, said, read_room, today=desk.today)
         )
-        only = desk.session.execute(query.limit(2)).all()
-        if len(only) == 1 and not request.args.keys() - {"q"}:
+        # Somebody who only looked for a home is led to it; a list that was narrowed stays one.
+        is_look_up = not request.args.keys() - {"q"}
+        only = desk.session.execute(query.limit(2)).all() if is_look_up else []
+        if len(only) == 1:
             return redirect(desk.url("homes_show", number=only[0].key))
 
     def beside(rows: Sequence[Row[Any]]) -> Cells:
@@ -83,7 +85,8 @@ def _beside(desk: Desk, unit_ids: Sequence[int]) -> Cells:
     owed = balances(desk.session, here, FixedAccount.RECEIVABLE, unit_ids)
     bound = count_bound(desk.session, here, unit_ids)
     people: dict[int, list[str]] = {}
-    for stay in list_stays(desk.session, desk.services.vault, here, unit_ids, on=desk.today):
+    vault = desk.services.vault
+    for stay in list_stays(desk.session, vault, here, unit_ids, on=desk.today, with_phones=False):
         people.setdefault(stay.unit_id, []).append(f"{stay.name}（{stay.role.label}）")
     return {
         unit_id: {
