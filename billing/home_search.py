@@ -12,10 +12,13 @@ from billing.db import id_array
 from billing.lookups import read_room_parts
 from billing.privacy import Vault
 from billing.property import ParkingSpace, Subject, Unit
-from billing.resident_keys import PHONE_DIGITS, TAIL, ResidentKeyKind, homes_of, read_digits
+from billing.resident_keys import TAIL, ResidentKeyKind, homes_of, read_digits
 
 SAID_MAX = 60
 """Characters; nobody types more to find a home."""
+
+PHONE_LENGTHS = (TAIL, *range(7, 13))
+"""The end of a number, or all of one, of a telephone that moves or of one that does not."""
 
 DOOR = re.compile(r"[0-9]{3,4}[A-Z]?")
 NUMBER = re.compile(r"\+?[0-9][0-9 -]*")
@@ -46,7 +49,7 @@ def homes_meant(
         fits.append(Unit.room.startswith(read_room_parts(plain), autoescape=True))
         if DOOR.fullmatch(plain):
             fits.append(Unit.room.endswith(f"-{plain}", autoescape=True))
-    if NUMBER.fullmatch(plain) and len(digits := read_digits(plain)) in (TAIL, PHONE_DIGITS):
+    if NUMBER.fullmatch(plain) and len(digits := read_digits(plain)) in PHONE_LENGTHS:
         ways.append(homes_of(vault, community_id, ResidentKeyKind.PHONE, digits, today=today))
     if NAME.fullmatch(plain):
         ways.append(homes_of(vault, community_id, ResidentKeyKind.NAME, plain, today=today))

@@ -19,7 +19,7 @@ from billing.people import Occupancy, Resident
 from billing.privacy import Vault
 
 TAIL = 4
-PHONE_DIGITS = 11
+PHONE_DIGITS, COUNTRY = 11, "86"
 FINGERPRINT_CHARACTERS = 32
 """128 of the 256 bits: enough that no two texts ever meet, and half the room."""
 
@@ -80,7 +80,9 @@ def phone_parts(phone: str) -> set[str]:
 
 def read_digits(typed: str) -> str:
     """The digits of a number as people write it, without the country's."""
-    return re.sub(r"[^0-9]", "", unicodedata.normalize("NFKC", typed))[-PHONE_DIGITS:]
+    digits = re.sub(r"[^0-9]", "", unicodedata.normalize("NFKC", typed))
+    is_abroad = len(digits) == PHONE_DIGITS + len(COUNTRY) and digits.startswith(COUNTRY)
+    return digits[len(COUNTRY) :] if is_abroad else digits
 
 
 def _plain(name: str) -> str:

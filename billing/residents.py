@@ -35,7 +35,7 @@ HOUSEKEEPERS = frozenset({StaffRole.MANAGER, StaffRole.ACCOUNTANT, StaffRole.SER
 """Who may write down who lives where."""
 
 NAME_MAX = 50
-PHONE_DIGITS_MIN, PHONE_DIGITS_MAX = 7, 20
+PHONE_DIGITS_MIN, PHONE_DIGITS_MAX = 7, 12
 
 
 @dataclass(frozen=True, slots=True)
