@@ -44,18 +44,21 @@ class Objection(LabelEnum):
 
 def show(desk: Desk, number: int) -> ResponseReturnValue:
     """What is held of a home, and the forms."""
-    return _page(desk, find_home(desk, number), Form(), Form())
+    return _page(desk, find_home(desk, number), Form())
 
 
-def _page(desk: Desk, unit: Unit, taking: Form, giving: Form) -> tuple[str, int]:
+def _page(desk: Desk, unit: Unit, taking: Form, giving: Form | None = None) -> tuple[str, int]:
+    deposits = _list(desk, unit)
+    forms = {one.id: Form(place=f"give{one.id}-") for one in deposits}
+    if giving is not None:
+        forms[giving.number("deposit")] = giving
     return desk.page(
         "homes/deposits.html",
         unit=unit,
-        deposits=_list(desk, unit),
+        deposits=deposits,
         taking=taking,
-        giving=giving,
+        forms=forms,
         givings=Giving,
-        blank=Form(),
     )
 
 
@@ -82,15 +85,16 @@ def take(desk: Desk, number: int) -> ResponseReturnValue:
         )
         return desk.done(Done.TAKEN, "homes_deposits_show", number=number)
 
-    return desk.submit(form, act, lambda: _page(desk, unit, form, Form()))
+    return desk.submit(form, act, lambda: _page(desk, unit, form))
 
 
 def give(desk: Desk, number: int) -> ResponseReturnValue:
     """Give a deposit back, or keep it."""
-    unit, form = find_home(desk, number), Form(request.form)
+    unit = find_home(desk, number)
+    deposit = _find(desk, unit, request.form.get("deposit", ""))
+    form = Form(request.form, place=f"give{deposit.id}-")
     how = form.choice("how", Giving, default=Giving.RETURN)
     amount, reason = form.money("amount"), form.text("reason")
-    deposit = _find(desk, unit, form.typed("deposit"))
     seen = form.typed("seen")
     if seen.isascii() and seen.isdigit() and int(seen) != deposit.held.fen:
         words = Objection.STALE.label.format(yuan(Money(int(seen))), yuan(deposit.held))

@@ -18,6 +18,7 @@ from handlers.console.forms import EARLIEST, Form
 from handlers.console.homes import find_home
 
 SIGHTINGS_DAYS = 180
+MOVING, HANDING = "moving-", "handing-"
 NEW = ""
 """Chosen instead of somebody known."""
 
@@ -84,8 +85,8 @@ def _page(
         owners=_owners(desk, unit),
         bound=list_bound(session, vault, here, unit_id=unit.id),
         seen=list_sightings(session, here, unit.id, days=SIGHTINGS_DAYS, today=desk.today),
-        moving=moving or Form(begins),
-        handing=handing or Form({"on": desk.today.isoformat()}),
+        moving=moving or Form(begins, place=MOVING),
+        handing=handing or Form({"on": desk.today.isoformat()}, place=HANDING),
         movers=Mover,
         roles=ResidentRole,
         in_full=in_full,
@@ -120,7 +121,7 @@ def _who(desk: Desk, form: Form, unit: Unit) -> int:
 
 def hand(desk: Desk, number: int) -> ResponseReturnValue:
     """Record a new owner."""
-    unit, form = find_home(desk, number), Form(request.form)
+    unit, form = find_home(desk, number), Form(request.form, place=HANDING)
     on = form.day("on", default=desk.today)
     _require_name(form)
     if form.typed("seen") != _owners(desk, unit):
@@ -157,7 +158,7 @@ def _require_name(form: Form) -> None:
 
 def enter(desk: Desk, number: int) -> ResponseReturnValue:
     """A tenant or a member of the family moves in; the first owner, where none is known."""
-    unit, form = find_home(desk, number), Form(request.form)
+    unit, form = find_home(desk, number), Form(request.form, place=MOVING)
     role = form.choice("role", Mover, default=Mover.TENANT)
     from_on, to_on = form.day("from_on", default=desk.today), form.optional_day("to_on")
     _require_name(form)
@@ -192,7 +193,7 @@ def leave(desk: Desk, number: int) -> ResponseReturnValue:
 
 
 def _with_errors(form: Form) -> Form:
-    shown = Form()
+    shown = Form(place=MOVING)
     for words in form.errors.values():
         shown.refuse("", words)
     return shown

@@ -69,9 +69,9 @@ def _page(desk: Desk, unit: Unit, **forms: Form) -> tuple[str, int]:
         items=_items(desk),
         subjects=_subjects(desk, unit),
         deducted=list_auto_deduction(session, here, unit.id),
-        freezing=forms.get("freezing") or Form({"from_on": today}),
-        granting=forms.get("granting") or Form({"from_on": today}),
-        pricing=forms.get("pricing") or Form({"from_on": today}),
+        freezing=forms.get("freezing") or Form({"from_on": today}, place="freezing-"),
+        granting=forms.get("granting") or Form({"from_on": today}, place="granting-"),
+        pricing=forms.get("pricing") or Form({"from_on": today}, place="pricing-"),
         ending=forms.get("ending") or Form(),
         reasons=DiscountReason,
         offs=Off,
@@ -102,7 +102,7 @@ def _submit(
 
 def stop(desk: Desk, number: int) -> ResponseReturnValue:
     """Count no late fee on some days."""
-    unit, form = find_home(desk, number), Form(request.form)
+    unit, form = find_home(desk, number), Form(request.form, place="freezing-")
     from_on, to_on = form.day("from_on", default=desk.today), form.optional_day("to_on")
     reason = form.text("reason")
 
@@ -153,7 +153,7 @@ def _item_of(desk: Desk, unit: Unit, form: Form) -> tuple[str, str]:
 
 def grant(desk: Desk, number: int) -> ResponseReturnValue:
     """Grant a discount on what is billed from a day on."""
-    unit, form = find_home(desk, number), Form(request.form)
+    unit, form = find_home(desk, number), Form(request.form, place="granting-")
     item, subject = _item_of(desk, unit, form)
     reason = form.choice("reason", DiscountReason, default=DiscountReason.AGREED)
     off = form.choice("off", Off, default=Off.PERCENT)
@@ -180,7 +180,7 @@ def grant(desk: Desk, number: int) -> ResponseReturnValue:
 
 def price(desk: Desk, number: int) -> ResponseReturnValue:
     """Agree a unit price in place of the list's."""
-    unit, form = find_home(desk, number), Form(request.form)
+    unit, form = find_home(desk, number), Form(request.form, place="pricing-")
     item, subject = _item_of(desk, unit, form)
     unit_price = str(form.decimal("unit_price"))
     from_on, to_on = form.day("from_on", default=desk.today), form.optional_day("to_on")
