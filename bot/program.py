@@ -22,6 +22,7 @@ from bot.settings import Settings
 from bot.understanding.utterance import read_room
 from handlers.services import Services
 from notify.aliyun_sms import AliyunSms
+from notify.approved import Approved
 from notify.catalog import Transport, Urgency
 from notify.jobs import Notifier
 from notify.links import Links
@@ -94,6 +95,7 @@ def build(
         base_url=settings.base_url,
         subscribe_page=settings.wechat_subscribe_page,
         read_room=read_room,
+        approved=Approved(settings.wechat_templates, settings.wechat_subscriptions),
     )
     notifier = Notifier(
         database=database,
