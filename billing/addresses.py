@@ -37,7 +37,12 @@ class Address:
 
 
 def find_addresses(
-    session: Session, said: str, room: str | None, read_room: RoomReader
+    session: Session,
+    said: str,
+    room: str | None,
+    read_room: RoomReader,
+    *,
+    within: int | None = None,
 ) -> list[Address]:
     """Homes a sentence may mean, by community and room; none when there is no such home.
 
@@ -49,9 +54,13 @@ def find_addresses(
     Args:
         said: the sentence, simplified.
         room: the canonical room number in it, or None.
+        within: the one community that can be meant; None: any.
     """
     words = plain(said)
-    names = {row.id: row.name for row in session.execute(select(Community.id, Community.name))}
+    places = select(Community.id, Community.name)
+    if within is not None:
+        places = places.where(Community.id == within)
+    names = {row.id: row.name for row in session.execute(places)}
     named = find_names(names, words)
     communities: Collection[int] = named or names
     found = _find(session, communities, words, room, read_room)

@@ -156,9 +156,20 @@ def _same(known: str, said: str) -> bool:
 
 
 def decide_binding(
-    session: Session, community_id: int, binding_id: int, *, approve: bool, now: datetime
+    session: Session,
+    community_id: int,
+    binding_id: int,
+    *,
+    approve: bool,
+    now: datetime,
+    reason: str = "",
+    by: int | None = None,
 ) -> Binding:
     """Approve or refuse a request; the follower is told. Who he said he is is forgotten.
+
+    Args:
+        reason: why it is refused, kept with the fact; the follower is told only that it was.
+        by: id of the member of staff who decided; None where nobody signed in.
 
     Raises:
         NotFound: no such binding in the community.
@@ -175,7 +186,9 @@ def decide_binding(
     if approve:
         limit_sight(session, binding, now)
     kind = FactKind.BINDING_ADDED if approve else FactKind.BINDING_REFUSED
-    record_binding(session, kind, binding, now)
+    said = {"reason": reason.strip()} if reason.strip() and not approve else {}
+    decider = {} if by is None else {"by": by}
+    record_binding(session, kind, binding, now, **said, **decider)
     return binding
 
 

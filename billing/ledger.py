@@ -6,7 +6,7 @@ and UPDATE, DELETE and TRUNCATE are refused. So postings are written by one INSE
 unnest here, or by COPY in chunks cut at entry borders; never row by row. Corrections are reversals.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -19,11 +19,12 @@ from sqlalchemy import (
     func,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from billing.db import Base, CommunityId, LocalId
+from billing.db import Base, CommunityId, LocalId, MoneyColumn, id_array
 from billing.errors import Conflict, LedgerError, NotFound
 from billing.labels import LabelEnum
 from billing.money import ZERO, Money
@@ -371,3 +372,26 @@ def balance(session: Session, community_id: int, account: str, unit_id: int | No
         query = query.where(Posting.unit_id == unit_id)
     debit, credit = session.execute(query).one()
     return debit - credit
+
+
+def balances(
+    session: Session, community_id: int, account: str, unit_ids: Collection[int]
+) -> dict[int, Money]:
+    """Debits minus credits of an account by home, fen; homes with nothing booked are left out."""
+    rows = session.execute(
+        select(
+            Posting.unit_id,
+            type_coerce(func.sum(Posting.debit - Posting.credit), MoneyColumn()),
+        )
+        .join(
+            Account,
+            (Account.community_id == Posting.community_id) & (Account.id == Posting.account_id),
+        )
+        .where(
+            Posting.community_id == community_id,
+            Account.code == account,
+            Posting.unit_id.in_(id_array(unit_ids)),
+        )
+        .group_by(Posting.unit_id)
+    )
+    return {unit_id: amount for unit_id, amount in rows if unit_id is not None}

@@ -85,6 +85,8 @@ class Occupancy(Base):
         ),
         CheckConstraint("to_on > from_on", name="dates_ascend"),
         Index("ix_occupancy_unit", "community_id", "unit_id"),
+        # Read by resident_keys: where somebody lives.
+        Index("ix_occupancy_resident", "community_id", "resident_id"),
         {"comment": "Owners, tenants and household members of homes, with dates"},
     )
 

@@ -25,6 +25,8 @@ class Sight(LabelEnum):
     BALANCE = "balance", "预存余额"
     FAPIAO = "fapiao", "发票"
     TOTAL = "total", "待缴合计"
+    PEOPLE = "people", "住户"
+    PERSONAL = "personal", "完整姓名与电话"
 
 
 class Sighting(Base):

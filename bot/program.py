@@ -19,6 +19,7 @@ from billing.db import Database, connect
 from billing.privacy import Vault
 from bot.redis_server import connect_redis
 from bot.settings import Settings
+from bot.understanding.utterance import read_room
 from handlers.services import Services
 from notify.aliyun_sms import AliyunSms
 from notify.approved import Approved
@@ -93,6 +94,7 @@ def build(
         clock=clock,
         base_url=settings.base_url,
         subscribe_page=settings.wechat_subscribe_page,
+        read_room=read_room,
         approved=Approved(settings.wechat_templates, settings.wechat_subscriptions),
     )
     notifier = Notifier(

@@ -37,6 +37,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     property,
     reconciliation,
     refund_tables,
+    resident_keys,
     shared_costs,
     sightings,
     staff_tables,

@@ -7,9 +7,11 @@ from datetime import date, datetime
 from jinja2 import Environment
 from redis import Redis
 
+from billing.addresses import RoomReader
 from billing.business_day import business_date
 from billing.channels.base import Channel
 from billing.db import Database
+from billing.lookups import read_room_parts
 from billing.merchants import MerchantAccount
 from billing.privacy import Vault
 from notify.approved import Approved
@@ -21,6 +23,7 @@ from notify.wechat import WeChat
 class Services:
     """The parts a handler answers with. `channels` is keyed by merchant account code;
     `subscribe_page` is an article of the account in which notices are subscribed to, if there is;
+    `read_room` reads a room as people say it;
     `approved` is what the settings say of templates; rows of staff's win (`notify.approved`).
     """
 
@@ -34,6 +37,7 @@ class Services:
     clock: Callable[[], datetime]
     base_url: str
     subscribe_page: str | None = None
+    read_room: RoomReader = read_room_parts
     approved: Approved = field(default_factory=Approved)
 
     def callback_url(self, merchant: MerchantAccount) -> str:

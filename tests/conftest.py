@@ -95,6 +95,11 @@ def make_vault() -> Vault:
     return Vault([os.environ[_KEY]], HASH_KEY)
 
 
+def vault_environment() -> dict[str, str]:
+    """Settings of a program that can open the world's people."""
+    return {"MINGZHANG_DATA_KEYS": os.environ[_KEY], "MINGZHANG_HASH_KEY": HASH_KEY}
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Engines]:
     """Engines of this process."""

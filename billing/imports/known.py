@@ -132,7 +132,11 @@ class Known:
 
 @dataclass(slots=True)
 class Desk:
-    """Everything the sheets' checks work with: who they ask, and where they write it down."""
+    """Everything the sheets' checks work with: who they ask, and where they write it down.
+
+    Attributes:
+        new_phones: of people known before, by resident.
+    """
 
     session: Session
     known: Known
@@ -143,6 +147,7 @@ class Desk:
     faults: Faults
     warnings: Faults = field(default_factory=Faults)
     changes: Changes = field(default_factory=Changes)
+    new_phones: dict[int, str] = field(default_factory=dict)
 
     @property
     def community_id(self) -> int:

@@ -10,6 +10,7 @@ from billing.imports.reasons import Reason
 from billing.imports.sheets import PersonRow
 from billing.imports.writing import Tally
 from billing.people import Occupancy, Resident, ResidentRole
+from billing.resident_keys import ResidentKey, key_rows
 
 Stay = tuple[int, str, ResidentRole, date]
 """What makes an occupancy the same one: home, name, role, first day."""
@@ -108,6 +109,8 @@ def _move_in(
                 "phone_sealed": row.phone and desk.vault.seal(row.phone),
             },
         )
+        for key in key_rows(desk.vault, desk.community_id, person.id, row.name, row.phone):
+            desk.changes.insert(ResidentKey, key)
         if row.phone:
             people[row.name, row.phone] = person
     desk.changes.insert(
@@ -133,6 +136,7 @@ def _new_phone(desk: Desk, row: PersonRow, person: _Person) -> bool:
         desk.faults.add(row, "phone", Reason.TWO_PHONES, other=person.row)
         return False
     person.phone, person.row = row.phone, row.row
+    desk.new_phones[person.id] = row.phone
     desk.changes.update(
         Resident,
         {

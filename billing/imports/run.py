@@ -59,6 +59,7 @@ from billing.meter_timeline import NewEvent
 from billing.meters import write_events
 from billing.privacy import Vault
 from billing.property import Community
+from billing.resident_keys import add_phone_keys
 from billing.run_lock import refuse_during_run
 
 IMPORT_LOCK = 20261110
@@ -191,6 +192,7 @@ def _plan(book: Book, desk: Desk, code: str, books: _Books) -> Iterator[tuple[Sh
 def _write(desk: Desk, books: _Books) -> None:
     session, community_id = desk.session, desk.community_id
     desk.changes.write(session)
+    add_phone_keys(session, desk.vault, community_id, desk.new_phones)
     names = {item.code: item.name for item in desk.known.items.values()}
     ensure_accounts(session, community_id, names)
     write_events(session, community_id, books.events, now=desk.now)

@@ -10,8 +10,9 @@ from billing.binding_requests import Claim, decide_binding
 from billing.bindings import issue_code
 from billing.business_day import business_date
 from billing.people import Binding, BindingState, Follower, ResidentRole
-from billing.privacy import Vault, mask_name, mask_openid, mask_phone, mask_room
+from billing.privacy import mask_openid, mask_room
 from billing.property import Community, Unit, get_community, get_unit
+from billing.residents import masked_claim
 from billing.sightings import list_sightings
 from billing.unbinding import end_by_staff, end_moved_out
 from bot.cli.installation import open_books, open_program, print_json
@@ -50,7 +51,7 @@ def list_bindings(code: str, state: str) -> None:
                     "openid": openid,
                     "role": found.role.value,
                     "requested_at": found.requested_at.isoformat(),
-                    "claim": _masked_claim(vault, found),
+                    "claim": _claim_json(masked_claim(vault, found)),
                     "claim_fits": found.claim_fits,
                     "ended_at": found.ended_at,
                     "end_reason": found.end_reason,
@@ -60,12 +61,8 @@ def list_bindings(code: str, state: str) -> None:
         )
 
 
-def _masked_claim(vault: Vault, found: Binding) -> dict[str, str] | None:
-    """Who the follower said he is, masked; None once staff decided."""
-    if found.claim_sealed is None:
-        return None
-    claim = Claim.open(vault, found.claim_sealed)
-    return {"name": mask_name(claim.name), "phone": mask_phone(claim.phone)}
+def _claim_json(claim: Claim | None) -> dict[str, str] | None:
+    return None if claim is None else {"name": claim.name, "phone": claim.phone}
 
 
 @binding.command()

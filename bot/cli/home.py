@@ -2,15 +2,13 @@
 
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import click
-from sqlalchemy import select
 
 from billing.handovers import hand_over
-from billing.people import Occupancy, Resident
-from billing.privacy import mask_name
 from billing.property import get_community, get_unit
+from billing.resident_keys import index_residents
+from billing.residents import list_stays
 from billing.shares import split_bill
 from bot.cli.installation import Refused, open_books, open_program, print_json
 from bot.cli.options import DateParameter, by_option, community_option, home_options
@@ -27,27 +25,32 @@ def people(code: str, room: str) -> None:
     """Owners, tenants and family of a home, now and before, with the ids other commands take."""
     with open_program() as program, program.services.database.transaction() as session:
         unit = get_unit(session, get_community(session, code).id, room)
-        rows = session.execute(
-            select(Occupancy, Resident.name_sealed)
-            .join(
-                Resident,
-                (Resident.community_id == Occupancy.community_id)
-                & (Resident.id == Occupancy.resident_id),
-            )
-            .where(Occupancy.community_id == unit.community_id, Occupancy.unit_id == unit.id)
-            .order_by(Occupancy.from_on, Occupancy.id)
-        ).all()
-        found: list[dict[str, Any]] = [
+        stays = list_stays(session, program.services.vault, unit.community_id, [unit.id])
+        found = [
             {
                 "resident": stay.resident_id,
-                "name": mask_name(program.services.vault.open(sealed)),
+                "name": stay.name,
                 "role": stay.role.value,
                 "from": stay.from_on,
                 "to": stay.to_on,
             }
-            for stay, sealed in rows
+            for stay in stays
         ]
     print_json(found)
+
+
+@home.command("index")
+def index() -> None:
+    """Let people be found by name and number who were known before there was an index of them."""
+    indexed = 0
+    with open_program() as program:
+        while True:
+            with program.services.database.transaction() as session:
+                done = index_residents(session, program.services.vault)
+            indexed += done
+            if not done:
+                break
+    print_json({"indexed": indexed})
 
 
 @home.command("hand-over")

@@ -49,6 +49,8 @@ COMPANY_NAME = "花园小区物业服务中心"
 BANK_NAME = "演示银行花园路支行"
 BANK_NUMBER = "6200 0000 0000 0012 345"
 BUILDING_NAME = "{}号楼"
+PLATE = "测A·{:05d}"
+"""Of no province."""
 LATE_FEE_CLAUSE = "《前期物业服务合同》第十二条"
 
 ITEMS = {

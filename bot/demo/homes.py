@@ -13,7 +13,8 @@ from billing.bulk import draw_ids
 from billing.people import Occupancy, Resident, ResidentRole
 from billing.privacy import Vault
 from billing.property import Building, Entrance, ParkingSpace, Subject, SubjectKind, Unit
-from bot.demo.cast import BUILDING_NAME, CAST, GIVEN_NAMES, SURNAMES
+from billing.resident_keys import ResidentKey, key_rows
+from bot.demo.cast import BUILDING_NAME, CAST, GIVEN_NAMES, PLATE, SURNAMES
 
 BUILDINGS = ("1", "2", "3")
 ENTRANCES = ("1", "2")
@@ -80,7 +81,14 @@ def add_homes(
             code = f"B1-{len(spaces) + 1:03d}"
             space_id = next(ids)
             subjects.append(_subject(community_id, space_id, SubjectKind.PARKING, code, unit_id))
-            spaces.append({"community_id": community_id, "id": space_id, "area": "B1"})
+            spaces.append(
+                {
+                    "community_id": community_id,
+                    "id": space_id,
+                    "area": "B1",
+                    "plate": PLATE.format(len(spaces) + 1),
+                }
+            )
     session.execute(insert(Subject), subjects)
     session.execute(insert(Unit), units)
     session.execute(insert(ParkingSpace), spaces)
@@ -124,6 +132,10 @@ def _add_people(
     people: list[tuple[int, str, ResidentRole]],
 ) -> None:
     ids = draw_ids(session, "resident", len(people))
+    known = [
+        (resident_id, name, demo_phone(number))
+        for number, (resident_id, (_, name, _)) in enumerate(zip(ids, people, strict=True), start=1)
+    ]
     session.execute(
         insert(Resident),
         [
@@ -131,12 +143,14 @@ def _add_people(
                 "community_id": community_id,
                 "id": resident_id,
                 "name_sealed": vault.seal(name),
-                "phone_sealed": vault.seal(demo_phone(number)),
+                "phone_sealed": vault.seal(phone),
             }
-            for number, (resident_id, (_, name, _)) in enumerate(
-                zip(ids, people, strict=True), start=1
-            )
+            for resident_id, name, phone in known
         ],
+    )
+    session.execute(
+        insert(ResidentKey),
+        [row for one in known for row in key_rows(vault, community_id, *one)],
     )
     session.execute(
         insert(Occupancy),

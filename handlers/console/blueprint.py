@@ -19,7 +19,14 @@ from billing.staff_access import SignedIn, find_session
 from handlers.console import (
     account,
     alerts,
+    approvals,
+    codes,
     homes,
+    homes_bill,
+    homes_deposits,
+    homes_people,
+    homes_statement,
+    homes_terms,
     imports,
     members,
     meters,
@@ -38,6 +45,8 @@ from handlers.services import Services
 
 View = Callable[..., ResponseReturnValue]
 SECRET_FIELDS = frozenset({"csrf_token", "password", "old", "new", "again", "totp"})
+PERSONAL_FIELDS = frozenset({"person_name", "person_phone"})
+"""Kept sealed in the books, so not in the log."""
 ERRORS_FROM = 400
 NUL = chr(0)
 """No key types it, and the database takes no text with it."""
@@ -131,6 +140,46 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/<code>/bill-runs/<int:number>/void", runs_bills.void_run, Permission.BILLS),
     Route("GET", "/<code>/bill-runs/bills/<int:number>", runs_bills.bill, Permission.BILLS),
     Route("POST", "/<code>/bill-runs/bills/<int:number>/void", runs_bills.void, Permission.BILLS),
+    # Homes, people and accounts
+    Route("GET", "/<code>/homes/<int:number>", homes.show, Permission.LOOK),
+    Route("GET", "/<code>/homes/<int:number>/bills", homes_bill.index, Permission.LOOK),
+    Route("GET", "/<code>/homes/<int:number>/statement", homes_statement.show, Permission.LOOK),
+    Route("GET", "/<code>/bills/<int:number>", homes_bill.show, Permission.LOOK),
+    Route("GET", "/<code>/bills/<int:number>/paper", homes_bill.paper, Permission.LOOK),
+    Route("POST", "/<code>/bills/<int:number>/adjust", homes_bill.adjust, Permission.CORRECT),
+    Route("POST", "/<code>/bills/<int:number>/reverse", homes_bill.reverse, Permission.CORRECT),
+    Route("POST", "/<code>/bills/<int:number>/share", homes_bill.share, Permission.CORRECT),
+    Route("GET", "/<code>/homes/<int:number>/deposits", homes_deposits.show, Permission.LOOK),
+    Route("POST", "/<code>/homes/<int:number>/deposits", homes_deposits.take, Permission.COLLECT),
+    Route(
+        "POST", "/<code>/homes/<int:number>/deposits/give", homes_deposits.give, Permission.COLLECT
+    ),
+    Route("GET", "/<code>/homes/<int:number>/people", homes_people.show, Permission.LOOK),
+    Route(
+        "POST", "/<code>/homes/<int:number>/people/reveal", homes_people.reveal, Permission.PERSONAL
+    ),
+    Route("POST", "/<code>/homes/<int:number>/people", homes_people.enter, Permission.PEOPLE),
+    Route("POST", "/<code>/homes/<int:number>/people/leave", homes_people.leave, Permission.PEOPLE),
+    Route("POST", "/<code>/homes/<int:number>/hand-over", homes_people.hand, Permission.PEOPLE),
+    Route("POST", "/<code>/homes/<int:number>/unbind", homes_people.unbind, Permission.PEOPLE),
+    Route("POST", "/<code>/homes/<int:number>/code", homes_people.code, Permission.PEOPLE),
+    Route("GET", "/<code>/homes/<int:number>/terms", homes_terms.show, Permission.LOOK),
+    Route("POST", "/<code>/homes/<int:number>/freeze", homes_terms.stop, Permission.APPROVE),
+    Route("POST", "/<code>/homes/<int:number>/unfreeze", homes_terms.resume, Permission.APPROVE),
+    Route("POST", "/<code>/homes/<int:number>/discount", homes_terms.grant, Permission.APPROVE),
+    Route("POST", "/<code>/homes/<int:number>/price", homes_terms.price, Permission.APPROVE),
+    Route("POST", "/<code>/homes/<int:number>/terms/end", homes_terms.end, Permission.APPROVE),
+    Route("POST", "/<code>/homes/<int:number>/deduction", homes_terms.deduct, Permission.CORRECT),
+    Route("GET", "/<code>/approvals", approvals.index, Permission.LOOK),
+    Route(
+        "POST",
+        "/<code>/approvals/adjustments/<int:number>",
+        approvals.adjustment,
+        Permission.APPROVE,
+    ),
+    Route("POST", "/<code>/approvals/bindings/<int:number>", approvals.binding, Permission.PEOPLE),
+    Route("GET", "/<code>/codes", codes.new, Permission.PEOPLE),
+    Route("POST", "/<code>/codes", codes.make, Permission.PEOPLE),
 )
 MAY_KEEP_PASSWORD = ("account_show", "account_change", "account_sign_out")
 """Where somebody with a temporary password may go before he chose his own."""
@@ -225,7 +274,11 @@ def _write_down(desk: Desk, route: Route) -> None:
         community_id=desk.community_id if "<code>" in route.rule else None,
         action=route.name,
         subject=request.path,
-        detail={name: text for name, text in request.form.items() if name not in SECRET_FIELDS},
+        detail={
+            name: text
+            for name, text in request.form.items()
+            if name not in SECRET_FIELDS | PERSONAL_FIELDS
+        },
         address=request.remote_addr or "",
         now=desk.now,
     )

@@ -1,8 +1,11 @@
 """What templates of the console may call besides the filters of all templates."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 
 from billing.money import Money
+from billing.pricing.prices import plain
+from billing.privacy import mask_openid
 from handlers.console.lists import cell, is_number
 from notify.wording import yuan
 
@@ -20,5 +23,17 @@ def units(value: Decimal | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-FILTERS = {"cell": cell, "fen": fen, "units": units}
+def day_before(end: date) -> date:
+    """The last day of half-open days, as people name it."""
+    return end - timedelta(days=1)
+
+
+FILTERS = {
+    "cell": cell,
+    "day_before": day_before,
+    "fen": fen,
+    "openid": mask_openid,
+    "plain": plain,
+    "units": units,
+}
 TESTS = {"figure": is_number}

@@ -36,9 +36,13 @@ class Problem(LabelEnum):
 
 
 class Form:
-    """A form as it was sent, or as it begins."""
+    """A form as it was sent, or as it begins.
 
-    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+    `place` tells its fields from those of another form of the page that have the same names.
+    """
+
+    def __init__(self, values: Mapping[str, str] | None = None, *, place: str = "") -> None:
+        self.place = place
         self.values: dict[str, str] = dict(values or {})
         self.errors: dict[str, str] = {}
 

@@ -5,7 +5,7 @@ that come meanwhile move nothing.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +18,8 @@ from flask import request, send_file
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, Select, Subquery, func, select, tuple_
 from sqlalchemy.engine import Row
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
 
 from billing.labels import LabelEnum
 from billing.money import Money
@@ -39,6 +41,10 @@ class Answer(LabelEnum):
     NOTHING = "nothing", "无"
 
 
+Cells = Mapping[int, Mapping[str, object]]
+Beside = Callable[[Sequence[Row[Any]]], Cells]
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A list.
@@ -49,6 +55,7 @@ class Listing:
         query: the rows, filtered; `key` numbers them.
         sortable: columns it may be sorted by, never null; else it is sorted by key.
         newest_first: by key, descending.
+        beside: reads columns for the rows that are shown and no others: key → column → value.
     """
 
     name: str
@@ -56,6 +63,7 @@ class Listing:
     query: Select[*tuple[Any, ...]]
     sortable: tuple[LabelEnum, ...] = ()
     newest_first: bool = False
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,11 @@ class Found:
     is_descending: bool
     next_key: int | None
     is_first: bool
+    beside: Cells
+
+    def value(self, row: Row[Any], column: LabelEnum) -> object:
+        """What stands in a cell."""
+        return _value(row, column, self.beside)
 
     def link(self, **changes: object) -> str:
         """The query of this list with something changed; None takes it out."""
@@ -88,7 +101,7 @@ def show_list(
 ) -> ResponseReturnValue:
     """The page of a list, or with `format=xlsx` the whole list as a file."""
     if request.args.get("format") == "xlsx":
-        return _export(desk, listing)
+        return export(desk, listing)
     return desk.page(template, found=_read(desk, listing), **context)
 
 
@@ -113,7 +126,17 @@ def _read(desk: Desk, listing: Listing) -> Found:
         is_descending=is_descending,
         next_key=shown[-1].key if len(read) > len(shown) else None,
         is_first=not begins,
+        beside=_beside(listing, shown),
     )
+
+
+def _beside(listing: Listing, rows: Sequence[Row[Any]]) -> Cells:
+    return listing.beside(rows) if listing.beside is not None else {}
+
+
+def _value(row: Row[Any], column: LabelEnum, beside: Cells) -> object:
+    extra = beside.get(row.key, {})
+    return extra[column.value] if column.value in extra else row._mapping.get(column.value)
 
 
 def _order(rows: Subquery, sort: LabelEnum | None) -> list[ColumnElement[Any]]:
@@ -138,7 +161,7 @@ def _beyond(
     return here < place.scalar_subquery() if is_descending else here > place.scalar_subquery()
 
 
-def _export(desk: Desk, listing: Listing) -> ResponseReturnValue:
+def export(desk: Desk, listing: Listing) -> ResponseReturnValue:
     """Every row, streamed through a file on disk: memory does not grow with the list."""
     file = TemporaryFile()  # noqa: SIM115  # sent, and closed by whoever sends it
     _write_sheet(desk, listing, file)
@@ -166,17 +189,26 @@ def _write_sheet(desk: Desk, listing: Listing, file: IO[bytes]) -> None:
         for place, column in enumerate(columns):
             sheet.write_string(0, place, column.label, bold)
         rows = desk.session.execute(listing.query, execution_options={"yield_per": ROWS_AT_ONCE})
-        for number, row in enumerate(rows, start=1):
-            for place, column in enumerate(columns):
-                value = getattr(row, column.value)
-                if isinstance(value, Money):
-                    sheet.write_number(number, place, float(value.yuan), money)
-                elif is_number(value):
-                    sheet.write_number(number, place, value)
-                elif isinstance(value, date) and not isinstance(value, datetime):
-                    sheet.write_datetime(number, place, value, day)
-                else:
-                    sheet.write_string(number, place, cell(value))
+        number = 0
+        for part in rows.partitions():
+            beside = _beside(listing, part)
+            for row in part:
+                number += 1
+                for place, column in enumerate(columns):
+                    _write_cell(sheet, number, place, _value(row, column, beside), money, day)
+
+
+def _write_cell(
+    sheet: Worksheet, number: int, place: int, value: object, money: Format, day: Format
+) -> None:
+    if isinstance(value, Money):
+        sheet.write_number(number, place, float(value.yuan), money)
+    elif is_number(value):
+        sheet.write_number(number, place, value)
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        sheet.write_datetime(number, place, value, day)
+    else:
+        sheet.write_string(number, place, cell(value))
 
 
 def cell(value: object) -> str:

@@ -13,13 +13,13 @@ from billing.receipts import number_waiting
 from billing.refund_tables import RefundStage
 from billing.refunds import refunded_of
 from billing.sightings import Sight
-from handlers.pages.qr import qr_image
 from handlers.pages.queries import get_payment, list_paid_lines, prepaid_parts, sum_paid
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.results import visit_payment
 from handlers.pages.sightings import note_sight
 from handlers.pages.tokens import read_payment, read_receipt, receipt_token
 from handlers.pages.viewer import welcome_anyone
+from handlers.qr import qr_image
 from handlers.services import Services
 
 RECEIPTS_AT_ONCE = 500

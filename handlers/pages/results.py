@@ -15,7 +15,6 @@ from billing.merchants import MerchantAccount
 from billing.money import ZERO, Money
 from billing.payment_tables import OPEN_STATES, Payment, PaymentState
 from billing.payments import ORDER_LIFE
-from handlers.pages.qr import qr_image
 from handlers.pages.queries import (
     PaymentRecord,
     Visit,
@@ -29,6 +28,7 @@ from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.scan import way_back
 from handlers.pages.tokens import PaymentRef, read_payment
 from handlers.pages.viewer import SignInNeeded, Viewer, ordered_it, welcome_anyone
+from handlers.qr import qr_image
 from handlers.services import Services
 from handlers.settlement import settle
 from notify.links import HomeRef

@@ -88,3 +88,7 @@ for (const form of document.querySelectorAll("[data-price]")) {
   method.addEventListener("change", show);
   show();
 }
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.addEventListener("click", () => window.print());
+}

@@ -27,6 +27,7 @@ from billing.people import Occupancy, Resident
 from billing.period import Period
 from billing.privacy import Vault
 from billing.property import Subject, Unit
+from billing.resident_keys import ResidentKeyKind, homes_of
 from billing.tariffs import Tariff
 from tests.billing.imports.test_faults import (
     AGREED,
@@ -230,6 +231,10 @@ def test_a_new_number_is_the_persons_everywhere_and_two_are_a_fault(
             .join(Occupancy, Occupancy.resident_id == Resident.id)
             .where(Occupancy.from_on == date(2026, 1, 1))
         ).all()
+        found = homes_of(
+            vault, world.community.id, ResidentKeyKind.PHONE, "10000010", today=world.today
+        )
+        assert len(session.scalars(found).all()) == 2
     assert [vault.open(token or "") for token in sealed] == ["10000010"] * 2
     [fault] = complaints(take_into(world, vault, {K.PEOPLE: [new[0], homes[1]]}))
     assert fault == ("住户", 3, "电话", "同一人在第2行是另一个电话")

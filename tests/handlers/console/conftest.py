@@ -26,7 +26,7 @@ from bot.app import create_app
 from bot.program import Program, build
 from handlers.console.sign_in import TOKEN
 from handlers.services import Services
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, vault_environment
 from tests.phone import settings_for
 
 PASSWORD = "correct horse battery"
@@ -59,6 +59,7 @@ def clock() -> Clock:
 def program(world: World, redis_url: str, redis: Redis, clock: Clock) -> Iterator[Program]:
     """The program on the world's database."""
     given = {"REDIS_URL": redis_url, "DATABASE_URL": world.url, **NO_WECHAT}
+    given |= vault_environment()
     program = build(settings_for(redis_url, **given), clock=clock)
     yield program
     program.services.redis.close()
