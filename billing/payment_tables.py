@@ -83,6 +83,14 @@ class Payment(Base):
             "prepared_at",
             postgresql_where=text("state IN ('prepared', 'unknown', 'waiting')"),
         ),
+        # Read by staff: what was booked on a day, and a provider's number by its end.
+        Index("ix_payment_confirmed", "community_id", "confirmed_at"),
+        Index(
+            "ix_payment_transaction",
+            "community_id",
+            text("reverse(transaction_id) text_pattern_ops"),
+            postgresql_where=text("transaction_id IS NOT NULL"),
+        ),
         {"comment": "Payments (缴费), one per order number"},
     )
 

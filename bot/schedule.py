@@ -3,6 +3,7 @@
 from bot.jobs import (
     run_billing,
     run_forgetting,
+    run_matching,
     run_reconciliation,
     run_refunds,
     run_settlement,
@@ -21,6 +22,8 @@ UNBIND_AT = "10 0 * * *"
 RECONCILE_AT = "7,37 10-23 * * *"
 """From 10:07 on, when the statements of the day before are there; again until they are."""
 RECONCILIATION_SECONDS_MAX = 1800
+MATCH_SECONDS = 300
+MATCHING_SECONDS_MAX = 1800
 FORGET_AT = "50 3 * * *"
 
 SCHEDULE: tuple[Planned, ...] = (
@@ -29,6 +32,12 @@ SCHEDULE: tuple[Planned, ...] = (
     Planned(run_refunds, Urgency.TODAY, interval_seconds=SETTLE_SECONDS),
     Planned(
         run_reconciliation, None, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX
+    ),
+    Planned(
+        run_matching,
+        None,
+        interval_seconds=MATCH_SECONDS,
+        timeout_seconds=MATCHING_SECONDS_MAX,
     ),
     Planned(run_unbinding, None, cron=UNBIND_AT),
     Planned(run_forgetting, None, cron=FORGET_AT),

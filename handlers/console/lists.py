@@ -5,8 +5,8 @@ that come meanwhile move nothing.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from tempfile import TemporaryFile
@@ -49,6 +49,8 @@ class Listing:
         query: the rows, filtered; `key` numbers them.
         sortable: columns it may be sorted by, never null; else it is sorted by key.
         newest_first: by key, descending.
+        shown: column → what its value is turned into, on the page as in the file; e.g. a sealed
+            name into a masked one.
     """
 
     name: str
@@ -56,6 +58,13 @@ class Listing:
     query: Select[*tuple[Any, ...]]
     sortable: tuple[LabelEnum, ...] = ()
     newest_first: bool = False
+    shown: Mapping[LabelEnum, Callable[[Any], object]] = field(default_factory=dict)
+
+    def value(self, row: Row[Any], column: LabelEnum) -> object:
+        """What a row says in a column."""
+        kept: object = getattr(row, column.value)
+        turn = self.shown.get(column)
+        return kept if turn is None else turn(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +177,7 @@ def _write_sheet(desk: Desk, listing: Listing, file: IO[bytes]) -> None:
         rows = desk.session.execute(listing.query, execution_options={"yield_per": ROWS_AT_ONCE})
         for number, row in enumerate(rows, start=1):
             for place, column in enumerate(columns):
-                value = getattr(row, column.value)
+                value = listing.value(row, column)
                 if isinstance(value, Money):
                     sheet.write_number(number, place, float(value.yuan), money)
                 elif is_number(value):

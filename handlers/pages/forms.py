@@ -13,11 +13,11 @@ from billing.payments import new_out_trade_no
 from handlers.months import Months, find_months
 from handlers.pages.choice import PREPAID_MAX, read_amount, total_owed
 from handlers.pages.places import here
-from handlers.pages.qr import qr_image
 from handlers.pages.queries import Visit
 from handlers.pages.refusals import Objected, Objection
 from handlers.pages.tokens import order_token
 from handlers.pages.viewer import Viewer
+from handlers.qr import qr_image
 from handlers.services import Services
 from handlers.ways import Way, offered_providers, offered_ways
 from notify.links import BillRef

@@ -31,12 +31,12 @@ from handlers.pages.forms import Attempt
 from handlers.pages.homes import show_home
 from handlers.pages.places import here
 from handlers.pages.prepayment import show_prepayment
-from handlers.pages.qr import qr_image
 from handlers.pages.queries import Visit, find_payment, get_merchant, visit_home
 from handlers.pages.refusals import Objected, Objection, Refusal, Refused
 from handlers.pages.scan import way_back
 from handlers.pages.tokens import payment_token, read_order
 from handlers.pages.viewer import Viewer, in_wechat, remember_order, welcome_anyone
+from handlers.qr import qr_image
 from handlers.services import Services
 from handlers.ways import Way, offered_ways
 from notify.links import HomeRef

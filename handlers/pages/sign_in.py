@@ -4,7 +4,6 @@ import structlog
 from flask import jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from handlers.pages.qr import qr_image
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.viewer import (
     BACK,
@@ -14,6 +13,7 @@ from handlers.pages.viewer import (
     signed_in,
     take_back_path,
 )
+from handlers.qr import qr_image
 from handlers.services import Services
 from handlers.sign_in import REQUEST_SECONDS, SignInState, open_request, scene, take
 from notify.wechat import WeChatError, WeChatUnreachable
