@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, cast, exists, func, select, union_all
+from sqlalchemy import ColumnElement, Select, String, cast, func, select, union_all
+from sqlalchemy.orm import aliased
 
 from billing.business_day import BEIJING
 from billing.counter_tables import CounterPayment
@@ -84,11 +85,13 @@ def _named(community_id: int, wanted: str) -> ColumnElement[bool]:
     """Whatever number it is; a receipt's is told by its form, and then is nothing else."""
     printed = PRINTED.fullmatch(wanted)
     if printed is not None:
-        return exists().where(
-            Receipt.community_id == community_id,
-            Receipt.year == int(printed[1]),
-            Receipt.no == int(printed[2]),
-            Receipt.payment_id == Payment.id,
+        wanted_one = aliased(Receipt)
+        return Payment.id.in_(
+            select(wanted_one.payment_id).where(
+                wanted_one.community_id == community_id,
+                wanted_one.year == int(printed[1]),
+                wanted_one.no == int(printed[2]),
+            )
         )
     # Each way by its own index: joined by OR they would read every payment.
     mine = select(Payment.id).where(Payment.community_id == community_id)

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from billing.bills import get_bills
 from billing.business_day import business_date
+from billing.counter_tables import CounterPayment
 from billing.errors import InvalidInput
 from billing.money import ZERO, Money
-from billing.payment_tables import OPEN_STATES, Payment
+from billing.payment_tables import OPEN_STATES, Payment, PaymentChannel, PaymentState
 from billing.payments import ORDER_LIFE
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -64,5 +65,35 @@ def list_orders_under_way(
                 Payment.prepared_at > now - ORDER_LIFE,
             )
             .order_by(Payment.prepared_at.desc(), Payment.id.desc())
+        )
+    )
+
+
+def find_taken_before(
+    session: Session,
+    community_id: int,
+    unit_id: int,
+    *,
+    amount: Money,
+    channel: PaymentChannel,
+    number: str,
+) -> Payment | None:
+    """This very payment, when its form was sent before and answered too late for somebody's
+    patience: the same paper, home, amount and way, and not cancelled.
+    """
+    return session.scalar(
+        select(Payment)
+        .join(
+            CounterPayment,
+            (CounterPayment.community_id == Payment.community_id)
+            & (CounterPayment.payment_id == Payment.id),
+        )
+        .where(
+            CounterPayment.community_id == community_id,
+            CounterPayment.number == number,
+            Payment.unit_id == unit_id,
+            Payment.amount == amount,
+            Payment.channel == channel,
+            Payment.state == PaymentState.CONFIRMED,
         )
     )

@@ -12,7 +12,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("submit", (event) => {
   const words = event.target.dataset.sure;
   if (words && !window.confirm(words)) event.preventDefault();
-  else event.target.querySelectorAll("button:not([name])").forEach((button) => {
+  else event.target.querySelectorAll("button:not([name], [data-keep])").forEach((button) => {
     setTimeout(() => { button.disabled = true; }, 0);
   });
 });

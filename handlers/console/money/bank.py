@@ -35,6 +35,8 @@ from handlers.console.money.background import MATCHING, order_work
 
 FILE_BYTES_MAX = 10 * 2**20
 ALL = "all"
+BROUGHT = ("rows", "fresh", "skipped")
+"""What a file brought, in the address behind an upload."""
 
 
 class Done(LabelEnum):
@@ -132,11 +134,13 @@ def index(desk: Desk) -> ResponseReturnValue:
             RowColumn.REMARK: lambda sealed: open_masked(vault, sealed).remark,
         },
     )
+    brought = [request.args.get(name, "") for name in BROUGHT]
     return show_list(
         desk,
         listing,
         "money/bank.html",
         form=form,
+        brought=brought if all(map(str.isdecimal, brought)) else None,
         states=RowState,
         waiting=count_waiting(desk.session, desk.community_id),
     )
@@ -301,9 +305,7 @@ def upload(desk: Desk) -> ResponseReturnValue:
         return desk.done(
             Done.UPLOADED,
             "bank_index",
-            rows=taken.rows,
-            fresh=taken.fresh,
-            skipped=taken.skipped,
+            **{name: getattr(taken, name) for name in BROUGHT},
         )
 
     return desk.submit(form, act, lambda: _statements(desk, form), called={"serial": "columns"})

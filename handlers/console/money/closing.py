@@ -11,9 +11,9 @@ from billing.closing import (
     next_to_close,
     trial_balance,
 )
-from billing.day_close import close_day, list_day_closes, look_at_day
+from billing.day_close import DayClose, close_day, list_day_closes, look_at_day
 from billing.labels import LabelEnum
-from billing.money import ZERO
+from billing.money import ZERO, Money
 from billing.payment_tables import PaymentChannel
 from billing.period import Period
 from billing.receipts import number_waiting
@@ -35,6 +35,14 @@ def index(desk: Desk) -> ResponseReturnValue:
     return _index(desk, Form({"day": desk.today.isoformat()}))
 
 
+def _ways(close: DayClose) -> list[tuple[str, int, Money]]:
+    """A close by channel: its label, payments, sum."""
+    return [
+        (PaymentChannel(channel).label, sums["payments"], Money(sums["fen"]))
+        for channel, sums in close.channels.items()
+    ]
+
+
 def _index(desk: Desk, form: Form) -> tuple[str, int]:
     session, community_id = desk.session, desk.community_id
     asked = Form(form.values)
@@ -47,7 +55,7 @@ def _index(desk: Desk, form: Form) -> tuple[str, int]:
         day=day,
         left_today=look_at_day(session, community_id, day),
         closes=closes,
-        channels={channel.value: channel.label for channel in PaymentChannel},
+        ways=_ways,
         period=period,
         is_over=period.end <= desk.today,
         left_month=look_at_month(session, community_id, period, desk.now),

@@ -22,7 +22,7 @@ from billing.prepayments import balance
 from billing.property import Unit
 from billing.shifts import find_open_shift, get_open_shift, report_shift
 from billing.sightings import Sight, note_sightings
-from billing.till import list_orders_under_way, new_paper_number, spread
+from billing.till import find_taken_before, list_orders_under_way, new_paper_number, spread
 from handlers.console.desk import Desk, Outside
 from handlers.console.forms import Form
 from handlers.counter_orders import order_at_counter
@@ -164,9 +164,14 @@ def take(desk: Desk, number: int) -> ResponseReturnValue:
     bank = form.text("bank") if is_slip else None
     paper, payer = form.text("paper"), form.optional("payer")
     paid_on = form.optional_day("paid_on") if is_slip else None
+    handed = {"received": received.yuan} if received is not None else {}
+    same = find_taken_before(
+        desk.session, desk.community_id, number, amount=amount, channel=channel, number=paper
+    )
+    if same is not None:
+        return desk.done(Done.TAKEN_BEFORE, "payments_receipt", number=same.id, **handed)
     if form.typed("owed") not in ("", owing.total.yuan):
         form.refuse("", Objection.CHANGED.label)
-        form.values["owed"] = owing.total.yuan
 
     def act() -> Response:
         payment = take_payment(
@@ -182,9 +187,7 @@ def take(desk: Desk, number: int) -> ResponseReturnValue:
             paid_on=paid_on,
             now=desk.now,
         )
-        said = Done.TAKEN if payment.confirmed_at == desk.now else Done.TAKEN_BEFORE
-        handed = {"received": received.yuan} if received is not None else {}
-        return desk.done(said, "payments_receipt", number=payment.id, printed="now", **handed)
+        return desk.done(Done.TAKEN, "payments_receipt", number=payment.id, printed="now", **handed)
 
     def again() -> tuple[str, int]:
         return _home(desk, _owing(desk, number), form, ticked)

@@ -20,13 +20,17 @@ from billing.discrepancies import (
 from billing.errors import InvalidInput, NotFound
 from billing.labels import LabelEnum
 from billing.merchants import MerchantAccount, ProviderOrder, list_merchants
+from billing.money import Money
+from billing.payment_tables import PaymentState
 from billing.people import Staff, get_staff
 from billing.reconciliation import Reconciliation
+from billing.refund_tables import RefundStage
 from billing.statements.totals import statement_totals
 from handlers.console.desk import Desk, Outside
 from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
 from handlers.console.money.background import COMPARING, order_work
+from notify.wording import yuan
 
 CLOSED = "closed"
 
@@ -44,6 +48,28 @@ class Objection(LabelEnum):
     """Why a form is not accepted."""
 
     TO_COME = "to_come", "这一天还没有到"
+
+
+class Fact(LabelEnum):
+    """What is kept as evidence, by its name in the data."""
+
+    PROVIDER_FEN = "provider_fen", "支付机构金额"
+    BOOKED_FEN = "booked_fen", "账上金额"
+    PROVIDER_STATE = "provider_state", "支付机构状态"
+    STATE = "state", "账上状态"
+    REASON = "reason", "哪里不符"
+    PAID_AT = "paid_at", "支付时间"
+    OUT_REFUND_NO = "out_refund_no", "退款单号"
+
+
+class Word(LabelEnum):
+    """Values of evidence that are codes."""
+
+    AMOUNT = "amount", "金额不一样"
+    STATE = "state", "状态不一样"
+    MISSING_HERE = "missing_here", "账上没有"
+    MISSING_THERE = "missing_there", "支付机构没有"
+    UNKNOWN = "unknown_payment", "没有这笔缴费"
 
 
 class DiscrepancyColumn(LabelEnum):
@@ -136,7 +162,28 @@ def _show(desk: Desk, found: Discrepancy, form: Form) -> tuple[str, int]:
         owner=session.get(Staff, found.owner_id) if found.owner_id else None,
         closer=session.get(Staff, found.closed_by) if found.closed_by else None,
         payment_id=payment_id,
+        evidence=_evidence(found),
     )
+
+
+def _evidence(found: Discrepancy) -> list[tuple[str, str]]:
+    """What is known, as a person reads it; what nobody knows a word for stays as it is."""
+    said = []
+    for name, value in found.data.items():
+        label = Fact(name).label if name in set(Fact) else name
+        if name.endswith("_fen") and isinstance(value, int):
+            said.append((label, yuan(Money(value))))
+        elif value is not None:
+            said.append((label, _word(str(value))))
+    return said
+
+
+def _word(value: str) -> str:
+    known: tuple[type[LabelEnum], ...] = (Word, PaymentState, RefundStage)
+    for words in known:
+        if value in {one.value for one in words}:
+            return words(value).label
+    return value
 
 
 def hand(desk: Desk, number: int) -> ResponseReturnValue:
