@@ -11,6 +11,8 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     UniqueConstraint,
+    func,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -88,7 +90,8 @@ class Payment(Base):
         Index(
             "ix_payment_transaction",
             "community_id",
-            text("reverse(transaction_id) text_pattern_ops"),
+            func.reverse(literal_column("transaction_id")).label("backwards"),
+            postgresql_ops={"backwards": "text_pattern_ops"},
             postgresql_where=text("transaction_id IS NOT NULL"),
         ),
         {"comment": "Payments (缴费), one per order number"},

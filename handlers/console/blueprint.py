@@ -116,6 +116,7 @@ MONEY: tuple[Route, ...] = (
     Route("POST", "/<code>/discrepancies/<int:number>/assign", discrepancies.hand, P.BANK),
     Route("POST", "/<code>/discrepancies/<int:number>/close", discrepancies.close, P.BANK),
     Route("GET", "/<code>/compared", discrepancies.compared, P.BANK),
+    Route("GET", "/<code>/compared/yet", discrepancies.compared_yet, P.BANK),
     Route("POST", "/<code>/compared", discrepancies.compare, P.BANK),
     Route("GET", "/<code>/fapiao", fapiao.index, P.PAPERS),
     Route("GET", "/<code>/fapiao/<int:number>", fapiao.show, P.PAPERS),

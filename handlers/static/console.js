@@ -30,7 +30,8 @@ for (const part of document.querySelectorAll("[data-live]")) {
     part.innerHTML = await answer.text();
     if (part.querySelector("[data-over]")) {
       clearInterval(timer);
-      window.location.reload();
+      if (part.dataset.then) window.location.replace(part.dataset.then);
+      else window.location.reload();
     }
   };
   const timer = setInterval(() => renew().catch(() => {}), Number(part.dataset.every || 5) * 1000);

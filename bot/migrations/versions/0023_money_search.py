@@ -15,7 +15,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_payment_transaction",
         "payment",
-        ["community_id", sa.text("reverse(transaction_id) text_pattern_ops")],
+        ["community_id", sa.func.reverse(sa.literal_column("transaction_id")).label("backwards")],
+        postgresql_ops={"backwards": "text_pattern_ops"},
         postgresql_where=sa.text("transaction_id IS NOT NULL"),
     )
     op.create_index("ix_counter_payment_number", "counter_payment", ["community_id", "number"])

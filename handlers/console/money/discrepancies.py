@@ -2,7 +2,7 @@
 compared anew.
 """
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 from flask import request
@@ -245,9 +245,26 @@ def _compared(desk: Desk, day: date, form: Form) -> tuple[str, int]:
         "money/compared.html",
         form=form,
         day=day,
+        since=form.values.get("since", "") if form.typed("since").isdecimal() else None,
         rows=[(merchant, done.get(merchant.id)) for merchant in merchants],
         banks=banks,
     )
+
+
+def compared_yet(desk: Desk) -> ResponseReturnValue:
+    """The part of that page that says whether a worker is through with it."""
+    form = Form(request.args)
+    day = form.day("day", default=desk.today)
+    since = datetime.fromtimestamp(min(form.number("since"), int(desk.now.timestamp())), UTC)
+    merchants = [one.id for one in list_merchants(desk.session, desk.community_id)]
+    done = desk.session.scalar(
+        select(func.count()).where(
+            Reconciliation.merchant_id.in_(merchants),
+            Reconciliation.statement_on == day,
+            Reconciliation.tried_at >= since,
+        )
+    )
+    return desk.page("money/compared_yet.html", left=len(merchants) - (done or 0))
 
 
 def compare(desk: Desk) -> ResponseReturnValue | Outside:
@@ -264,5 +281,7 @@ def compare(desk: Desk) -> ResponseReturnValue | Outside:
 
 def _compare(desk: Desk, day: date, merchants: list[int]) -> ResponseReturnValue:
     is_ordered = order_work(desk.services, COMPARING, day.isoformat(), merchants)
-    said = Done.COMPARING if is_ordered else Done.NOT_STARTED
-    return desk.done(said, "discrepancies_compared", day=day.isoformat())
+    if not is_ordered:
+        return desk.done(Done.NOT_STARTED, "discrepancies_compared", day=day.isoformat())
+    since = int(desk.now.timestamp())
+    return desk.done(Done.COMPARING, "discrepancies_compared", day=day.isoformat(), since=since)

@@ -28,7 +28,6 @@ from handlers.console.lists import Listing, show_list
 from handlers.receipt_paper import lay_out
 
 RECEIPTS_AT_ONCE = 500
-DEFAULT_DAYS = 31
 
 
 class Done(LabelEnum):
@@ -37,26 +36,20 @@ class Done(LabelEnum):
     CANCELLED = "cancelled", "已撤销，收据作废，账单恢复待缴"
 
 
-class Objection(LabelEnum):
-    """Why a form is not accepted."""
-
-    NO_RECEIPT = "no_receipt", "这笔没有收据"
-
-
 class PaymentColumn(LabelEnum):
     """Columns of the list of payments."""
 
-    NUMBER = "out_trade_no", "单号"
     AT = "at", "时间"
     ROOM = "room", "房号"
-    CHANNEL = "channel", "方式"
     AMOUNT = "amount", "金额（元）"
-    RECEIPT = "receipt", "收据号"
+    CHANNEL = "channel", "方式"
     STATE = "state", "状态"
+    RECEIPT = "receipt", "收据号"
+    NUMBER = "out_trade_no", "单号"
 
 
 def index(desk: Desk) -> ResponseReturnValue:
-    """Payments: of the last month, or whatever is looked for by number or room."""
+    """Payments, the latest first, or whatever is looked for by number or room."""
     form = Form(request.args)
     wanted = form.typed("q")
     channel = form.choice("channel", PaymentChannel, default=PaymentChannel.CASH)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from bot.app import create_app
 from bot.program import Program, build
 from handlers.console.sign_in import TOKEN
 from handlers.services import Services
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, make_vault
 from tests.phone import settings_for
 
 PASSWORD = "correct horse battery"
@@ -54,7 +54,9 @@ def clock() -> Clock:
 def program(world: World, redis_url: str, redis: Redis, clock: Clock) -> Iterator[Program]:
     """The program on the world's database."""
     given = {"REDIS_URL": redis_url, "DATABASE_URL": world.url, **NO_WECHAT}
-    program = build(settings_for(redis_url, **given), clock=clock)
+    built = build(settings_for(redis_url, **given), clock=clock)
+    # The world's people are sealed with the tests' key.
+    program = replace(built, services=replace(built.services, vault=make_vault()))
     yield program
     program.services.redis.close()
     program.queues.connection.close()

@@ -15,7 +15,7 @@ from billing.merchants import MerchantAccount
 from billing.money import Money
 from billing.payments import list_confirmed
 from billing.tariffs import ChargeItem, Tariff
-from handlers.pages.receipts import capital
+from handlers.receipt_paper import capital
 from notify.wording import chinese_month, clock, yuan
 from tests.handlers.pages.conftest import Browser, House
 
