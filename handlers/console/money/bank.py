@@ -225,13 +225,13 @@ def set_aside(desk: Desk, number: int) -> ResponseReturnValue:
     """Say that a row is no home's money."""
     form = Form(request.form)
     _check_seen(desk, number, form)
-    reason = form.text("reason")
+    reason = form.text("what")
 
     def act() -> Response:
         ignore(desk.session, desk.community_id, number, reason=reason, by=desk.staff, now=desk.now)
         return _on(desk, Done.IGNORED)
 
-    return desk.submit(form, act, lambda: _row(desk, number, form))
+    return desk.submit(form, act, lambda: _row(desk, number, form), called={"reason": "what"})
 
 
 def _on(desk: Desk, said: LabelEnum) -> Response:

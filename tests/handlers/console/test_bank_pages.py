@@ -69,8 +69,8 @@ def test_a_statement_is_uploaded_matched_by_a_worker_and_decided_row_by_row(
     first, second = open_rows(world)
     seen = {"seen": first.state.value}
     path = f"/HY/bank/rows/{first.id}"
-    assert accountant.post(f"{path}/set-aside", reason="", **seen).status_code == 422
-    on = accountant.post(f"{path}/set-aside", reason="存款利息", **seen)
+    assert accountant.post(f"{path}/set-aside", what="", **seen).status_code == 422
+    on = accountant.post(f"{path}/set-aside", what="存款利息", **seen)
     assert on.headers["Location"].endswith(f"/rows/{second.id}")
     path = f"/HY/bank/rows/{second.id}"
     missing = accountant.post(f"{path}/decide", room="9-9-999", reason="来电", **seen)
