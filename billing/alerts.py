@@ -27,6 +27,8 @@ class AlertKind(LabelEnum):
     SENDING_STOPPED = "sending_stopped", "消息发送已停止"
     CHECK_FAILED = "check_failed", "账目自检未通过"
     JOB_FAILED = "job_failed", "后台任务失败"
+    LIMITATION = "limitation", "诉讼时效将满"
+    HOLIDAYS_UNKNOWN = "holidays_unknown", "下一年节假日未导入"
 
 
 class Alert(Base):
