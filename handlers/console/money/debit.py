@@ -40,7 +40,7 @@ FILE_BYTES_MAX = 10 * 2**20
 class Done(LabelEnum):
     """What was done."""
 
-    MADE = "made", "已生成托收批次；请下载文件送交银行"
+    MADE = "made", "已生成托收批次，并通知户主"
     SENT = "sent", "已标记送盘，等待银行回盘"
     CANCELLED = "cancelled", "已撤销，账单可以用其他方式缴了"
     ANSWERED = "answered", "回盘已入账"
@@ -176,6 +176,7 @@ def _show(
         outcome=outcome,
         skipped=[(Skipped(reason).label, len(homes)) for reason, homes in batch.skipped.items()],
         BatchState=BatchState,
+        waits=batch.sent_from > desk.today,
     )
 
 
@@ -185,7 +186,7 @@ def file(desk: Desk, number: int) -> ResponseReturnValue:
     form = Form(request.form)
 
     def act() -> Response:
-        lines = list_lines(desk.session, desk.services.vault, batch)
+        lines = list_lines(desk.session, desk.services.vault, batch, desk.today)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "batch.xlsx"
             write_batch(path, batch.number, lines)
