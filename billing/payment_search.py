@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, cast, func, select, union_all
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Select, SelectBase, String, cast, func, select, union
 
 from billing.business_day import BEIJING
 from billing.counter_tables import CounterPayment
@@ -70,7 +69,10 @@ def search_payments(community_id: int, search: PaymentSearch) -> Select[*tuple[A
         query = query.where(began >= _midnight(search.first))
     if search.last is not None:
         query = query.where(began < _midnight(search.last + timedelta(days=1)))
-    return query.where(_named(community_id, search.wanted)) if search.wanted else query
+    if not search.wanted:
+        return query
+    found = _named(community_id, search.wanted).subquery("found")
+    return query.join(found, found.c.id == Payment.id)
 
 
 def _of_state(state: PaymentState | None) -> list[ColumnElement[bool]]:
@@ -81,17 +83,16 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), BEIJING)
 
 
-def _named(community_id: int, wanted: str) -> ColumnElement[bool]:
-    """Whatever number it is; a receipt's is told by its form, and then is nothing else."""
+def _named(community_id: int, wanted: str) -> SelectBase:
+    """Ids, each once, of payments under whatever number it is, or of whichever home; a receipt's
+    number is told by its form, and then is nothing else.
+    """
     printed = PRINTED.fullmatch(wanted)
     if printed is not None:
-        wanted_one = aliased(Receipt)
-        return Payment.id.in_(
-            select(wanted_one.payment_id).where(
-                wanted_one.community_id == community_id,
-                wanted_one.year == int(printed[1]),
-                wanted_one.no == int(printed[2]),
-            )
+        return select(Receipt.payment_id.label("id")).where(
+            Receipt.community_id == community_id,
+            Receipt.year == int(printed[1]),
+            Receipt.no == int(printed[2]),
         )
     # Each way by its own index: joined by OR they would read every payment.
     mine = select(Payment.id).where(Payment.community_id == community_id)
@@ -109,4 +110,4 @@ def _named(community_id: int, wanted: str) -> ColumnElement[bool]:
         # By its end, as people read it out; the index is of the number reversed.
         backwards = func.reverse(Payment.transaction_id)
         ways.append(mine.where(backwards.startswith(wanted[::-1], autoescape=True)))
-    return Payment.id.in_(union_all(*ways))
+    return union(*ways)
