@@ -143,7 +143,18 @@ def _refuse_out_of_order(session: Session, community_id: int, period: Period, to
         raise Conflict(f"months are closed in order: close {turn} before {period}")
 
 
-def _refuse_unfinished(session: Session, community_id: int, period: Period, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class MonthUnfinished:
+    """What keeps a month from being closed: drafts, and payments that may still arrive."""
+
+    drafts: int
+    open_payments: int
+
+
+def look_at_month(
+    session: Session, community_id: int, period: Period, now: datetime
+) -> MonthUnfinished:
+    """What is still to be done before a month can be closed."""
     drafts: int | None = session.scalar(
         select(func.count())
         .select_from(Bill)
@@ -160,8 +171,6 @@ def _refuse_unfinished(session: Session, community_id: int, period: Period, now:
             ~is_void(Bill.community_id, Bill.id),
         )
     )
-    if drafts:
-        raise Conflict(f"{drafts} draft bills of {period} or before: publish or void them first")
     # One nobody could settle for longer than this would keep the month open for ever; should its
     # money come after all, it is booked into the open month.
     midnight = datetime.combine(period.end, datetime.min.time(), BEIJING)
@@ -173,11 +182,45 @@ def _refuse_unfinished(session: Session, community_id: int, period: Period, now:
             Payment.prepared_at >= now - PATIENCE,
         )
     )
-    if open_payments:
+    return MonthUnfinished(drafts or 0, open_payments or 0)
+
+
+def _refuse_unfinished(session: Session, community_id: int, period: Period, now: datetime) -> None:
+    left = look_at_month(session, community_id, period, now)
+    if left.drafts:
         raise Conflict(
-            f"{open_payments} payments begun in {period} may still arrive: close it when they"
+            f"{left.drafts} draft bills of {period} or before: publish or void them first"
+        )
+    if left.open_payments:
+        raise Conflict(
+            f"{left.open_payments} payments begun in {period} may still arrive: close it when they"
             " are settled, at the latest a day after they were begun"
         )
+
+
+def next_to_close(session: Session, community_id: int, today: date) -> Period:
+    """The month whose turn it is to be closed; perhaps it is not over yet."""
+    last = _last_closed(session, community_id)
+    if last is not None:
+        return last.next()
+    oldest = session.scalar(
+        select(func.min(JournalEntry.effective_on)).where(JournalEntry.community_id == community_id)
+    )
+    return Period.of(oldest or today)
+
+
+def list_period_closes(
+    session: Session, community_id: int, *, limit: int = 24
+) -> list[PeriodClose]:
+    """The latest closed months, the newest first."""
+    return list(
+        session.scalars(
+            select(PeriodClose)
+            .where(PeriodClose.community_id == community_id)
+            .order_by(PeriodClose.period.desc())
+            .limit(limit)
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)

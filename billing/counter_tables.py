@@ -64,6 +64,7 @@ class CounterPayment(Base):
             name="cancelled_has_reason",
         ),
         Index("ix_counter_payment_shift", "community_id", "shift_id"),
+        Index("ix_counter_payment_number", "community_id", "number"),
         {"comment": "Payments taken by hand (柜台收款)"},
     )
 

@@ -203,14 +203,31 @@ def _newest_entry(session: Session, community_id: int) -> int:
     return newest or 0
 
 
-def _refuse_unfinished(session: Session, community_id: int, day: date) -> None:
+@dataclass(frozen=True, slots=True)
+class DayUnfinished:
+    """What keeps a day from being closed: cashiers with an open shift, and open discrepancies."""
+
+    cashiers: tuple[str, ...]
+    discrepancies: int
+
+
+def look_at_day(session: Session, community_id: int, day: date) -> DayUnfinished:
+    """What is still to be done before a day can be closed."""
     parameters = {"community_id": community_id, "day": day}
-    cashiers = session.scalars(OPEN_SHIFTS, parameters).all()
-    if cashiers:
-        raise Conflict(f"open shifts of {', '.join(cashiers)}: close them before {day}")
-    open_ones = session.execute(OPEN_DISCREPANCIES, parameters).scalar_one()
-    if open_ones:
-        raise Conflict(f"{open_ones} discrepancies found by {day} are open: close them first")
+    return DayUnfinished(
+        tuple(session.scalars(OPEN_SHIFTS, parameters)),
+        session.execute(OPEN_DISCREPANCIES, parameters).scalar_one(),
+    )
+
+
+def _refuse_unfinished(session: Session, community_id: int, day: date) -> None:
+    left = look_at_day(session, community_id, day)
+    if left.cashiers:
+        raise Conflict(f"open shifts of {', '.join(left.cashiers)}: close them before {day}")
+    if left.discrepancies:
+        raise Conflict(
+            f"{left.discrepancies} discrepancies found by {day} are open: close them first"
+        )
 
 
 def count_span(session: Session, community_id: int, span: Span) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     UniqueConstraint,
+    func,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -90,6 +92,15 @@ class Payment(Base):
             "ix_payment_open",
             "prepared_at",
             postgresql_where=text("state IN ('prepared', 'unknown', 'waiting')"),
+        ),
+        # Read by staff: what was booked on a day, and a provider's number by its end.
+        Index("ix_payment_confirmed", "community_id", "confirmed_at"),
+        Index(
+            "ix_payment_transaction",
+            "community_id",
+            func.reverse(literal_column("transaction_id")).label("backwards"),
+            postgresql_ops={"backwards": "text_pattern_ops"},
+            postgresql_where=text("transaction_id IS NOT NULL"),
         ),
         {"comment": "Payments (缴费), one per order number"},
     )

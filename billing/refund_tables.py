@@ -69,6 +69,13 @@ class Refund(Base):
             "approved_at",
             postgresql_where=text("state IN ('approved', 'unknown', 'processing', 'abnormal')"),
         ),
+        # Read by staff: what waits for a decision.
+        Index(
+            "ix_refund_waiting",
+            "community_id",
+            "state",
+            postgresql_where=text("state IN ('requested', 'approved', 'abnormal')"),
+        ),
         # Read by reconciliation: refunds begun on a day.
         Index("ix_refund_called", "called_at", postgresql_where=text("called_at IS NOT NULL")),
         {"comment": "Refunds (退款), one per refund number"},

@@ -3,14 +3,15 @@
 What is missing or too much is posted, never hidden by changing what was taken.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Select, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing.business_day import business_date
+from billing.business_day import BEIJING, business_date
 from billing.closing import first_open_day
 from billing.counter_tables import CashierShift, CounterPayment
 from billing.errors import Conflict, InvalidInput, NotFound
@@ -112,13 +113,30 @@ def _open_of(community_id: int, cashier_id: int) -> Select[CashierShift]:
     )
 
 
+def find_open_shift(session: Session, community_id: int, cashier: Staff) -> CashierShift | None:
+    """The open shift of a cashier; None when he has none."""
+    return session.scalar(_open_of(community_id, cashier.id))
+
+
+def get_shift(session: Session, community_id: int, shift_id: int) -> CashierShift:
+    """This shift.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = session.get(CashierShift, (community_id, shift_id))
+    if found is None:
+        raise NotFound(f"no shift {shift_id} in community {community_id}")
+    return found
+
+
 def get_open_shift(session: Session, community_id: int, cashier: Staff) -> CashierShift:
     """The open shift of a cashier.
 
     Raises:
         Conflict: there is none.
     """
-    shift = session.scalar(_open_of(community_id, cashier.id))
+    shift = find_open_shift(session, community_id, cashier)
     if shift is None:
         raise Conflict(f"{cashier.login} has no open shift; open one first")
     return shift
@@ -296,3 +314,33 @@ def list_shifts(session: Session, community_id: int, *, limit: int = 50) -> list
         .limit(limit)
     )
     return [report_shift(session, shift) for shift in shifts]
+
+
+def list_shifts_of_day(session: Session, community_id: int, day: date) -> list[ShiftReport]:
+    """Shifts that were opened on a day, the first one first: the counter's day report."""
+    begins = datetime.combine(day, time(), BEIJING)
+    shifts = session.scalars(
+        select(CashierShift)
+        .where(
+            CashierShift.community_id == community_id,
+            CashierShift.opened_at >= begins,
+            CashierShift.opened_at < begins + timedelta(days=1),
+        )
+        .order_by(CashierShift.id)
+    )
+    return [report_shift(session, shift) for shift in shifts]
+
+
+def sum_channels(reports: Sequence[ShiftReport]) -> tuple[ChannelTotal, ...]:
+    """What several shifts took by channel, together."""
+    totals: dict[PaymentChannel, ChannelTotal] = {}
+    for one in (total for report in reports for total in report.channels):
+        known = totals.get(one.channel, ChannelTotal(one.channel, 0, ZERO, 0, ZERO))
+        totals[one.channel] = ChannelTotal(
+            one.channel,
+            known.payments + one.payments,
+            known.amount + one.amount,
+            known.cancelled + one.cancelled,
+            known.cancelled_amount + one.cancelled_amount,
+        )
+    return tuple(totals[channel] for channel in PaymentChannel if channel in totals)

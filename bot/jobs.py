@@ -4,6 +4,7 @@ RQ calls them by name.
 """
 
 from collections import Counter
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select, text
@@ -11,13 +12,16 @@ from sqlalchemy import select, text
 from billing.bill_schedule import run_due
 from billing.insight.nightly import look
 from billing.long_work import forget_files
+from billing.merchants import MerchantAccount
 from billing.property import Community
 from billing.reports.rollups import fold
+from billing.statements.deciding import match_all
+from billing.statements.rows import list_communities_waiting
 from billing.unbinding import end_moved_out
 from bot.program import Program
 from handlers.heard import forget_heard
 from handlers.long_work import do_long_work
-from handlers.reconciling import reconcile_morning
+from handlers.reconciling import reconcile_merchant, reconcile_morning
 from handlers.refunding import settle_refunds
 from handlers.settlement import settle_open_payments
 from notify import jobs as notify_jobs
@@ -83,6 +87,31 @@ def run_numbers() -> dict[str, int]:
             session.execute(text(LONG_STATEMENTS))
             raised.update(look(session, community_id, services.today(), services.clock()))
     return dict(raised)
+
+
+def run_matching() -> dict[str, int]:
+    """Match what waits of banks' statements with homes. The console orders it after an upload; cron
+    comes by for what got lost.
+    """
+    services = _installed[0].services
+    with services.database.transaction() as session:
+        waiting = list_communities_waiting(session)
+    counts = [
+        match_all(services.database, services.vault, community_id, now=services.clock())
+        for community_id in waiting
+    ]
+    return {"communities": len(waiting), "rows": sum(count.total() for count in counts)}
+
+
+def run_comparison(day: str, merchant_ids: list[int]) -> dict[str, int]:
+    """Compare a day with what the providers of some merchant accounts say, because staff want to
+    know now. What it came to is in the books.
+    """
+    services = _installed[0].services
+    with services.database.transaction() as session:
+        merchants = [session.get_one(MerchantAccount, one) for one in merchant_ids]
+    done = [reconcile_merchant(services, one, date.fromisoformat(day)) for one in merchants]
+    return {"done": sum(one.is_done for one in done)}
 
 
 def run_forgetting() -> dict[str, int]:

@@ -4,6 +4,7 @@ from bot.jobs import (
     run_billing,
     run_forgetting,
     run_long_work,
+    run_matching,
     run_numbers,
     run_reconciliation,
     run_refunds,
@@ -29,6 +30,8 @@ RECONCILIATION_SECONDS_MAX = 1800
 NUMBERS_AT = "40 6 * * *"
 """06:40, after the night's bills; what is odd is read with the morning's coffee."""
 NUMBERS_SECONDS_MAX = 3600
+MATCH_SECONDS = 300
+MATCHING_SECONDS_MAX = 1800
 FORGET_AT = "50 3 * * *"
 
 SCHEDULE: tuple[Planned, ...] = (
@@ -43,6 +46,12 @@ SCHEDULE: tuple[Planned, ...] = (
         None,
         interval_seconds=LONG_WORK_SECONDS,
         timeout_seconds=LONG_WORK_SECONDS_MAX,
+    ),
+    Planned(
+        run_matching,
+        None,
+        interval_seconds=MATCH_SECONDS,
+        timeout_seconds=MATCHING_SECONDS_MAX,
     ),
     Planned(run_unbinding, None, cron=UNBIND_AT),
     Planned(run_numbers, None, cron=NUMBERS_AT, timeout_seconds=NUMBERS_SECONDS_MAX),

@@ -28,8 +28,8 @@ from billing.people import Occupancy, Resident, ResidentRole, Staff
 from billing.privacy import Vault
 from billing.property import Community, Unit
 from handlers.pages.blueprint import last_day
-from handlers.pages.receipts import capital
 from handlers.qr import qr_image
+from handlers.receipt_paper import capital
 from handlers.services import Services
 from notify.dunned import Told, list_told
 from notify.links import HomeRef

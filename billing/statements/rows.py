@@ -18,6 +18,7 @@ from billing.privacy import Vault, mask_name
 from billing.property import Unit
 from billing.statements.deciding import (
     Assigned,
+    Details,
     Movement,
     book_movements,
     open_details,
@@ -83,15 +84,15 @@ def list_rows(
         query = query.where(BankRow.id == row_id)
     found = []
     for row, room, number, payment_state in session.execute(query):
-        details = open_details(vault, row.details_sealed)
+        details = open_masked(vault, row.details_sealed)
         found.append(
             RowView(
                 id=row.id,
                 value_at=row.value_at,
                 amount=row.amount,
-                payer=mask_name(details.payer) if details.payer else "",
-                account_tail=details.account[-4:],
-                remark=_LONG_NUMBER.sub(_mask_number, details.remark),
+                payer=details.payer,
+                account_tail=details.account,
+                remark=details.remark,
                 serial=row.serial,
                 state=row.state,
                 room=room,
@@ -104,6 +105,55 @@ def list_rows(
             )
         )
     return found
+
+
+def open_masked(vault: Vault, sealed: str) -> Details:
+    """Who paid and what he wrote, as staff see it: the name masked, of the account the last four
+    digits, long numbers in the remark by their ends.
+    """
+    details = open_details(vault, sealed)
+    return Details(
+        mask_name(details.payer) if details.payer else "",
+        details.account[-4:],
+        _LONG_NUMBER.sub(_mask_number, details.remark),
+    )
+
+
+def find_next_open(session: Session, community_id: int) -> BankRow | None:
+    """The oldest row that matching left to people; None when there is none."""
+    return session.scalar(
+        select(BankRow)
+        .where(
+            BankRow.community_id == community_id,
+            BankRow.state.in_((RowState.AMBIGUOUS, RowState.UNKNOWN)),
+        )
+        .order_by(BankRow.value_at, BankRow.id)
+        .limit(1)
+    )
+
+
+def count_waiting(session: Session, community_id: int) -> int:
+    """How many rows matching has not looked at yet."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                BankRow.community_id == community_id, BankRow.state == RowState.WAITING
+            )
+        )
+        or 0
+    )
+
+
+def list_communities_waiting(session: Session) -> list[int]:
+    """Communities with rows that matching has not looked at yet."""
+    return list(
+        session.scalars(
+            select(BankRow.community_id)
+            .where(BankRow.state == RowState.WAITING)
+            .distinct()
+            .order_by(BankRow.community_id)
+        )
+    )
 
 
 def _mask_number(match: re.Match[str]) -> str:

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from billing.bills import get_bills, list_unpaid
 from billing.counter import cancel_payment, get_taken, take_payment
-from billing.errors import InvalidInput
 from billing.money import ZERO, Money
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentChannel
@@ -24,6 +23,7 @@ from billing.shifts import (
     open_shift,
     report_shift,
 )
+from billing.till import spread
 from bot.cli.installation import open_books, open_program, print_json
 from bot.cli.options import (
     NUMBER,
@@ -131,7 +131,11 @@ def pay(
                 amount=amount,
                 channel=PaymentChannel(channel),
                 number=number,
-                designated=_designate(session, community_id, bills, amount, all_prepaid=prepay),
+                designated=(
+                    spread(session, community_id, bills, amount)
+                    if bills
+                    else ({} if prepay else None)
+                ),
                 bank=bank,
                 payer_name_sealed=services.vault.seal(payer) if payer else None,
                 paid_on=paid_on,
@@ -143,23 +147,6 @@ def pay(
             number_waiting(session, services.clock(), limit=RECEIPTS_AT_ONCE)
             answer = _payment_json(session, payment)
     print_json(answer)
-
-
-def _designate(
-    session: Session, community_id: int, bill_ids: tuple[int, ...], amount: Money, *,
-    all_prepaid: bool,
-) -> dict[int, Money] | None:  # fmt: skip
-    """The money spread over these bills, the oldest first."""
-    if not bill_ids:
-        return {} if all_prepaid else None
-    designated, left = {}, amount
-    for bill in get_bills(session, community_id, set(bill_ids)):
-        part = min(left, bill.outstanding)
-        if part <= ZERO:
-            raise InvalidInput("bill", f"{bill.id} would get nothing of {amount.yuan}")
-        designated[bill.id] = part
-        left -= part
-    return designated
 
 
 @counter.command("cancel")

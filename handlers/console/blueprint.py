@@ -39,14 +39,29 @@ from handlers.console import (
     tariffs,
     work,
 )
-from handlers.console.desk import Desk
+from handlers.console.desk import Desk, Outside
+from handlers.console.money import (
+    bank,
+    closing,
+    counter,
+    debit,
+    decisions,
+    discrepancies,
+    fapiao,
+    payments,
+    refunds,
+    shifts,
+)
 from handlers.console.permissions import PERMISSIONS, Permission
 from handlers.services import Services
 
-View = Callable[..., ResponseReturnValue]
-SECRET_FIELDS = frozenset({"csrf_token", "password", "old", "new", "again", "totp"})
+View = Callable[..., ResponseReturnValue | Outside]
+SECRET_FIELDS = frozenset(
+    {"csrf_token", "password", "old", "new", "again", "totp", "payer", "account_number"}
+)
 PERSONAL_FIELDS = frozenset({"person_name", "person_phone"})
-"""Kept sealed in the books, so not in the log."""
+"""Neither is ever written into the log: what opens a door, whose name or account it is."""
+
 ERRORS_FROM = 400
 NUL = chr(0)
 """No key types it, and the database takes no text with it."""
@@ -73,6 +88,74 @@ class Route:
         """Name of the endpoint: module and function."""
         return f"{self.view.__module__.rpartition('.')[2]}_{self.view.__name__}"
 
+
+P = Permission
+
+# Money: the counter, the bank, refunds, disagreements, papers, closing.
+MONEY: tuple[Route, ...] = (
+    Route("GET", "/<code>/counter", counter.index, P.COLLECT),
+    Route("GET", "/<code>/counter/homes/<int:number>", counter.home, P.COLLECT),
+    Route("POST", "/<code>/counter/homes/<int:number>", counter.take, P.COLLECT),
+    Route("POST", "/<code>/counter/homes/<int:number>/make-room", counter.make_room, P.COLLECT),
+    Route("POST", "/<code>/counter/homes/<int:number>/code", counter.order, P.COLLECT),
+    Route("GET", "/<code>/counter/codes/<int:number>", counter.code, P.COLLECT),
+    Route("GET", "/<code>/counter/codes/<int:number>/state", counter.code_state, P.COLLECT),
+    Route("POST", "/<code>/counter/codes/<int:number>", counter.ask, P.COLLECT),
+    Route("GET", "/<code>/shifts", shifts.index, P.COLLECT),
+    Route("POST", "/<code>/shifts", shifts.begin, P.COLLECT),
+    Route("GET", "/<code>/shifts/day", shifts.day, P.COLLECT),
+    Route("GET", "/<code>/shifts/<int:number>", shifts.show, P.COLLECT),
+    Route("POST", "/<code>/shifts/<int:number>/close", shifts.close, P.COLLECT),
+    Route("GET", "/<code>/payments", payments.index, P.LOOK),
+    Route("GET", "/<code>/payments/<int:number>", payments.show, P.LOOK),
+    Route("GET", "/<code>/payments/<int:number>/receipt", payments.receipt, P.PAPERS),
+    Route("POST", "/<code>/payments/<int:number>/cancel", payments.cancel, P.COLLECT),
+    Route("GET", "/<code>/payments/<int:number>/refund", refunds.new, P.CORRECT),
+    Route("POST", "/<code>/payments/<int:number>/refund", refunds.ask, P.CORRECT),
+    Route("GET", "/<code>/refunds", refunds.index, P.LOOK),
+    Route("GET", "/<code>/refunds/<int:number>", refunds.show, P.LOOK),
+    Route("POST", "/<code>/refunds/<int:number>/approve", refunds.approve, P.APPROVE),
+    Route("POST", "/<code>/refunds/<int:number>/reject", refunds.reject, P.APPROVE),
+    Route("POST", "/<code>/refunds/<int:number>/pay", refunds.pay, P.COLLECT),
+    Route("GET", "/<code>/bank", bank.index, P.BANK),
+    Route("GET", "/<code>/bank/progress", bank.progress, P.BANK),
+    Route("GET", "/<code>/bank/rows/<int:number>", bank.row, P.BANK),
+    Route("POST", "/<code>/bank/rows/<int:number>/decide", bank.decide, P.BANK),
+    Route("POST", "/<code>/bank/rows/<int:number>/set-aside", bank.set_aside, P.BANK),
+    Route("GET", "/<code>/bank/statements", bank.statements, P.BANK),
+    Route("POST", "/<code>/bank/statements", bank.upload, P.BANK, bank.FILE_BYTES_MAX),
+    Route("GET", "/<code>/bank/accounts", bank.accounts, P.BANK),
+    Route("POST", "/<code>/bank/accounts", bank.add, P.BANK),
+    Route("POST", "/<code>/bank/accounts/<int:number>/end", bank.end, P.BANK),
+    Route("GET", "/<code>/debit", debit.index, P.BANK),
+    Route("POST", "/<code>/debit", debit.make, P.BANK),
+    Route("GET", "/<code>/debit/<int:number>", debit.show, P.BANK),
+    Route("POST", "/<code>/debit/<int:number>/file", debit.file, P.BANK),
+    Route("POST", "/<code>/debit/<int:number>/sent", debit.sent, P.BANK),
+    Route("POST", "/<code>/debit/<int:number>/cancel", debit.cancel, P.BANK),
+    Route("POST", "/<code>/debit/<int:number>/answer", debit.answer, P.BANK, debit.FILE_BYTES_MAX),
+    Route("GET", "/<code>/discrepancies", discrepancies.index, P.BANK),
+    Route("GET", "/<code>/discrepancies/<int:number>", discrepancies.show, P.BANK),
+    Route("POST", "/<code>/discrepancies/<int:number>/assign", discrepancies.hand, P.BANK),
+    Route("POST", "/<code>/discrepancies/<int:number>/close", discrepancies.close, P.BANK),
+    Route("GET", "/<code>/compared", discrepancies.compared, P.BANK),
+    Route("GET", "/<code>/compared/yet", discrepancies.compared_yet, P.BANK),
+    Route("POST", "/<code>/compared", discrepancies.compare, P.BANK),
+    Route("GET", "/<code>/fapiao", fapiao.index, P.PAPERS),
+    Route("GET", "/<code>/fapiao/<int:number>", fapiao.show, P.PAPERS),
+    Route("POST", "/<code>/fapiao/<int:number>/reveal", fapiao.reveal, P.PERSONAL),
+    Route("GET", "/<code>/fapiao/<int:number>/file", fapiao.file, P.PAPERS),
+    Route(
+        "POST", "/<code>/fapiao/<int:number>/issue", fapiao.issue, P.PAPERS, fapiao.FORM_BYTES_MAX
+    ),
+    Route("POST", "/<code>/fapiao/<int:number>/reject", fapiao.reject, P.PAPERS),
+    Route("POST", "/<code>/fapiao/<int:number>/reverse", fapiao.reverse, P.PAPERS),
+    Route("GET", "/<code>/closing", closing.index, P.BANK),
+    Route("POST", "/<code>/closing/day", closing.close_a_day, P.BANK),
+    Route("POST", "/<code>/closing/month", closing.close_a_month, P.BANK),
+    Route("GET", "/<code>/closing/trial", closing.trial, P.BANK),
+    Route("GET", "/<code>/decisions", decisions.index, P.APPROVE),
+)
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", overview.index, None),
@@ -180,6 +263,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/<code>/approvals/bindings/<int:number>", approvals.binding, Permission.PEOPLE),
     Route("GET", "/<code>/codes", codes.new, Permission.PEOPLE),
     Route("POST", "/<code>/codes", codes.make, Permission.PEOPLE),
+    *MONEY,
 )
 MAY_KEEP_PASSWORD = ("account_show", "account_change", "account_sign_out")
 """Where somebody with a temporary password may go before he chose his own."""
@@ -189,7 +273,7 @@ def console(services: Services) -> Blueprint:
     """The staff console, to be registered under /console."""
     blueprint = Blueprint("console", __name__)
     for view, method in ((sign_in.show, "GET"), (sign_in.enter, "POST")):
-        bound: View = update_wrapper(partial(view, services), view)
+        bound: Callable[..., ResponseReturnValue] = update_wrapper(partial(view, services), view)
         name = f"sign_in_{view.__name__}"
         blueprint.add_url_rule("/sign-in", name, bound, methods=[method])
     for route in ROUTES:
@@ -234,14 +318,16 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
             _community=_named(communities, str(code)) if code is not None else None,
         )
         try:
-            response = make_response(route.view(desk, **values))
+            answer = route.view(desk, **values)
         except NotFound:
             abort(404)
+        outside = answer if isinstance(answer, Outside) else None
+        response = make_response("" if isinstance(answer, Outside) else answer)
         if request.method == "POST" and response.status_code < ERRORS_FROM:
             _write_down(desk, route)
     for left in desk.afterwards:
         left()
-    return response
+    return response if outside is None else outside.act()
 
 
 def _to_sign_in() -> ResponseReturnValue:

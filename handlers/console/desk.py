@@ -5,11 +5,11 @@ a transaction nor asks who may. A view that changed something ends with `done`, 
 browser on, so that reloading repeats nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -27,6 +27,15 @@ from handlers.services import Services
 OK, SEE_OTHER = 200, 303
 REFUSED = 422
 """A form that was not accepted; what was typed is in the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The rest of an answer, for when the transaction is over: it asks a payment provider, which no
+    transaction waits for. What the view did before is committed and written down by then.
+    """
+
+    act: Callable[[], ResponseReturnValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,35 +99,41 @@ class Desk:
             values = {"code": self._community.code, **values}
         return url_for(f"console.{endpoint}", **values)  # type: ignore[arg-type]
 
+    def go(self, endpoint: str, **values: object) -> Response:
+        """Send the browser on to a page."""
+        return redirect(self.url(endpoint, **values), SEE_OTHER)
+
     def done(self, said: LabelEnum, endpoint: str, **values: object) -> Response:
         """Say what was done and go on to a page."""
         flash(said.label, "done")
-        return redirect(self.url(endpoint, **values), SEE_OTHER)
+        return self.go(endpoint, **values)
 
     def submit(
         self,
         form: Form,
         act: Callable[[], Response],
-        again: Callable[[], tuple[str, int]],
+        again: Callable[[], ResponseReturnValue],
+        called: Mapping[str, str] | None = None,
     ) -> ResponseReturnValue:
         """Do what a form asks, all or nothing; else show it again with what was typed and why not.
 
         Args:
             act: does it and says where to go on; what the core refuses it need not catch.
             again: the page with the form, whose errors it shows.
+            called: the core's name of a field → the form's, where they differ.
         """
         if form.is_fine:
             try:
                 with self.session.begin_nested():
                     return act()
             except BillingError as error:
-                form.refuse(_field_of(error, form), explain(error))
-        page, _ = again()
-        return page, REFUSED
+                form.refuse(_field_of(error, form, called or {}), explain(error))
+        response = make_response(again())
+        response.status_code = REFUSED
+        return response
 
 
-def _field_of(error: BillingError, form: Form) -> str:
+def _field_of(error: BillingError, form: Form, called: Mapping[str, str]) -> str:
     """Where the reason is shown: at the field it names, else at the head of the form."""
-    if isinstance(error, InvalidInput) and error.field in form.values:
-        return error.field
-    return ""
+    field = called.get(error.field, error.field) if isinstance(error, InvalidInput) else ""
+    return field if field in form.values else ""

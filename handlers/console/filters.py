@@ -1,9 +1,10 @@
 """What templates of the console may call besides the filters of all templates."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
-from billing.money import Money
+from billing.money import ZERO, Money
 from billing.pricing.prices import plain
 from billing.privacy import mask_openid
 from handlers.console.lists import cell, is_number
@@ -28,12 +29,18 @@ def day_before(end: date) -> date:
     return end - timedelta(days=1)
 
 
+def total(amounts: Iterable[Money]) -> Money:
+    """The sum of amounts; zero of none."""
+    return sum(amounts, ZERO)
+
+
 FILTERS = {
     "cell": cell,
     "day_before": day_before,
     "fen": fen,
     "openid": mask_openid,
     "plain": plain,
+    "total": total,
     "units": units,
 }
 TESTS = {"figure": is_number}

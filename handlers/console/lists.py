@@ -6,7 +6,7 @@ that come meanwhile move nothing.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from tempfile import TemporaryFile
@@ -56,6 +56,8 @@ class Listing:
         sortable: columns it may be sorted by, never null; else it is sorted by key.
         newest_first: by key, descending.
         beside: reads columns for the rows that are shown and no others: key → column → value.
+        shown: column → what its value is turned into, on the page as in the file; e.g. a sealed
+            name into a masked one.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Listing:
     sortable: tuple[LabelEnum, ...] = ()
     newest_first: bool = False
     beside: Beside | None = None
+    shown: Mapping[LabelEnum, Callable[[Any], object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Found:
 
     def value(self, row: Row[Any], column: LabelEnum) -> object:
         """What stands in a cell."""
-        return _value(row, column, self.beside)
+        return _value(self.listing, row, column, self.beside)
 
     def link(self, **changes: object) -> str:
         """The query of this list with something changed; None takes it out."""
@@ -134,9 +137,11 @@ def _beside(listing: Listing, rows: Sequence[Row[Any]]) -> Cells:
     return listing.beside(rows) if listing.beside is not None else {}
 
 
-def _value(row: Row[Any], column: LabelEnum, beside: Cells) -> object:
+def _value(listing: Listing, row: Row[Any], column: LabelEnum, beside: Cells) -> object:
     extra = beside.get(row.key, {})
-    return extra[column.value] if column.value in extra else row._mapping.get(column.value)
+    value = extra[column.value] if column.value in extra else row._mapping.get(column.value)
+    turn = listing.shown.get(column)
+    return value if turn is None else turn(value)
 
 
 def _order(rows: Subquery, sort: LabelEnum | None) -> list[ColumnElement[Any]]:
@@ -195,7 +200,9 @@ def _write_sheet(desk: Desk, listing: Listing, file: IO[bytes]) -> None:
             for row in part:
                 number += 1
                 for place, column in enumerate(columns):
-                    _write_cell(sheet, number, place, _value(row, column, beside), money, day)
+                    _write_cell(
+                        sheet, number, place, _value(listing, row, column, beside), money, day
+                    )
 
 
 def _write_cell(

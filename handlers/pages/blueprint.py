@@ -27,6 +27,7 @@ from handlers.pages.opens import note_opened
 from handlers.pages.places import here
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.viewer import SignInNeeded, in_wechat, lead_to_sign_in, signed_in
+from handlers.receipt_paper import capital
 from handlers.services import Services
 from notify.wording import TEMPLATES
 
@@ -73,7 +74,7 @@ def pages(services: Services) -> Blueprint:
     blueprint.after_request(partial(note_opened, services))
     blueprint.after_request(_keep_private)
     blueprint.context_processor(partial(_about_viewer, services))
-    blueprint.add_app_template_filter(receipts.capital, "capital")
+    blueprint.add_app_template_filter(capital, "capital")
     blueprint.add_app_template_filter(last_day, "last_day")
     return blueprint
 

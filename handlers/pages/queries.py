@@ -1,31 +1,30 @@
 """What owners' pages read beyond the core's own queries. Nothing here writes."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.bills import Bill, BillLine, find_bills, list_bills
+from billing.bills import find_bills, list_bills
 from billing.homes import list_homes
 from billing.merchants import MerchantAccount
-from billing.money import ZERO, Money
+from billing.money import ZERO
 from billing.payment_tables import (
-    OPEN_STATES,
     Payment,
     PaymentAllocation,
     PaymentChannel,
     Receipt,
 )
-from billing.payments import ORDER_LIFE, list_targets
+from billing.payments import list_targets
 from billing.people import Follower, ResidentRole
-from billing.period import EVERY_DAY, DayWindow, Period
+from billing.period import EVERY_DAY, DayWindow
 from billing.privacy import mask_room
-from billing.property import Community, Subject, SubjectKind, Unit
+from billing.property import Community, Unit
 from billing.sight import payment_within
-from billing.tariffs import ChargeItem
+from billing.till import list_orders_under_way
 from handlers.pages.refusals import Refusal, Refused
-from handlers.pages.tokens import PaymentRef
+from handlers.signing import PaymentRef
 from notify.links import HomeRef
 
 
@@ -72,19 +71,6 @@ class PaymentRecord:
     payment: Payment
     merchant: MerchantAccount | None
     receipt: Receipt | None
-
-
-@dataclass(frozen=True, slots=True)
-class PaidLine:
-    """What a payment paid on one line of a bill."""
-
-    period: Period
-    item_name: str
-    subject_kind: SubjectKind
-    subject_code: str
-    period_from: date
-    period_to: date
-    amount: Money
 
 
 def visit_home(session: Session, openid: str | None, ref: HomeRef | None) -> Visit:
@@ -155,19 +141,7 @@ def get_merchant(session: Session, payment: Payment) -> MerchantAccount:
 
 def list_running(session: Session, visit: Visit, now: datetime) -> list[Payment]:
     """Payments for the home that may still arrive, whoever makes them, the newest first."""
-    return list(
-        session.scalars(
-            select(Payment)
-            .where(
-                Payment.community_id == visit.unit.community_id,
-                Payment.unit_id == visit.unit.id,
-                Payment.merchant_id.is_not(None),
-                Payment.state.in_(OPEN_STATES),
-                Payment.prepared_at > now - ORDER_LIFE,
-            )
-            .order_by(Payment.prepared_at.desc(), Payment.id.desc())
-        )
-    )
+    return list_orders_under_way(session, visit.unit.community_id, visit.unit.id, now)
 
 
 def get_payment(session: Session, ref: PaymentRef | None) -> PaymentRecord:
@@ -190,69 +164,11 @@ def get_payment(session: Session, ref: PaymentRef | None) -> PaymentRecord:
     return PaymentRecord(payment, merchant, receipt)
 
 
-def prepaid_parts(session: Session, payment: Payment) -> tuple[Money, Money]:
-    """Of a booked payment: what became a prepayment by the payer's wish, and what did because the
-    bills it was meant for were paid by somebody else meanwhile.
-    """
-    applied = session.scalar(
-        select(func.sum(PaymentAllocation.amount)).where(
-            PaymentAllocation.community_id == payment.community_id,
-            PaymentAllocation.payment_id == payment.id,
-            PaymentAllocation.amount > ZERO,
-        )
-    )
-    rest = payment.amount - (applied or ZERO)
-    if not payment.is_designated:
-        return rest, ZERO
-    meant = payment.amount - sum(list_targets(session, payment).values(), ZERO)
-    return meant, rest - meant
-
-
 def is_settled(session: Session, payment: Payment) -> bool:
     """Whether nothing is owed any more on the bills a payment was meant for."""
     bill_ids = list_targets(session, payment)
     bills = find_bills(session, payment.community_id, bill_ids)
     return bool(bill_ids) and all(bill.outstanding <= ZERO for bill in bills)
-
-
-def list_paid_lines(session: Session, payment: Payment) -> list[PaidLine]:
-    """What a booked payment paid, line by line, in the order of the bills. What was released since,
-    because a bill was voided or money went back, stays: the paper that was handed out says so too.
-    """
-    rows = session.execute(
-        select(
-            Bill.period,
-            ChargeItem.name.label("item_name"),
-            Subject.kind.label("subject_kind"),
-            Subject.code.label("subject_code"),
-            BillLine.period_from,
-            BillLine.period_to,
-            PaymentAllocation.amount,
-        )
-        .join_from(
-            PaymentAllocation,
-            BillLine,
-            (BillLine.community_id == PaymentAllocation.community_id)
-            & (BillLine.id == PaymentAllocation.bill_line_id),
-        )
-        .join(Bill, (Bill.community_id == BillLine.community_id) & (Bill.id == BillLine.bill_id))
-        .join(
-            ChargeItem,
-            (ChargeItem.community_id == BillLine.community_id)
-            & (ChargeItem.id == BillLine.item_id),
-        )
-        .join(
-            Subject,
-            (Subject.community_id == BillLine.community_id) & (Subject.id == BillLine.subject_id),
-        )
-        .where(
-            PaymentAllocation.community_id == payment.community_id,
-            PaymentAllocation.payment_id == payment.id,
-            PaymentAllocation.amount > ZERO,
-        )
-        .order_by(Bill.period, Bill.id, BillLine.id)
-    ).mappings()
-    return [PaidLine(**row) for row in rows]
 
 
 def list_payments_of_bill(
@@ -278,8 +194,3 @@ def list_payments_of_bill(
         .order_by(Payment.confirmed_at, Payment.id)
     )
     return [(payment, receipt) for payment, receipt in rows]
-
-
-def sum_paid(lines: list[PaidLine]) -> Money:
-    """Sum of what was paid on these lines; the rest of the payment is the payer's prepayment."""
-    return sum((line.amount for line in lines), ZERO)

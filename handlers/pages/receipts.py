@@ -1,11 +1,8 @@
 """Receipts: a page to print for who paid, and one for whoever scans the code on the paper."""
 
-import cn2an
-from flask import render_template, url_for
+from flask import render_template
 from flask.typing import ResponseReturnValue
 
-from billing.counter import find_cashier
-from billing.money import Money
 from billing.payment_tables import PaymentState
 from billing.privacy import mask_room
 from billing.property import Community, Unit
@@ -13,14 +10,15 @@ from billing.receipts import number_waiting
 from billing.refund_tables import RefundStage
 from billing.refunds import refunded_of
 from billing.sightings import Sight
-from handlers.pages.queries import get_payment, list_paid_lines, prepaid_parts, sum_paid
+from handlers.pages.queries import get_payment
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.results import visit_payment
 from handlers.pages.sightings import note_sight
-from handlers.pages.tokens import read_payment, read_receipt, receipt_token
+from handlers.pages.tokens import read_payment
 from handlers.pages.viewer import welcome_anyone
-from handlers.qr import qr_image
+from handlers.receipt_paper import lay_out
 from handlers.services import Services
+from handlers.signing import read_receipt
 
 RECEIPTS_AT_ONCE = 500
 
@@ -38,23 +36,11 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
             raise Refused(Refusal.BROKEN_LINK)
         if visit.bound:  # who paid for a stranger's home sees his own payment only
             note_sight(session, visit, Sight.HISTORY, services.clock())
-        lines = list_paid_lines(session, record.payment)
-        _, moved = prepaid_parts(session, record.payment)
-        cashier = find_cashier(session, record.payment)
-        refunded = refunded_of(session, record.payment, (RefundStage.DONE,))
-    proof = url_for("pages.verify", token=receipt_token(record.payment))
+        paper = lay_out(services, session, record.payment, record.receipt)
     return render_template(
         "pages/receipt.html",
         visit=visit,
-        payment=record.payment,
-        receipt=record.receipt,
-        cashier=cashier.name if cashier else None,
-        is_void=record.payment.state is PaymentState.REVERSED,
-        refunded=refunded,
-        lines=lines if visit.bound else [],
-        prepaid=record.payment.amount - sum_paid(lines),
-        moved=moved,
-        code=qr_image(f"{services.base_url}{proof}"),
+        paper=paper,
         home_token=services.links.home_token(visit.ref),
     )
 
@@ -83,8 +69,3 @@ def verify(services: Services, token: str) -> ResponseReturnValue:
         community=community,
         room=mask_room(unit.room),
     )
-
-
-def capital(amount: Money) -> str:
-    """The amount in the characters that cannot be altered on paper (大写金额)."""
-    return str(cn2an.an2cn(amount.yuan, "rmb"))

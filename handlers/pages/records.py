@@ -1,5 +1,7 @@
 """What was: past bills and payments, fee standards."""
 
+from itertools import dropwhile
+
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
@@ -67,14 +69,12 @@ def history(services: Services, token: str) -> ResponseReturnValue:
 
 
 def _charts(fees: OwnFees) -> dict[str, object]:
-    """The trend of a home's bills and what they are made of."""
+    """The trend of a home's bills, from the first the viewer sees on, and what they are made of."""
+    months = dropwhile(lambda pair: not pair[1], fees.by_month.items())
     return {
         "fees": fees,
         "trend": standing_bars(
-            [
-                Value(chinese_month(month), amount.fen, yuan(amount))
-                for month, amount in fees.by_month.items()
-            ],
+            [Value(chinese_month(month), amount.fen, yuan(amount)) for month, amount in months],
             labels_max=4,
         ),
         "made_of": lying_bars(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from billing.channels.base import ChannelError
 from billing.merchants import MerchantAccount
 from billing.money import ZERO, Money
+from billing.paid_lines import prepaid_parts
 from billing.payment_tables import OPEN_STATES, Payment, PaymentState
 from billing.payments import ORDER_LIFE
 from handlers.pages.queries import (
@@ -20,17 +21,17 @@ from handlers.pages.queries import (
     Visit,
     get_payment,
     is_settled,
-    prepaid_parts,
     sees_payment,
     visit_home,
 )
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.scan import way_back
-from handlers.pages.tokens import PaymentRef, read_payment
+from handlers.pages.tokens import read_payment
 from handlers.pages.viewer import SignInNeeded, Viewer, ordered_it, welcome_anyone
 from handlers.qr import qr_image
 from handlers.services import Services
 from handlers.settlement import settle
+from handlers.signing import PaymentRef
 from notify.links import HomeRef
 
 FRESH = timedelta(minutes=2)

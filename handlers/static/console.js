@@ -12,7 +12,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("submit", (event) => {
   const words = event.target.dataset.sure;
   if (words && !window.confirm(words)) event.preventDefault();
-  else event.target.querySelectorAll("button:not([name])").forEach((button) => {
+  else event.target.querySelectorAll("button:not([name], [data-keep])").forEach((button) => {
     setTimeout(() => { button.disabled = true; }, 0);
   });
 });
@@ -30,7 +30,8 @@ for (const part of document.querySelectorAll("[data-live]")) {
     part.innerHTML = await answer.text();
     if (part.querySelector("[data-over]")) {
       clearInterval(timer);
-      window.location.reload();
+      if (part.dataset.then) window.location.replace(part.dataset.then);
+      else window.location.reload();
     }
   };
   const timer = setInterval(() => renew().catch(() => {}), Number(part.dataset.every || 5) * 1000);

@@ -84,7 +84,7 @@ class Clerk:
         """Open a page of the console."""
         return self.client.get(f"/console{path}", **options)
 
-    def post(self, path: str, /, **fields: str) -> TestResponse:
+    def post(self, path: str, /, **fields: Any) -> TestResponse:
         """Send a form that was opened before, so with its token."""
         token = CSRF.search(self.get("/account" if self.staff_id else "/sign-in").text)
         assert token is not None

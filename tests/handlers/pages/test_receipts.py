@@ -13,7 +13,8 @@ from billing.people import get_staff
 from billing.receipts import number_waiting
 from billing.refund_outcomes import pay_out_refund
 from billing.refunds import approve_refund, new_out_refund_no, request_refund
-from handlers.pages.tokens import payment_token, receipt_token
+from handlers.pages.tokens import payment_token
+from handlers.signing import receipt_token
 from notify.links import FapiaoRef
 from tests.billing.drawer import take
 from tests.conftest import TODAY

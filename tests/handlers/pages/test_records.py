@@ -17,7 +17,7 @@ from billing.payments import list_confirmed
 from billing.period import EVERY_DAY, DayWindow, Period
 from billing.reports.own_fees import own_fees
 from billing.tariffs import ChargeItem, Tariff
-from handlers.pages.receipts import capital
+from handlers.receipt_paper import capital
 from notify.wording import chinese_month, clock, yuan
 from tests.handlers.pages.conftest import Browser, House
 

@@ -1,0 +1,113 @@
+"""Payments as staff look for them: by any number that stands on a paper, by room, day and way."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, SelectBase, String, cast, func, select, union
+
+from billing.business_day import BEIJING
+from billing.counter_tables import CounterPayment
+from billing.payment_tables import (
+    BOOKED_STATES,
+    OPEN_STATES,
+    Payment,
+    PaymentChannel,
+    PaymentState,
+    Receipt,
+)
+from billing.property import Unit
+from billing.receipts import PRINTED
+
+TAIL_CHARACTERS_MIN = 6
+"""So many last characters of a provider's number are enough to look for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSearch:
+    """What is looked for.
+
+    Attributes:
+        wanted: number of the receipt, of the order, of the provider, of the cashier's paper, or the
+            beginning of a room; "" for everything.
+        state: None: whatever was booked.
+        first, last: days on which it was booked, both included.
+    """
+
+    wanted: str = ""
+    channel: PaymentChannel | None = None
+    state: PaymentState | None = None
+    first: date | None = None
+    last: date | None = None
+
+
+def search_payments(community_id: int, search: PaymentSearch) -> Select[*tuple[Any, ...]]:
+    """SELECT of payments of a community with room and receipt; `key` is the payment's id."""
+    number = func.concat(Receipt.year, "-", func.lpad(cast(Receipt.no, String), 6, "0"))
+    query = (
+        select(
+            Payment.id.label("key"),
+            Payment.out_trade_no,
+            func.coalesce(Payment.paid_at, Payment.prepared_at).label("at"),
+            Unit.room,
+            Payment.channel,
+            Payment.amount,
+            Payment.state,
+            func.nullif(number, "-").label("receipt"),
+        )
+        .outerjoin(Unit, (Unit.community_id == Payment.community_id) & (Unit.id == Payment.unit_id))
+        .outerjoin(
+            Receipt,
+            (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
+        )
+        .where(Payment.community_id == community_id, *_of_state(search.state))
+    )
+    if search.channel is not None:
+        query = query.where(Payment.channel == search.channel)
+    began = Payment.prepared_at if search.state in OPEN_STATES else Payment.confirmed_at
+    if search.first is not None:
+        query = query.where(began >= _midnight(search.first))
+    if search.last is not None:
+        query = query.where(began < _midnight(search.last + timedelta(days=1)))
+    if not search.wanted:
+        return query
+    found = _named(community_id, search.wanted).subquery("found")
+    return query.join(found, found.c.id == Payment.id)
+
+
+def _of_state(state: PaymentState | None) -> list[ColumnElement[bool]]:
+    return [Payment.state.in_(BOOKED_STATES) if state is None else Payment.state == state]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), BEIJING)
+
+
+def _named(community_id: int, wanted: str) -> SelectBase:
+    """Ids, each once, of payments under whatever number it is, or of whichever home; a receipt's
+    number is told by its form, and then is nothing else.
+    """
+    printed = PRINTED.fullmatch(wanted)
+    if printed is not None:
+        return select(Receipt.payment_id.label("id")).where(
+            Receipt.community_id == community_id,
+            Receipt.year == int(printed[1]),
+            Receipt.no == int(printed[2]),
+        )
+    # Each way by its own index: joined by OR they would read every payment.
+    mine = select(Payment.id).where(Payment.community_id == community_id)
+    units = select(Unit.id).where(
+        Unit.community_id == community_id, Unit.room.startswith(wanted, autoescape=True)
+    )
+    ways: list[Select[int]] = [
+        mine.where(Payment.out_trade_no == wanted),
+        mine.where(Payment.unit_id.in_(units)),
+        select(CounterPayment.payment_id).where(
+            CounterPayment.community_id == community_id, CounterPayment.number == wanted
+        ),
+    ]
+    if len(wanted) >= TAIL_CHARACTERS_MIN:
+        # By its end, as people read it out; the index is of the number reversed.
+        backwards = func.reverse(Payment.transaction_id)
+        ways.append(mine.where(backwards.startswith(wanted[::-1], autoescape=True)))
+    return union(*ways)

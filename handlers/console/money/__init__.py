@@ -1,0 +1,1 @@
+"""Money: the counter, the bank, refunds, disagreements, papers and closing."""
