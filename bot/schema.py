@@ -12,6 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from billing import (  # noqa: F401  # a table is known once its module was imported
     adjustment_tables,
     alerts,
+    api_tables,
     audit,
     bill_run_tables,
     bills,
@@ -44,7 +45,7 @@ from billing.db import RUNTIME_ROLE, Base
 from billing.direct_debit import tables as debit_tables  # noqa: F401
 from billing.statements import tables as statement_tables  # noqa: F401
 from handlers import heard  # noqa: F401
-from notify import broadcast_tables, consents, outbox, preferences, timing_tables  # noqa: F401
+from notify import broadcast_tables, consents, outbox, preferences, timing_tables, webhook_tables  # noqa: F401
 
 
 class SchemaError(Exception):
@@ -52,6 +53,7 @@ class SchemaError(Exception):
 
 
 APPEND_ONLY = (
+    "api_call",
     "audit_entry",
     "bill",
     "bill_line",
