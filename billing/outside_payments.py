@@ -1,4 +1,4 @@
-"""Money another system received for us (a parking gate, a head office's till), booked as it is told.
+"""Money another system received for us (a parking gate, a head office's till), booked as told.
 
 The other system names each payment by a key of its own; the same key again books nothing.
 """

@@ -13,6 +13,7 @@ from handlers.reconciling import reconcile_morning
 from handlers.refunding import settle_refunds
 from handlers.settlement import settle_open_payments
 from notify import jobs as notify_jobs
+from notify.webhooks import Courier, forget_deliveries
 
 _installed: list[Program] = []
 """The worker's program; RQ passes a job nothing but its arguments."""
@@ -53,8 +54,19 @@ def run_reconciliation() -> dict[str, int]:
     return reconcile_morning(_installed[0].services)
 
 
+def run_webhooks() -> dict[str, int]:
+    """Tell outside systems what is due."""
+    program = _installed[0]
+    services = program.services
+    loopback = program.settings.webhooks_to == "loopback"
+    return Courier(services.database, services.vault, services.clock, loopback).deliver()
+
+
 def run_forgetting() -> dict[str, int]:
-    """Delete sentences that were kept to learn from for long enough."""
+    """Delete sentences that were kept to learn from for long enough, and old deliveries."""
     services = _installed[0].services
     with services.database.transaction() as session:
-        return {"heard": forget_heard(session, services.clock())}
+        return {
+            "heard": forget_heard(session, services.clock()),
+            "deliveries": forget_deliveries(session, services.clock()),
+        }

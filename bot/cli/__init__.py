@@ -11,6 +11,7 @@ import structlog
 
 COMMANDS = {
     "alerts": "bot.cli.operations:alerts",
+    "api-token": "bot.cli.api_token:api_token",
     "arrears": "bot.cli.reports:arrears",
     "bank-account": "bot.cli.bank:bank_account",
     "bank-statement": "bot.cli.bank:bank_statement",
@@ -53,6 +54,7 @@ COMMANDS = {
     "timing": "bot.cli.timing:timing",
     "trial-balance": "bot.cli.corrections:print_trial_balance",
     "understand": "bot.cli.understand:understand",
+    "webhook": "bot.cli.webhook:webhook",
     "wechat": "bot.cli.operations:wechat",
     "worker": "bot.cli.processes:worker",
 }
