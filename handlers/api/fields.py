@@ -12,6 +12,10 @@ from typing import Any
 from billing.errors import InvalidInput
 
 WHOLE = re.compile(r"-?[0-9]{1,19}")
+PRINTABLE = r"[^\u0000-\u001f\u007f]+"
+HALVES_FROM, HALVES_TO = "\ud800", "\udfff"
+"""Halves of characters, which JSON can write and no database takes."""
+
 KEY_MAX = 2**63 - 1
 
 
@@ -40,14 +44,13 @@ class Text(Kind):
     """A text without control characters; `pattern` is anchored."""
 
     most: int
-    pattern: str | None = None
+    pattern: str = PRINTABLE
     example: str | None = None
 
     def schema(self) -> dict[str, Any]:
         """As JSON Schema."""
         found: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": self.most}
-        if self.pattern is not None:
-            found["pattern"] = f"^{self.pattern}$"
+        found["pattern"] = f"^{self.pattern}$"
         if self.example is not None:
             found["examples"] = [self.example]
         return found
@@ -56,9 +59,9 @@ class Text(Kind):
         """A text within its bounds."""
         if not isinstance(value, str) or not 0 < len(value) <= self.most:
             raise InvalidInput(name, f"must be a text of 1 to {self.most} characters")
-        if not value.isprintable():
-            raise InvalidInput(name, "must not hold control characters")
-        if self.pattern is not None and not re.fullmatch(self.pattern, value):
+        if any(HALVES_FROM <= character <= HALVES_TO for character in value):
+            raise InvalidInput(name, "is not a text in Unicode")
+        if not re.fullmatch(self.pattern, value):
             raise InvalidInput(name, f"must match {self.pattern}")
         return value
 
