@@ -104,7 +104,7 @@ def migrate(url: str) -> None:
         with engine.connect() as lock:
             lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
             lock.commit()
-            _ensure_runtime_role(engine)
+            ensure_runtime_role(engine)
             command.upgrade(alembic_config(engine), "head")
             _grant(engine)
     finally:
@@ -114,7 +114,12 @@ def migrate(url: str) -> None:
 IS_MEMBER = text("SELECT pg_has_role(CURRENT_USER, :name, 'MEMBER')")
 
 
-def _ensure_runtime_role(engine: Engine) -> None:
+def ensure_runtime_role(engine: Engine) -> None:
+    """Make the role the program works as, and let this user work as it. Safe to repeat.
+
+    Raises:
+        SchemaError: the user may do neither.
+    """
     with engine.begin() as connection:
         exists = connection.execute(
             text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": RUNTIME_ROLE}

@@ -1,0 +1,151 @@
+"""Books go out and come back the same, or it is said that they do not."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, select, text
+
+from billing.checks import run_checks
+from billing.closing import trial_balance
+from billing.db import Database, connect
+from billing.people import Resident
+from billing.privacy import Vault
+from bot.backup import (
+    DUMP,
+    MANIFEST,
+    BackupError,
+    drill,
+    make_backup,
+    read_manifest,
+    restore_backup,
+)
+from bot.embedded.wheels import postgres_install
+from tests.conftest import DATA_KEY, NOW, World
+
+MakeDatabase = Callable[[str], str]
+
+
+def change(url: str, statement: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def count(url: str, statement: str) -> int:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found: int = connection.execute(text(statement)).scalar_one()
+    engine.dispose()
+    return found
+
+
+def test_the_restored_books_are_the_same_and_can_be_worked_with(
+    world: World, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    made = make_backup(world.url, tmp_path / "new" / "folder", NOW)
+    there = make_database("template0")
+    proved = restore_backup(made, there)
+    assert proved["failed_checks"] == []
+    assert proved["rows"] > 500
+    engine = connect(there)
+    restored = Database(engine, lambda: None)
+    with world.database.transaction() as before, restored.transaction() as after:
+        ids = (world.community.id, None)
+        assert trial_balance(after, *ids) == trial_balance(before, *ids)
+        assert [result.rows for result in run_checks(after)] == [
+            result.rows for result in run_checks(before)
+        ]
+    engine.dispose()
+    with pytest.raises(BackupError, match="not empty"):
+        restore_backup(made, there)
+
+
+def test_nothing_readable_of_a_person_and_no_key_is_in_it(
+    world: World, tmp_path: Path, vault: Vault
+) -> None:
+    made = make_backup(world.url, tmp_path, NOW)
+    assert {path.name for path in made.iterdir()} == {DUMP, MANIFEST}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in [made, *made.iterdir()])
+    with world.database.transaction() as session:
+        sealed = list(session.scalars(select(Resident.name_sealed)))
+    program = postgres_install() / "bin" / "pg_restore"
+    readable = subprocess.run(
+        [program, "--file=-", made / DUMP], capture_output=True, text=True, check=True
+    ).stdout
+    assert sealed[0] in readable
+    assert [name for name in map(vault.open, sealed) if name in readable] == []
+    assert DATA_KEY not in readable
+
+
+def test_a_drill_proves_the_backup_and_leaves_no_database_behind(
+    world: World, tmp_path: Path
+) -> None:
+    databases = (
+        "SELECT count(*) FROM pg_database WHERE datname LIKE current_database() || '_drill_%'"
+    )
+    made = make_backup(world.url, tmp_path, NOW)
+    assert drill(made, world.url)["accounts"] > 10
+    assert count(world.url, databases) == 0
+    (made / DUMP).write_bytes(b"PGDMP nothing")
+    with pytest.raises(BackupError, match="damaged"):
+        drill(made, world.url)
+    assert count(world.url, databases) == 0
+
+
+def test_a_manifest_that_says_something_else_than_the_dump_is_found_out(
+    world: World, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    made = make_backup(world.url, tmp_path, NOW)
+
+    def pretend(name: str, value: str) -> Path:
+        copy = tmp_path / name
+        shutil.copytree(made, copy)
+        manifest = read_manifest(copy)
+        manifest["figures"]["tables"]["bill_line"][name] = value
+        (copy / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        return copy
+
+    with pytest.raises(BackupError, match="bill_line"):
+        restore_backup(pretend("rows", "1"), make_database("template0"))
+    with pytest.raises(BackupError, match="bill_line"):
+        restore_backup(pretend("digest", "1"), make_database("template0"))
+
+
+def test_what_happens_meanwhile_is_not_in_it_at_all(world: World, tmp_path: Path) -> None:
+    """The figures are read after the dump, from the dump's own snapshot."""
+    from bot import backup
+
+    dumped = backup._run
+
+    def dump_then_change(*arguments: str) -> None:
+        change(world.url, "UPDATE community SET name = 'another'")
+        dumped(*arguments)
+
+    backup._run = dump_then_change
+    try:
+        made = make_backup(world.url, tmp_path, NOW)
+    finally:
+        backup._run = dumped
+    drill(made, world.url)
+
+
+def test_a_folder_that_is_no_backup_or_cannot_be_written_is_refused(
+    world: World, tmp_path: Path
+) -> None:
+    with pytest.raises(BackupError, match="no backup"):
+        read_manifest(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(BackupError, match="cannot be written"):
+        make_backup(world.url, file, NOW)
+    make_backup(world.url, tmp_path, NOW)
+    with pytest.raises(BackupError, match="already"):
+        make_backup(world.url, tmp_path, NOW)
+    (tmp_path / MANIFEST).write_text("{}", encoding="utf-8")
+    with pytest.raises(BackupError, match="damaged"):
+        read_manifest(tmp_path)
