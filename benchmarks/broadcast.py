@@ -32,7 +32,8 @@ from bot.demo.keys import Addresses, make_account, product_environment
 from bot.embedded import scratch
 from bot.schema import migrate
 from notify.audiences import Audience
-from notify.broadcasts import TAKEN_BACK_WITHIN, confirm_broadcast, draft_broadcast, send_due
+from notify.broadcast_sending import send_due
+from notify.broadcasts import TAKEN_BACK_WITHIN, confirm_broadcast, draft_broadcast
 from notify.catalog import Urgency
 from notify.queues import Queues
 

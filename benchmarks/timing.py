@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from billing.business_day import BEIJING
 from billing.period import Period
-from notify.ladder import rungs
+from notify.ladder import DEFAULT
 from notify.timing import (
     HOURS,
     SETTLES_AFTER,
@@ -318,7 +318,7 @@ class Year:
 
 
 def _rungs_of(due: date, today: date) -> list[date]:
-    return [rung.on for rung in rungs(due, today)]
+    return [rung.on for rung in DEFAULT.rungs(due, today)]
 
 
 def _habit_on(owner: Owner, day: date) -> list[float]:

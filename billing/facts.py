@@ -24,6 +24,7 @@ class FactKind(LabelEnum):
     ADJUSTED = "adjusted", "减免或调账"
     PAYMENT_CONFIRMED = "payment_confirmed", "缴费到账"
     PAYMENT_REVERSED = "payment_reversed", "缴费冲红"
+    DEBIT_ORDERED = "debit_ordered", "托收已制单"
     DEBIT_FAILED = "debit_failed", "托收未成功"
     RECEIPT_ISSUED = "receipt_issued", "收据已开"
     SHIFT_CLOSED = "shift_closed", "交班"
@@ -49,6 +50,7 @@ class FactKind(LabelEnum):
     HOME_LOOKED_UP = "home_looked_up", "他人查询待缴"
     TICKET_OPENED = "ticket_opened", "工单提出"
     TICKET_ANSWERED = "ticket_answered", "工单答复"
+    BROADCAST_WAITING = "broadcast_waiting", "群发待复核"
     ALERT_RAISED = "alert_raised", "异常提醒"
 
 

@@ -40,6 +40,7 @@ class Community(Base):
         CheckConstraint("due_day BETWEEN 1 AND 31", name="due_day"),
         CheckConstraint("due_month_offset BETWEEN 0 AND 12", name="due_month_offset"),
         CheckConstraint("service_to > service_from", name="service_hours"),
+        CheckConstraint("broadcasts_per_minute > 0", name="broadcasts_per_minute"),
         {"comment": "Communities (小区) and their billing policy"},
     )
 
@@ -76,6 +77,9 @@ class Community(Base):
     sms_unfollowed: Mapped[bool] = mapped_column(
         server_default="false",
         comment="owners who stopped following are told of bills and arrears by SMS",
+    )
+    broadcasts_per_minute: Mapped[int | None] = mapped_column(
+        comment="messages of a broadcast, unless it says otherwise; null: as fast as it goes"
     )
 
 

@@ -59,6 +59,16 @@ def sees_refund(community_id: str, refund_id: str, sees_from: str, sees_to: str)
     )"""
 
 
+def sees_debit(community_id: str, payment_id: str, sees_from: str, sees_to: str) -> str:
+    """Condition: every bill that the bank is asked to take money for is seen."""
+    each = sees_bill("target.community_id", "target.bill_id", sees_from, sees_to)
+    return f"""NOT EXISTS (
+        SELECT FROM payment_target target
+        WHERE target.community_id = {community_id} AND target.payment_id = {payment_id}
+          AND NOT {each}
+    )"""  # names of columns and parameters
+
+
 def bill_within(seen: DayWindow) -> TextClause:
     """`sees_bill` of the `bill` in a SELECT."""
     return _bound(sees_bill("bill.community_id", "bill.id", *PARAMETERS), seen)

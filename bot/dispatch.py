@@ -22,6 +22,7 @@ from bot.learning import learn
 from bot.pushes import Transfer, presentable
 from bot.understanding import (
     Understanding,
+    asks_for_progress,
     change,
     clean,
     read_choice,
@@ -80,7 +81,9 @@ REFUSED = {"staff": STAFF_ONLY, "neighbour": NEIGHBOUR}
 REFUSALS = {refusal.label: refusal for refusal in Refusal}
 OBJECTIONS = frozenset(objection.label for objection in Objection)
 AGREEMENTS = frozenset(agreement.label for agreement in Agreement)
-NEVER_MEANT_AGAIN = frozenset({Topic.HELP, Topic.HUMAN, Topic.APPROVE, Topic.CALL_OFF})
+NEVER_MEANT_AGAIN = frozenset(
+    {Topic.HELP, Topic.HUMAN, Topic.APPROVE, Topic.CALL_OFF, Topic.PROGRESS}
+)
 """They name nothing that another sentence could change."""
 
 ABOUT_ROOMS = frozenset(
@@ -94,6 +97,9 @@ READERS = Readers(
 
 ONCE = frozenset({Topic.DISPUTE, Topic.BROADCAST})
 """They are done when nothing is asked any more: a month named later is not another of them."""
+
+MANNER = frozenset({"send_at", "per_minute"})
+"""Slots that say how a broadcast is to leave."""
 
 COMMANDS = {topic.label: topic for topic in Topic}
 TOPICS = {topic.value: topic for topic in Topic}
@@ -304,6 +310,8 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
     command = COMMANDS.get(EDGES.sub("", NUMBER_BEHIND.sub("", text.split()[0])))
     if command is None and _carries_code(text):
         command = Topic.BIND
+    if command is None and chat.staff is not None:
+        command = _of_broadcast(chat, text)
     if command is not None:
         slots = {**understood.slots, **_read_places(text, chat.today)}
         if command is chat.memory.topic and chat.push.text in chat.memory.choices:
@@ -318,6 +326,17 @@ def _read_sentence(chat: Chat, text: str) -> Wish:
         return Wish(refused or NOT_UNDERSTOOD, guess=understood)
     slots = _slots_of(topic, understood.slots, text, chat.today)
     return Wish(UNSURE if understood.ask else topic, topic, slots, understood)
+
+
+def _of_broadcast(chat: Chat, text: str) -> Topic | None:
+    """How the last one is doing; or another time or speed of the one whose preview is open."""
+    if asks_for_progress(text):
+        return Topic.PROGRESS
+    question = chat.memory.question
+    if question is None or question.kind is not QuestionKind.BROADCAST:
+        return None
+    is_manner = MANNER & read_order(text, chat.today).keys()
+    return Topic.BROADCAST if is_manner else None
 
 
 def _goes_on(last: Topic, changed: Mapping[str, Any] | None) -> bool:

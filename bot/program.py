@@ -21,6 +21,7 @@ from bot.redis_server import connect_redis
 from bot.settings import Settings
 from handlers.services import Services
 from notify.aliyun_sms import AliyunSms
+from notify.approved import Approved
 from notify.catalog import Transport, Urgency
 from notify.jobs import Notifier
 from notify.links import Links
@@ -92,6 +93,7 @@ def build(
         clock=clock,
         base_url=settings.base_url,
         subscribe_page=settings.wechat_subscribe_page,
+        approved=Approved(settings.wechat_templates, settings.wechat_subscriptions),
     )
     notifier = Notifier(
         database=database,

@@ -22,8 +22,10 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     day_close,
     deposits,
     discrepancies,
+    dunning_tables,
     facts,
     fapiao_tables,
+    home_tags,
     late_fee_tables,
     ledger,
     lookups,
@@ -45,7 +47,16 @@ from billing.db import RUNTIME_ROLE, Base
 from billing.direct_debit import tables as debit_tables  # noqa: F401
 from billing.statements import tables as statement_tables  # noqa: F401
 from handlers import heard  # noqa: F401
-from notify import broadcast_tables, consents, outbox, preferences, timing_tables, webhook_tables  # noqa: F401
+from notify import (  # noqa: F401
+    broadcast_tables,
+    consents,
+    ladder_tables,
+    outbox,
+    preferences,
+    template_tables,
+    timing_tables,
+    webhook_tables,
+)
 
 
 class SchemaError(Exception):
@@ -60,9 +71,12 @@ APPEND_ONLY = (
     "bill_void",
     "day_close",
     "deposit_movement",
+    "dunning",
+    "dunning_bill",
     "fapiao_file",
     "fapiao_payment",
     "journal_entry",
+    "letter_service",
     "meter_reading",
     "payment_allocation",
     "payment_target",

@@ -1,7 +1,7 @@
 """Exactly what handlers may use. Built once by `bot.program.build`; tests build their own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from jinja2 import Environment
@@ -12,6 +12,7 @@ from billing.channels.base import Channel
 from billing.db import Database
 from billing.merchants import MerchantAccount
 from billing.privacy import Vault
+from notify.approved import Approved
 from notify.links import Links
 from notify.wechat import WeChat
 
@@ -19,7 +20,8 @@ from notify.wechat import WeChat
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts a handler answers with. `channels` is keyed by merchant account code;
-    `subscribe_page` is an article of the account in which notices are subscribed to, if there is.
+    `subscribe_page` is an article of the account in which notices are subscribed to, if there is;
+    `approved` is what the settings say of templates; rows of staff's win (`notify.approved`).
     """
 
     database: Database
@@ -32,6 +34,7 @@ class Services:
     clock: Callable[[], datetime]
     base_url: str
     subscribe_page: str | None = None
+    approved: Approved = field(default_factory=Approved)
 
     def callback_url(self, merchant: MerchantAccount) -> str:
         """Where the provider of this account tells us what happened."""

@@ -1,23 +1,25 @@
-"""Whom a broadcast is for, as text and as followers.
+"""Whom a broadcast is for, as text (pure). `recipients` finds them.
 
-As text it is what `bot.understanding` reads, with fees and months behind it:
-`building:3,5&overdue&fee:property&period:2026-10/2026-11`, `unit:4-1`, `room:3-2-501`, `parking`,
-`all`.
+As text it is what `bot.understanding` reads, with everything else behind it:
+`building:3,5&overdue&days:90&owed:50000&fee:property&period:2026-10/2026-11`, `unit:4-1`,
+`room:3-2-501,3-2-502&role:owner`, `parking`, `tag:装修中`, `all`. Parts are met all at once, of the
+members of a list any.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Self
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
 from billing.errors import InvalidInput
+from billing.home_tags import TAG
+from billing.money import ZERO, Money
+from billing.people import ResidentRole
 from billing.period import Period
-from billing.reports.scope import LATE_LINES, Scope
-from billing.sight import sees_bill
+from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
+
+DAYS_MAX = 9999
+FEN_MAX = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +27,33 @@ class Audience:
     """The homes of a place that have everything asked for; without any of it the whole community.
 
     Attributes:
-        buildings: codes; `entrance` and `room` are narrower and stand alone.
+        buildings: codes; `entrance` and `rooms` are narrower and stand alone.
         overdue: only homes that owe on a bill past its due date; of `fees` and the months from
             `first` to `last`, both included, where they are named.
+        days: only homes whose oldest such bill fell due so many days ago, or more.
+        owed: only homes that owe so much on such bills, or more.
         parking: only homes with a parking space.
+        roles: only people bound in one of these.
+        tags: only homes that carry one of these.
     """
 
     buildings: tuple[str, ...] = ()
     entrance: tuple[str, str] | None = None
-    room: str | None = None
+    rooms: tuple[str, ...] = ()
     overdue: bool = False
+    days: int = 0
+    owed: Money = ZERO
     parking: bool = False
     fees: tuple[FeeKind, ...] = ()
     first: Period | None = None
     last: Period | None = None
+    roles: tuple[ResidentRole, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def is_everybody(self) -> bool:
+        """Whether nothing narrows it."""
+        return str(self) == "all"
 
     @classmethod
     def parse(cls, written: str) -> Self:
@@ -57,7 +72,7 @@ class Audience:
         return cls(**found)
 
     def scope(self, community_id: int) -> Scope:
-        """The bills of its place, fees and months; a single room is not told apart."""
+        """The bills of its place, fees and months; single rooms are not told apart."""
         return Scope(
             community_id,
             self.first,
@@ -69,17 +84,25 @@ class Audience:
 
     def __str__(self) -> str:
         parts = []
-        if self.room:
-            parts.append(f"room:{self.room}")
+        if self.rooms:
+            parts.append(f"room:{','.join(self.rooms)}")
         elif self.entrance:
             parts.append(f"unit:{'-'.join(self.entrance)}")
         elif self.buildings:
             parts.append(f"building:{','.join(self.buildings)}")
         parts += ["overdue"] * self.overdue + ["parking"] * self.parking
+        if self.days:
+            parts.append(f"days:{self.days}")
+        if self.owed:
+            parts.append(f"owed:{self.owed.fen}")
         if self.fees:
             parts.append(f"fee:{','.join(self.fees)}")
         if self.first and self.last:
             parts.append(f"period:{self.first}/{self.last}")
+        if self.roles:
+            parts.append(f"role:{','.join(self.roles)}")
+        if self.tags:
+            parts.append(f"tag:{','.join(self.tags)}")
         return "&".join(parts) or "all"
 
 
@@ -91,9 +114,9 @@ def _read_part(kind: str, names: str) -> Mapping[str, Any]:
         case "overdue" | "parking" if not names:
             return {kind: True}
         case "room" if names:
-            return {"room": names}
+            return {"rooms": _names(names)}
         case "building" if names:
-            return {"buildings": tuple(names.split(","))}
+            return {"buildings": _names(names)}
         case "unit":
             building, entrance = names.split("-")
             if not building or not entrance:
@@ -104,113 +127,30 @@ def _read_part(kind: str, names: str) -> Mapping[str, Any]:
         case "period":
             first, last = names.split("/")
             return {"first": Period(first), "last": Period(last)}
+        case "days":
+            return {"overdue": True, "days": _number(names, DAYS_MAX)}
+        case "owed":
+            return {"overdue": True, "owed": Money(_number(names, FEN_MAX))}
+    return _read_people(kind, names)
+
+
+def _read_people(kind: str, names: str) -> Mapping[str, Any]:
+    match kind:
+        case "role":
+            return {"roles": tuple(ResidentRole(name) for name in names.split(","))}
+        case "tag" if all(TAG.fullmatch(name) for name in names.split(",")):
+            return {"tags": _names(names)}
     raise ValueError(kind)
 
 
-UNPRESSED = """
-    NOT EXISTS (SELECT FROM ticket
-                WHERE ticket.community_id = bill.community_id AND ticket.bill_line_id = line.id
-                  AND ticket.state = 'open')
-"""
-"""While a dispute is open nobody is pressed for its line."""
-
-PERSON = ("binding.sees_from", "binding.sees_to")
-
-RECIPIENTS = f"""
-    WITH line AS MATERIALIZED (
-        {LATE_LINES} AND {UNPRESSED}
-          AND CAST(:overdue AS boolean)
-    ),
-    late AS MATERIALIZED (
-        SELECT unit_id, bill_id FROM line GROUP BY 1, 2 HAVING sum(due - paid) > 0
-    ),
-    home AS MATERIALIZED (
-        SELECT unit.id FROM unit
-        JOIN building ON building.community_id = unit.community_id
-         AND building.id = unit.building_id
-        LEFT JOIN entrance ON entrance.community_id = unit.community_id
-         AND entrance.id = unit.entrance_id
-        WHERE unit.community_id = :community_id
-          AND (CAST(:room AS text) IS NULL OR unit.room = :room)
-          AND (CAST(:buildings AS text[]) IS NULL
-               OR building.code = ANY(CAST(:buildings AS text[])))
-          AND (CAST(:entrance AS text) IS NULL OR entrance.code = :entrance)
-          AND (NOT CAST(:parking AS boolean) OR EXISTS (
-              SELECT FROM subject space
-              WHERE space.community_id = unit.community_id AND space.unit_id = unit.id
-                AND space.kind = 'parking' AND space.billable_from <= :as_of
-                AND (space.billable_to IS NULL OR space.billable_to > :as_of)))
-    )
-    SELECT DISTINCT binding.follower_id
-    FROM home
-    JOIN binding ON binding.community_id = :community_id AND binding.unit_id = home.id
-     AND binding.state = 'active' AND binding.sees_to IS NULL  -- not who sold the home
-    JOIN follower ON follower.id = binding.follower_id AND follower.unfollowed_at IS NULL
-    WHERE NOT CAST(:overdue AS boolean) OR EXISTS (
-        SELECT FROM late WHERE late.unit_id = home.id
-          AND {sees_bill(":community_id", "late.bill_id", *PERSON)}
-    )
-"""  # noqa: S608  # constant text
-"""Followers bound to a home of the audience who still follow, each once. Of what is overdue only
-those are told who see the bill.
-"""
-
-COUNT = text(f"SELECT count(*) FROM ({RECIPIENTS}) recipient")  # noqa: S608  # constant text
+def _names(written: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(written.split(",")))
+    if not all(names):
+        raise ValueError(written)
+    return names
 
 
-def recipient_parameters(community_id: int, audience: Audience, as_of: date) -> dict[str, Any]:
-    """For a statement with `RECIPIENTS`."""
-    return {
-        **audience.scope(community_id).parameters(),
-        "room": audience.room,
-        "overdue": audience.overdue,
-        "parking": audience.parking,
-        "as_of": as_of,
-    }
-
-
-def count_recipients(session: Session, community_id: int, audience: Audience, as_of: date) -> int:
-    """How many followers an audience is now."""
-    parameters = recipient_parameters(community_id, audience, as_of)
-    return int(session.execute(COUNT, parameters).scalar_one())
-
-
-MISSING_BUILDINGS = text(
-    """
-    SELECT code FROM unnest(CAST(:codes AS text[])) AS named (code)
-    WHERE NOT EXISTS (SELECT FROM building
-                      WHERE building.community_id = :community_id AND building.code = named.code)
-    """
-)
-KNOWN_PLACE = text(
-    """
-    SELECT EXISTS (
-        SELECT FROM unit
-        LEFT JOIN building ON building.community_id = unit.community_id
-         AND building.id = unit.building_id
-        LEFT JOIN entrance ON entrance.community_id = unit.community_id
-         AND entrance.id = unit.entrance_id
-        WHERE unit.community_id = :community_id
-          AND (CAST(:room AS text) IS NULL OR unit.room = :room)
-          AND (CAST(:entrance AS text) IS NULL
-               OR (building.code = :building AND entrance.code = :entrance)))
-    """
-)
-
-
-def unknown_places(session: Session, community_id: int, audience: Audience) -> list[str]:
-    """What of the audience's place the community does not have; none is well."""
-    named = {"community_id": community_id, "codes": list(audience.buildings)}
-    missing = list(session.scalars(MISSING_BUILDINGS, named))
-    if not audience.room and not audience.entrance:
-        return missing
-    building, entrance = audience.entrance or (None, None)
-    place = {
-        "community_id": community_id,
-        "room": audience.room,
-        "building": building,
-        "entrance": entrance,
-    }
-    if session.scalar(KNOWN_PLACE, place):
-        return missing
-    return [*missing, audience.room or f"{building}-{entrance}"]
+def _number(written: str, most: int) -> int:
+    if not written.isdecimal() or not 0 < int(written) <= most:
+        raise ValueError(written)
+    return int(written)

@@ -1,4 +1,5 @@
-"""Broadcasts (群发): drafted, confirmed, for a minute taken back, then written as notices.
+"""Broadcasts (群发): drafted, confirmed, approved, taken back or stopped.
+`broadcast_sending` writes their notices.
 
 Nobody broadcasts alone to more than a thousand: a second member of staff reads it and approves it.
 """
@@ -6,25 +7,20 @@ Nobody broadcasts alone to more than a thousand: a second member of staff reads 
 import re
 import unicodedata
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from billing.business_day import business_date
 from billing.errors import Conflict, InvalidInput, NotFound
+from billing.facts import FactKind, record
 from billing.labels import LabelEnum
 from billing.people import Staff, StaffRole, require_role
-from notify.audiences import (
-    RECIPIENTS,
-    Audience,
-    count_recipients,
-    recipient_parameters,
-    unknown_places,
-)
+from notify.audiences import Audience
 from notify.broadcast_tables import Broadcast, BroadcastState
-from notify.catalog import NOTICES, NoticeKind
+from notify.catalog import NoticeKind
+from notify.outbox import Message, MessageState, Notice, Reason
 from notify.quiet_hours import next_allowed
+from notify.recipients import count_readers, unknown_places
 
 BROADCASTERS = frozenset({StaffRole.MANAGER, StaffRole.SERVICE})
 """Who may draft, approve and cancel broadcasts."""
@@ -37,6 +33,10 @@ BODY_CHARACTERS_MAX = 400
 """What a reply of 2,048 bytes shows whole in its preview."""
 
 BODY_BYTES_MAX = 1300
+AHEAD_MAX = timedelta(days=60)
+"""A broadcast is scheduled for so long ahead at most."""
+
+PER_MINUTE_MAX = 10_000
 ZERO_WIDTH_JOINER = "\u200d"
 BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")
 
@@ -86,6 +86,11 @@ def presses_unlawfully(audience: Audience, body: str) -> bool:
     return audience.overdue and any(means.label in body for means in CutOff)
 
 
+def takes_two(recipients: int) -> bool:
+    """Whether a broadcast to so many has to be approved by a second person."""
+    return recipients > ALONE_MAX
+
+
 def draft_broadcast(
     session: Session,
     *,
@@ -94,12 +99,19 @@ def draft_broadcast(
     body: str,
     by: Staff,
     now: datetime,
+    send_at: datetime | None = None,
+    per_minute: int | None = None,
 ) -> Broadcast:
     """Write down what may be sent, with how many would read it. Nothing is sent by it; every call
     makes another draft.
 
+    Args:
+        send_at: not before; moved on to an hour in which people are awake.
+        per_minute: messages; None: what its community has when it leaves.
+
     Raises:
-        InvalidInput: field `by`, `body`, or `audience`: a place the community does not have.
+        InvalidInput: field `by`, `body`, `send_at`, `per_minute`, or `audience`: a place or a tag
+            the community does not have.
     """
     require_role(by, community_id, BROADCASTERS)
     missing = unknown_places(session, community_id, audience)
@@ -110,15 +122,43 @@ def draft_broadcast(
         audience=str(audience),
         body=clean_body(body),
         state=BroadcastState.DRAFT,
-        recipients=count_recipients(session, community_id, audience, business_date(now)),
+        send_at=check_time(send_at, now),
+        per_minute=check_speed(per_minute),
+        recipients=count_readers(session, community_id, audience, now).people,
         needs_second=False,
         drafted_by=by.id,
         drafted_at=now,
     )
-    broadcast.needs_second = broadcast.recipients > ALONE_MAX
+    broadcast.needs_second = takes_two(broadcast.recipients)
     session.add(broadcast)
     session.flush()  # its number is told
     return broadcast
+
+
+def check_time(send_at: datetime | None, now: datetime) -> datetime | None:
+    """When a broadcast that is scheduled for this leaves: in no one's sleep.
+
+    Raises:
+        InvalidInput: field `send_at`: it is over, or too far ahead.
+    """
+    if send_at is None:
+        return None
+    if send_at <= now:
+        raise InvalidInput("send_at", "is over; name a time to come, or none to send it now")
+    if send_at > now + AHEAD_MAX:
+        raise InvalidInput("send_at", f"is more than {AHEAD_MAX.days} days ahead")
+    return next_allowed(send_at)
+
+
+def check_speed(per_minute: int | None) -> int | None:
+    """How many messages a minute may take.
+
+    Raises:
+        InvalidInput: field `per_minute`.
+    """
+    if per_minute is not None and not 1 <= per_minute <= PER_MINUTE_MAX:
+        raise InvalidInput("per_minute", f"is none of 1 to {PER_MINUTE_MAX}")
+    return per_minute
 
 
 def get_broadcast(
@@ -144,11 +184,11 @@ def confirm_broadcast(
     Raises:
         NotFound: no such broadcast.
         InvalidInput: field `by`: the wrong role, or the wrong one of the two people.
-        Conflict: it was cancelled, or nobody would read it.
+        Conflict: it was cancelled or stopped, or nobody would read it.
     """
     require_role(by, community_id, BROADCASTERS)
     found = get_broadcast(session, community_id, broadcast_id, lock=True)
-    if found.state is BroadcastState.CANCELLED:
+    if found.state in (BroadcastState.CANCELLED, BroadcastState.STOPPED):
         raise Conflict(f"broadcast {broadcast_id} was cancelled")
     if found.state is BroadcastState.DRAFT:
         _confirm_draft(session, found, by, now)
@@ -163,16 +203,28 @@ def confirm_broadcast(
 def _confirm_draft(session: Session, draft: Broadcast, by: Staff, now: datetime) -> None:
     if by.id != draft.drafted_by:
         raise InvalidInput("by", f"{by.login} did not write it; its author confirms it first")
-    audience = Audience.parse(draft.audience)
-    today = business_date(now)
-    draft.recipients = count_recipients(session, draft.community_id, audience, today)
-    draft.needs_second = draft.recipients > ALONE_MAX
+    draft.recipients = count_readers(session, draft.community_id, draft.meant, now).people
+    draft.needs_second = takes_two(draft.recipients)
     if not draft.recipients:
         raise Conflict("nobody of its audience is bound and follows; it would reach nobody")
     if draft.needs_second:
-        draft.state = BroadcastState.WAITING
+        wait_for_second(session, draft, now)
     else:
         _queue(draft, now)
+
+
+def wait_for_second(session: Session, broadcast: Broadcast, now: datetime) -> None:
+    """Leave a broadcast to a second person, and tell everybody who may be that at once."""
+    broadcast.state = BroadcastState.WAITING
+    broadcast.queued_at = None
+    record(
+        session,
+        FactKind.BROADCAST_WAITING,
+        community_id=broadcast.community_id,
+        ref_id=broadcast.id,
+        at=now,
+        data={"by": broadcast.drafted_by},
+    )
 
 
 def _queue(broadcast: Broadcast, now: datetime) -> None:
@@ -181,31 +233,72 @@ def _queue(broadcast: Broadcast, now: datetime) -> None:
 
 
 def sent_from(broadcast: Broadcast) -> datetime | None:
-    """When the notices of a queued broadcast go out: a minute later, in no one's sleep."""
+    """When the notices of a queued broadcast go out: a minute later or when it is scheduled for,
+    in no one's sleep.
+    """
     if broadcast.queued_at is None:
         return None
-    return next_allowed(broadcast.queued_at + TAKEN_BACK_WITHIN)
+    earliest = broadcast.queued_at + TAKEN_BACK_WITHIN
+    return next_allowed(max(earliest, broadcast.send_at or earliest))
 
 
 def cancel_broadcast(
     session: Session, community_id: int, broadcast_id: int, *, by: Staff, now: datetime
 ) -> Broadcast:
-    """Take a broadcast back before its notices are written. Safe to repeat.
+    """Take a broadcast back; of one that is on its way, what has not left yet is not sent. Safe to
+    repeat.
 
     Raises:
         NotFound: no such broadcast.
         InvalidInput: field `by`.
-        Conflict: it is sent.
+        Conflict: all of it is sent.
     """
     require_role(by, community_id, BROADCASTERS)
     found = get_broadcast(session, community_id, broadcast_id, lock=True)
+    if found.state in (BroadcastState.CANCELLED, BroadcastState.STOPPED):
+        return found
     if found.state is BroadcastState.SENT:
-        raise Conflict(f"broadcast {broadcast_id} is sent; what was read cannot be taken back")
-    if found.state is not BroadcastState.CANCELLED:
+        if not _suppress_waiting(session, found, now):
+            raise Conflict(f"broadcast {broadcast_id} is sent; what was read cannot be taken back")
+        found.state = BroadcastState.STOPPED
+    else:
         found.state = BroadcastState.CANCELLED
-        found.cancelled_by = by.id
-        found.cancelled_at = now
+    found.cancelled_by = by.id
+    found.cancelled_at = now
     return found
+
+
+STOP_NOTICES = text(
+    """
+    UPDATE notice SET state = 'suppressed', reason = :reason
+    WHERE community_id = :community_id AND kind = 'broadcast' AND ref_id = :id
+      AND state = 'queued'
+    """
+)
+STOP_MESSAGES = text(
+    """
+    UPDATE message SET state = 'suppressed', reason = :reason, settled_at = :now
+    FROM notice
+    WHERE notice.community_id = :community_id AND notice.kind = 'broadcast' AND notice.ref_id = :id
+      AND message.community_id = notice.community_id AND message.id = notice.message_id
+      AND message.state = 'queued' AND message.first_sent_at IS NULL
+    """
+)
+
+
+def _suppress_waiting(session: Session, broadcast: Broadcast, now: datetime) -> int:
+    """Suppress what nobody has claimed yet; returns how many readers that spares.
+
+    Notices first: those a worker is freezing meanwhile are waited for, and are messages then.
+    """
+    named = {
+        "community_id": broadcast.community_id,
+        "id": broadcast.id,
+        "reason": Reason.STOPPED.value,
+    }
+    notices = session.execute(STOP_NOTICES, named)
+    messages = session.execute(STOP_MESSAGES, named | {"now": now})
+    return int(notices.rowcount + messages.rowcount)  # type: ignore[attr-defined]
 
 
 def latest_of(session: Session, staff: Staff) -> Broadcast | None:
@@ -234,55 +327,31 @@ def list_broadcasts(session: Session, community_id: int, limit: int) -> list[Bro
     return list(session.scalars(found.order_by(Broadcast.id.desc()).limit(limit)))
 
 
-WRITE_NOTICES = text(
-    f"""
-    WITH written AS (
-        INSERT INTO notice (community_id, follower_id, kind, urgency, fact_key, ref_id, data, state,
-                            created_at, not_before, expires_at)
-        SELECT :community_id, recipient.follower_id, :kind, :urgency, :fact_key, :ref_id,
-               '{{}}', 'queued', :now, :not_before, :expires_at
-        FROM ({RECIPIENTS}) recipient
-        ORDER BY recipient.follower_id
-        ON CONFLICT (community_id, follower_id, kind, fact_key) DO NOTHING
-        RETURNING 1
+def list_waiting(session: Session, staff: Staff) -> list[Broadcast]:
+    """The broadcasts that wait for this member of staff as the second person, the oldest first."""
+    found = select(Broadcast).where(
+        Broadcast.state == BroadcastState.WAITING, Broadcast.drafted_by != staff.id
     )
-    SELECT count(*) FROM written
-    """  # noqa: S608  # constant text
-)
+    if staff.community_id is not None:
+        found = found.where(Broadcast.community_id == staff.community_id)
+    return list(session.scalars(found.order_by(Broadcast.id)))
 
 
-def send_due(session: Session, now: datetime) -> int:
-    """Write the notices of the oldest broadcast whose minute is over, for those who are its
-    audience now; returns how many broadcasts that was: 1 or 0.
-
-    Safe to run twice and from many workers: the broadcast is locked, and sent once.
-    """
+def was_told(session: Session, broadcast: Broadcast, follower_id: int) -> bool:
+    """Whether this follower was sent the words of a broadcast to approve it."""
     found = session.scalars(
-        select(Broadcast)
-        .where(
-            Broadcast.state == BroadcastState.QUEUED,
-            Broadcast.queued_at <= now - TAKEN_BACK_WITHIN,
+        select(Notice.id)
+        .join(
+            Message,
+            (Message.community_id == Notice.community_id) & (Message.id == Notice.message_id),
         )
-        .order_by(Broadcast.queued_at, Broadcast.id)
+        .where(
+            Notice.community_id == broadcast.community_id,
+            Notice.follower_id == follower_id,
+            Notice.kind == NoticeKind.BROADCAST_WAITING,
+            Notice.ref_id == broadcast.id,
+            Message.state.in_((MessageState.SENT, MessageState.DELIVERED)),
+        )
         .limit(1)
-        .with_for_update(skip_locked=True)
-    ).first()
-    if found is None:
-        return 0
-    rule = NOTICES[NoticeKind.BROADCAST]
-    not_before = next_allowed(now)
-    audience = Audience.parse(found.audience)
-    parameters: dict[str, Any] = {
-        **recipient_parameters(found.community_id, audience, business_date(now)),
-        "kind": NoticeKind.BROADCAST.value,
-        "urgency": rule.urgency.value,
-        "fact_key": f"{rule.matter.value}:{found.id}",
-        "ref_id": found.id,
-        "now": now,
-        "not_before": not_before,
-        "expires_at": not_before + rule.life,
-    }
-    found.state = BroadcastState.SENT
-    found.sent_at = now
-    found.recipients = int(session.execute(WRITE_NOTICES, parameters).scalar_one())
-    return 1
+    )
+    return found.first() is not None

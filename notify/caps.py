@@ -1,15 +1,19 @@
-"""How many reminders a person gets in a day: so many messages, and the rest waits for the next."""
+"""How many reminders a person gets in a day: so many messages, and the rest waits for the next. On
+public holidays there are none.
+"""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Self
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.business_day import BEIJING, business_date
+from notify.holidays import read_holidays
+from notify.ladder import next_working
 from notify.matters import DUNNING
 from notify.outbox import Message, MessageState, Notice
 from notify.quiet_hours import midnight_after
@@ -27,27 +31,30 @@ class Reminded:
     counts: Counter[int]
     per_day: int
     now: datetime
+    holidays: Mapping[date, str]
 
     @classmethod
     def of(cls, session: Session, notices: Sequence[Notice], now: datetime, per_day: int) -> Self:
         """What the people of these notices have been sent since midnight in Beijing."""
+        holidays = read_holidays(session)
         people = {notice.follower_id for notice in notices if notice.kind in DUNNING}
-        return cls(count_reminders(session, people, now), per_day, now)
+        return cls(count_reminders(session, people, now), per_day, now, holidays)
 
     def takes(self, notices: Sequence[Notice]) -> bool:
-        """Whether these may become a message now; otherwise they wait until the next day, at the
-        hour at which they were to come.
+        """Whether these may become a message now; otherwise they wait until the next day that is no
+        holiday, at the hour at which they were to come.
         """
         first = notices[0]
         if first.kind not in DUNNING:
             return True
-        if self.counts[first.follower_id] < self.per_day:
+        today = business_date(self.now)
+        if today not in self.holidays and self.counts[first.follower_id] < self.per_day:
             self.counts[first.follower_id] += 1
             return True
-        tomorrow = business_date(self.now) + timedelta(days=1)
+        day = next_working(today + timedelta(days=1), self.holidays)
         for notice in notices:
             hour = notice.not_before.astimezone(BEIJING).timetz()
-            notice.not_before = datetime.combine(tomorrow, hour)
+            notice.not_before = datetime.combine(day, hour)
         return False
 
 

@@ -24,6 +24,9 @@ class NoticeKind(LabelEnum):
     FAPIAO_REVERSED = "fapiao_reversed", "发票红冲"
     REFUND_DONE = "refund_done", "退款通知"
     REFUND_FAILED = "refund_failed", "退款未成功"
+    DEBIT_PLANNED = "debit_planned", "扣款预告"
+    DEBIT_FAILED = "debit_failed", "扣款未成功"
+    PREPAYMENT_LOW = "prepayment_low", "预存不足"
     HOME_LOOKED_UP = "home_looked_up", "他人代缴查询"
     BINDING_ADDED = "binding_added", "绑定成功"
     BINDING_REFUSED = "binding_refused", "绑定未通过"
@@ -33,7 +36,9 @@ class NoticeKind(LabelEnum):
     TICKET_OPENED = "ticket_opened", "新工单"
     TICKET_ANSWERED = "ticket_answered", "工单答复"
     BROADCAST = "broadcast", "物业通知"
+    BROADCAST_WAITING = "broadcast_waiting", "群发待复核"
     ALERT = "alert", "异常提醒"
+    DAILY_DIGEST = "daily_digest", "每日简报"
 
 
 class Urgency(LabelEnum):
@@ -73,6 +78,9 @@ class Audience(Enum):
     RESIDENTS = "residents"
     """Followers bound to a home of the community, whom staff chose."""
 
+    APPROVERS = "approvers"
+    """Staff of the community who may approve a broadcast, but the one the fact names."""
+
     STAFF = "staff"
     """Staff of the community who bound their WeChat."""
 
@@ -84,11 +92,14 @@ class Matter(Enum):
     PAYMENT = "payment"
     FAPIAO = "fapiao"
     REFUND = "refund"
+    DEBIT = "debit"
+    PREPAYMENT = "prepayment"
     LOOKUP = "lookup"
     BINDING = "binding"
     TICKET = "ticket"
     BROADCAST = "broadcast"
     ALERT = "alert"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +107,7 @@ class NoticeRule:
     """How one kind of notice behaves.
 
     Attributes:
-        fact: the fact it comes from; None when the reminder ladder or a broadcast makes it.
+        fact: the fact it comes from; None when a daily walk or a broadcast makes it.
         urgency: which queue it takes.
         transports: tried in this order.
         is_quiet: waits while people sleep (`quiet_hours`).
@@ -112,7 +123,7 @@ class NoticeRule:
     is_quiet: bool
     merges: bool
     life: timedelta
-    is_optional: bool
+    is_optional: bool = False
     urgency: Urgency = Urgency.AT_ONCE
 
 
@@ -137,7 +148,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=True,
             life=timedelta(days=5),
-            is_optional=False,
             urgency=Urgency.TODAY,
         ),
         NoticeKind.DUE_SOON: NoticeRule(
@@ -159,7 +169,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=True,
             merges=True,
             life=timedelta(days=5),
-            is_optional=False,
             urgency=Urgency.TODAY,
         ),
         NoticeKind.PAYMENT_RECEIVED: NoticeRule(
@@ -170,7 +179,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
-            is_optional=False,
         ),
         NoticeKind.PAYMENT_REVERSED: NoticeRule(
             matter=Matter.PAYMENT,
@@ -180,7 +188,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
-            is_optional=False,
         ),
         NoticeKind.REFUND_DONE: NoticeRule(
             matter=Matter.REFUND,
@@ -190,7 +197,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
-            is_optional=False,
         ),
         NoticeKind.FAPIAO_REQUESTED: NoticeRule(
             matter=Matter.FAPIAO,
@@ -200,7 +206,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=True,
             life=timedelta(days=2),
-            is_optional=False,
         ),
         NoticeKind.FAPIAO_ISSUED: NoticeRule(
             matter=Matter.FAPIAO,
@@ -210,7 +215,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
-            is_optional=False,
         ),
         NoticeKind.FAPIAO_REJECTED: NoticeRule(
             matter=Matter.FAPIAO,
@@ -220,7 +224,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
-            is_optional=False,
         ),
         NoticeKind.FAPIAO_REVERSED: NoticeRule(
             matter=Matter.FAPIAO,
@@ -230,7 +233,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
-            is_optional=False,
         ),
         NoticeKind.REFUND_FAILED: NoticeRule(
             matter=Matter.REFUND,
@@ -240,7 +242,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=3),
-            is_optional=False,
         ),
         NoticeKind.HOME_LOOKED_UP: NoticeRule(
             matter=Matter.LOOKUP,
@@ -250,7 +251,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=True,
             merges=False,
             life=timedelta(days=2),
-            is_optional=False,
         ),
         NoticeKind.BINDING_ADDED: NoticeRule(
             matter=Matter.BINDING,
@@ -260,7 +260,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=2),
-            is_optional=False,
         ),
         NoticeKind.BINDING_REFUSED: NoticeRule(
             matter=Matter.BINDING,
@@ -270,7 +269,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=2),
-            is_optional=False,
         ),
         NoticeKind.BINDING_JOINED: NoticeRule(
             matter=Matter.BINDING,
@@ -280,7 +278,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,  # who did not expect it acts at once
             merges=False,
             life=timedelta(days=3),
-            is_optional=False,
         ),
         NoticeKind.BINDING_ENDED: NoticeRule(
             matter=Matter.BINDING,
@@ -290,7 +287,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=True,
             merges=False,
             life=timedelta(days=2),
-            is_optional=False,
         ),
         NoticeKind.BINDING_REQUESTED: NoticeRule(
             matter=Matter.BINDING,
@@ -300,7 +296,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=True,
             life=timedelta(days=2),
-            is_optional=False,
         ),
         NoticeKind.TICKET_OPENED: NoticeRule(
             matter=Matter.TICKET,
@@ -310,7 +305,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=True,
             life=timedelta(days=2),
-            is_optional=False,
         ),
         NoticeKind.TICKET_ANSWERED: NoticeRule(
             matter=Matter.TICKET,
@@ -320,7 +314,6 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=False,
             life=timedelta(days=5),
-            is_optional=False,
         ),
         NoticeKind.BROADCAST: NoticeRule(
             matter=Matter.BROADCAST,
@@ -330,8 +323,16 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=True,
             merges=False,
             life=timedelta(days=2),
-            is_optional=False,
             urgency=Urgency.BULK,
+        ),
+        NoticeKind.BROADCAST_WAITING: NoticeRule(
+            matter=Matter.BROADCAST,
+            fact=FactKind.BROADCAST_WAITING,
+            audience=Audience.APPROVERS,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(days=2),
         ),
         NoticeKind.ALERT: NoticeRule(
             matter=Matter.ALERT,
@@ -341,7 +342,47 @@ NOTICES: Mapping[NoticeKind, NoticeRule] = MappingProxyType(
             is_quiet=False,
             merges=True,
             life=timedelta(days=2),
-            is_optional=False,
+        ),
+        NoticeKind.DEBIT_PLANNED: NoticeRule(
+            matter=Matter.DEBIT,
+            fact=FactKind.DEBIT_ORDERED,
+            audience=Audience.HOME,
+            transports=OWED_TRANSPORTS,
+            is_quiet=True,
+            merges=False,
+            life=timedelta(days=3),
+            urgency=Urgency.TODAY,
+        ),
+        NoticeKind.DEBIT_FAILED: NoticeRule(
+            matter=Matter.DEBIT,
+            fact=FactKind.DEBIT_FAILED,
+            audience=Audience.HOME,
+            transports=OWED_TRANSPORTS,
+            is_quiet=True,
+            merges=False,
+            life=timedelta(days=5),
+            urgency=Urgency.TODAY,
+        ),
+        NoticeKind.PREPAYMENT_LOW: NoticeRule(
+            matter=Matter.PREPAYMENT,
+            fact=None,
+            audience=Audience.HOME,
+            transports=OWNER_TRANSPORTS,
+            is_quiet=True,
+            merges=False,
+            life=timedelta(days=5),
+            is_optional=True,
+            urgency=Urgency.TODAY,
+        ),
+        NoticeKind.DAILY_DIGEST: NoticeRule(
+            matter=Matter.DIGEST,
+            fact=None,
+            audience=Audience.STAFF,
+            transports=CHAT_TRANSPORTS,
+            is_quiet=False,
+            merges=False,
+            life=timedelta(hours=6),
+            urgency=Urgency.TODAY,
         ),
     }
 )

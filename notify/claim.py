@@ -87,6 +87,8 @@ def claim(
         only_sms: the account may send nothing now, so what is to go through it is left alone.
     """
     messages = _lock(session, now, limit, urgency, only_sms=only_sms)
+    if not messages:
+        return Claimed(0, [])
     told = notices_of(session, messages)
     matters = read_matters(session, [notice for own in told.values() for notice in own])
     reach = read_reach(session, messages, told, business_date(now), by_sms=by_sms)

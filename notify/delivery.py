@@ -153,6 +153,8 @@ def _after_failure(session: Session, message: Message, result: Result, now: date
                 settle(message, MessageState.FAILED, Reason.UNFOLLOWED, now)
         case Action.GIVE_UP:
             settle(message, MessageState.FAILED, Reason.REFUSED, now)
+        case Action.STOP_TEMPLATE if next_transport(message, now):
+            pass  # the template is mended by people; until then another transport tells
         case Action.NEXT_TRANSPORT:
             if not next_transport(message, now):
                 settle(message, MessageState.FAILED, Reason.REFUSED, now)

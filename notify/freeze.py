@@ -4,7 +4,7 @@ Safe to run twice and from many workers: a notice is locked while it is merged, 
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,14 +26,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
+from notify.approved import Approved, read_approved
 from notify.caps import REMINDERS_PER_DAY, Reminded
-from notify.catalog import NOTICES, NoticeKind, Urgency
+from notify.catalog import NoticeKind, Urgency
 from notify.learning import Wordings
 from notify.links import Links, MessageRef
 from notify.matters import Matters, objection, read_matters
 from notify.merge import group, tell
 from notify.outbox import Message, MessageState, Notice, NoticeState
-from notify.render import NOTHING, Templates, render
+from notify.render import render
 
 NEXT_IDS = text(
     "SELECT nextval(pg_get_serial_sequence('message', 'id')) FROM generate_series(1, :count)"
@@ -48,16 +49,12 @@ class Press:
         self,
         links: Links,
         environment: Environment,
-        templates: Templates,
-        subscriptions: Templates = NOTHING,
-        sms: Mapping[str, str] = NOTHING,
+        defaults: Approved,
         reminders_per_day: int = REMINDERS_PER_DAY,
     ) -> None:
         self._links = links
         self._environment = environment
-        self._templates = templates
-        self._subscriptions = subscriptions
-        self._sms = sms
+        self._defaults = defaults
         self._reminders_per_day = reminders_per_day
 
     def freeze_due(self, session: Session, now: datetime, limit: int, urgency: Urgency) -> int:
@@ -68,6 +65,8 @@ class Press:
         the day's number waits for the next day.
         """
         notices = _lock_due(session, now, limit, urgency)
+        if not notices:
+            return 0
         matters = read_matters(session, notices)
         holding, ended = [], []
         for notice in notices:
@@ -80,8 +79,9 @@ class Press:
         groups = [own for own in group(holding) if reminded.takes(own)]
         ids = session.scalars(NEXT_IDS, {"count": len(groups)}).all()
         wordings = Wordings.of(session, (own[0].community_id for own in groups))
+        approved = read_approved(session, self._defaults)
         messages = [
-            self._freeze(message_id, own, matters, wordings, now)
+            self._freeze(message_id, own, matters, wordings, approved, now)
             for message_id, own in zip(ids, groups, strict=True)
         ]
         merged = [
@@ -104,6 +104,7 @@ class Press:
         notices: list[Notice],
         matters: Matters,
         wordings: Wordings,
+        approved: Approved,
         now: datetime,
     ) -> dict[str, Any]:
         """The values of a message."""
@@ -115,10 +116,11 @@ class Press:
         content = render(
             telling,
             self._environment,
-            self._templates,
-            self._subscriptions,
-            self._sms,
+            approved.templates,
+            approved.subscriptions,
+            approved.sms,
             wordings.choose(first.community_id, first.follower_id, first.kind, business_date(now)),
+            approved.route(first.kind),
         )
         return {
             "community_id": first.community_id,
@@ -126,7 +128,7 @@ class Press:
             "follower_id": first.follower_id,
             "kind": first.kind,
             "urgency": first.urgency,
-            "transport": NOTICES[first.kind].transports[0],
+            "transport": approved.route(first.kind)[0],
             "content": content.as_json(),
             "client_msg_id": secrets.token_hex(16),
             "state": MessageState.QUEUED,

@@ -59,11 +59,13 @@ class Admission:
     Attributes:
         wait_seconds: 0 when it may.
         used_up: the day's quota of ours is the reason.
+        only_last: of the lines asked for only the last, narrowest one is closed.
         is_watched: the transport failed lately, so that a success is news.
     """
 
     wait_seconds: int
     used_up: bool = False
+    only_last: bool = False
     is_watched: bool = False
 
 
@@ -103,6 +105,33 @@ class Gate:
         except RedisError:
             return REDIS_DOWN_SECONDS
 
+    def list_closed(self) -> dict[str, tuple[str, int]]:
+        """Lines that are closed now: why, and for how many more seconds.
+
+        Raises:
+            RedisError: nobody knows.
+        """
+        closed = {}
+        for key in self._redis.scan_iter(match=_key("*")):
+            why, left = self._redis.get(key), _longest([self._redis.pttl(key)])
+            if why is not None:
+                closed[_text(key).removeprefix(_key(""))] = (_text(why), left)
+        return closed
+
+    def list_breakers(self, now: datetime) -> dict[Transport, tuple[int, int]]:
+        """Transports that failed lately: how often in a row, and how many more seconds they rest.
+
+        Raises:
+            RedisError: nobody knows.
+        """
+        found = {}
+        for transport in Transport:
+            state = self._redis.hgetall(_breaker(transport))
+            if state:
+                left = float(state.get(b"until", 0)) - now.timestamp()
+                found[transport] = (int(state.get(b"failures", 0)), max(0, int(left)))
+        return found
+
     def admit(
         self, lines: Sequence[str], transport: Transport, now: datetime, quota: int | None
     ) -> Admission:
@@ -122,7 +151,10 @@ class Gate:
                     pipe.expire(count, QUOTA_LIFE_SECONDS)
                 answers = pipe.execute()
             state = answers[len(lines)]
-            wait = _longest(answers[: len(lines)]) or self._breaker_wait(transport, state, now)
+            wider = _longest(answers[: len(lines) - 1])
+            wait = wider or _longest(answers[len(lines) - 1 : len(lines)])
+            only_last = bool(wait) and not wider
+            wait = wait or self._breaker_wait(transport, state, now)
             used_up = quota is not None and not wait and answers[len(lines) + 1] > quota
             if quota is not None and (wait or used_up):
                 self._redis.decr(count)
@@ -130,7 +162,7 @@ class Gate:
             return Admission(REDIS_DOWN_SECONDS)
         if used_up:
             wait = int((midnight_after(business_date(now)) - now).total_seconds()) + 1
-        return Admission(wait, used_up=used_up, is_watched=bool(state))
+        return Admission(wait, used_up=used_up, only_last=only_last, is_watched=bool(state))
 
     def _breaker_wait(self, transport: Transport, state: dict[bytes, bytes], now: datetime) -> int:
         """Seconds until the breaker lets one through; half open, the first who asks is the one."""
@@ -183,6 +215,10 @@ class Gate:
 def _longest(milliseconds: Sequence[int]) -> int:
     # -2 means no key; a second that has begun counts.
     return max((0, *(-(-int(left) // 1000) for left in milliseconds)))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _key(line: str) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing.sight import sees_bill, sees_payment, sees_refund
+from billing.sight import sees_bill, sees_debit, sees_payment, sees_refund
+from notify.broadcasts import BROADCASTERS
 from notify.catalog import NOTICES, Urgency
 from notify.quiet_hours import next_allowed
 
@@ -68,6 +69,7 @@ TAKE_FACTS = text(
              WHEN 'bill' THEN {sees_bill("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'payment' THEN {sees_payment("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'refund' THEN {sees_refund("due.community_id", "due.ref_id", *PERSON)}
+             WHEN 'debit' THEN {sees_debit("due.community_id", "due.ref_id", *PERSON)}
              WHEN 'lookup' THEN binding.sees_to IS NULL  -- not who sold the home
              ELSE true END
         WHERE due.audience IN ('home', 'home_and_payer')
@@ -94,6 +96,13 @@ TAKE_FACTS = text(
          AND (staff.community_id IS NULL OR staff.community_id = due.community_id
               OR due.community_id = 0)
         WHERE due.audience = 'staff'
+        UNION
+        SELECT due.*, staff.follower_id
+        FROM due
+        JOIN staff ON staff.follower_id IS NOT NULL AND staff.role = ANY(CAST(:approvers AS text[]))
+         AND (staff.community_id IS NULL OR staff.community_id = due.community_id)
+         AND staff.id <> CAST(due.data ->> 'by' AS bigint)
+        WHERE due.audience = 'approvers'
     ),
     written AS (
         INSERT INTO notice (community_id, follower_id, kind, urgency, fact_key, unit_id, ref_id,
@@ -121,6 +130,7 @@ def take_facts(session: Session, now: datetime, limit: int, *, at_once: bool) ->
     rules = [(kind, rule) for kind, rule in NOTICES.items() if rule.fact is not None]
     later = {rule.fact for _, rule in rules if rule.urgency is not Urgency.AT_ONCE}
     parameters = {
+        "approvers": [role.value for role in BROADCASTERS],
         "now": now,
         "limit": limit,
         "facts": [str(rule.fact) for _, rule in rules],

@@ -18,24 +18,29 @@ from redis import Redis
 from billing.business_day import business_date
 from billing.db import Database
 from billing.receipts import number_waiting
-from notify.broadcasts import send_due
+from notify.approved import Approved
+from notify.broadcast_sending import send_due
 from notify.caps import REMINDERS_PER_DAY
 from notify.catalog import Transport, Urgency
 from notify.claim import Claimed, claim
 from notify.delivery import record
+from notify.digest import write_digests
 from notify.freeze import Press
 from notify.gate import ACCOUNT, Gate
+from notify.holidays import warn_of_unknown_year
 from notify.intake import take_facts
 from notify.learning import communities_to_count, count_settled
+from notify.limitation import alert_staff
 from notify.links import Links
 from notify.outbox import Outcome
+from notify.prepaid import tell_low
 from notify.queues import Queues, wake_key
 from notify.remind import remind
 from notify.render import NOTHING, Templates
-from notify.reports import Question, close_unknown, list_unsettled, record_fate
+from notify.reports import Question, close_unknown, list_unsettled, put_off, record_fate
 from notify.sending import Result, Sender
 from notify.sms import SmsFate, SmsLine, SmsRefused, SmsUnreachable
-from notify.wechat import WeChat
+from notify.wechat import Action, WeChat
 
 log = structlog.get_logger(__name__)
 
@@ -110,6 +115,13 @@ class Notifier:
     quotas: Mapping[Transport, int] = field(default_factory=dict)
     reminders_per_day: int = REMINDERS_PER_DAY
 
+    @property
+    def defaults(self) -> Approved:
+        """What the settings say is approved; staff's rows win."""
+        return Approved(
+            self.templates, self.subscriptions, self.sms.templates if self.sms else NOTHING
+        )
+
     def intake(self) -> dict[str, int]:
         """Everything that is due, of every urgency, until nothing is left to do."""
         done: Counter[str] = Counter()
@@ -174,11 +186,12 @@ class Notifier:
 
     def _ask(self, question: Question) -> bool:
         fate = self._find(question)
-        if fate is None:
-            return False
         with self.database.transaction() as session:
-            record_fate(session, question, fate, self.clock())
-        return True
+            if fate is None:
+                put_off(session, question, self.clock())
+            else:
+                record_fate(session, question, fate, self.clock())
+        return fate is not None
 
     def _find(self, question: Question) -> SmsFate | None:
         if self.sms is None:
@@ -196,6 +209,23 @@ class Notifier:
         """Write the reminders of a business date; the next sweep sends them."""
         with self.database.transaction() as session:
             return remind(session, today, self.clock()).as_json()
+
+    def watch(self, today: date) -> dict[str, int]:
+        """What nobody does, but time brings: prepayments that became low, debts about to lapse."""
+        done = {}
+        for name, look in (
+            ("prepayment_low", tell_low),
+            ("limitation", alert_staff),
+            ("holidays_unknown", warn_of_unknown_year),
+        ):
+            with self.database.transaction() as session:
+                done[name] = look(session, today, self.clock())
+        return done
+
+    def digest(self) -> dict[str, int]:
+        """Tell staff of the day until now."""
+        with self.database.transaction() as session:
+            return {"digests": write_digests(session, self.clock())}
 
     def count_settled(self) -> dict[str, int]:
         """Count what came of every community's messages, a day of one in a transaction."""
@@ -227,9 +257,7 @@ class Notifier:
         press = Press(
             self.links,
             self.text,
-            self.templates,
-            self.subscriptions,
-            self.sms.templates if self.sms else NOTHING,
+            self.defaults,
             self.reminders_per_day,
         )
         with self.database.transaction() as session:
@@ -269,12 +297,17 @@ class Notifier:
             )
 
     def _record(self, results: Iterator[Result]) -> int:
-        """Record results as they come, a few at a time; returns how many WeChat answered."""
+        """Record results as they come, a few at a time; returns how many WeChat answered, or go
+        another way at once because their template is closed.
+        """
         answered = 0
         while some := list(islice(results, RESULTS_PER_RECORD)):
             with self.database.transaction() as session:
                 record(session, some, self.clock())
-            answered += sum(result.outcome in ANSWERED for result in some)
+            answered += sum(
+                result.outcome in ANSWERED or result.action is Action.STOP_TEMPLATE
+                for result in some
+            )
         return answered
 
 
@@ -322,3 +355,19 @@ def run_reminders() -> dict[str, Any]:
     summary = notifier.remind(business_date(notifier.clock()))
     queues.wake(Urgency.TODAY)
     return summary
+
+
+def run_watching() -> dict[str, int]:
+    """RQ job: what time brings, looked for once a day."""
+    notifier, queues = _installed[0]
+    done = notifier.watch(business_date(notifier.clock()))
+    queues.wake(Urgency.TODAY)
+    return done
+
+
+def run_digest() -> dict[str, int]:
+    """RQ job: the day, for staff."""
+    notifier, queues = _installed[0]
+    done = notifier.digest()
+    queues.wake(Urgency.TODAY)
+    return done

@@ -38,6 +38,14 @@ class FapiaoRef:
 
 
 @dataclass(frozen=True, slots=True)
+class BroadcastRef:
+    """A broadcast, named by a link."""
+
+    community_id: int
+    broadcast_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class ArrearsRef:
     """A list of arrears, named by a link that opens for one member of staff.
 
@@ -129,6 +137,16 @@ class Links:
     def fapiao_url(self, ref: FapiaoRef) -> str:
         """Page of a fapiao, with its file."""
         return f"{self.base_url}/o/fapiao/{self.fapiao_token(ref)}"
+
+    def broadcast_url(self, ref: BroadcastRef) -> str:
+        """Page with all words of a broadcast."""
+        token = self._sign("n", ref.community_id, ref.broadcast_id)
+        return f"{self.base_url}/o/notice/{token}"
+
+    def read_broadcast(self, token: str) -> BroadcastRef | None:
+        """The broadcast a token names, or None for a token we did not make."""
+        ids = self._read("n", token)
+        return BroadcastRef(*ids) if ids else None
 
     def arrears_url(self, ref: ArrearsRef) -> str:
         """The whole list of arrears, for the member of staff who asked for it."""

@@ -16,25 +16,27 @@ from billing.alerts import Alert
 from billing.bills import Bill, BillState, issued_bills
 from billing.business_day import business_date
 from billing.db import key_array
+from billing.direct_debit.batches import ordered_bills
 from billing.disputes import disputed_amounts
 from billing.fapiao_tables import Fapiao, FapiaoState
 from billing.money import ZERO, Money
-from billing.payment_tables import (
-    BOOKED_STATES,
-    Payment,
-    PaymentChannel,
-    PaymentState,
-    Receipt,
-)
 from billing.people import Binding, BindingState, Follower, Staff
 from billing.property import Community, Unit
-from billing.refund_tables import Refund, RefundStage
 from billing.ticket_tables import Ticket, TicketState
 from billing.tickets import find_tickets
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.catalog import NOTICES, Audience, Matter, NoticeKind
 from notify.lost import find_lost, is_told_all_the_same
 from notify.outbox import Notice, Reason
+from notify.paid import (
+    Debit,
+    EndedRefund,
+    PaidPayment,
+    read_debits,
+    read_payments,
+    read_refunds,
+)
+from notify.prepaid import LowPrepayment, read_low
 from notify.unseen import Key, read_unseen
 
 FAPIAO_STATES: Mapping[NoticeKind, FapiaoState] = MappingProxyType(
@@ -48,28 +50,7 @@ FAPIAO_STATES: Mapping[NoticeKind, FapiaoState] = MappingProxyType(
 """The state in which each of these still makes sense."""
 
 DUNNING = frozenset({NoticeKind.DUE_SOON, NoticeKind.OVERDUE})
-"""Kinds that press for payment: never for what is disputed."""
-
-
-@dataclass(frozen=True, slots=True)
-class PaidPayment:
-    """A payment that was booked, with its receipt."""
-
-    amount: Money
-    paid_at: datetime
-    receipt: str
-    is_cancelled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EndedRefund:
-    """A refund that came to an end, and of which payment it is."""
-
-    amount: Money
-    ended_at: datetime
-    stage: RefundStage
-    by: PaymentChannel
-    released: Money
+"""Kinds that press for payment: never for what is disputed, or the bank is asked to take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +72,12 @@ class Matters:
     payments: dict[Key, PaidPayment]
     fapiao: dict[Key, Fapiao]
     refunds: dict[Key, EndedRefund]
+    debits: dict[Key, Debit]
+    prepayments: dict[Key, LowPrepayment]
     bindings: dict[Key, Binding]
     alerts: dict[int, Alert]
     disputed: dict[Key, Money]
+    debited: set[Key]
     tickets: dict[Key, tuple[Ticket, str]]
     broadcasts: dict[Key, Broadcast]
 
@@ -117,12 +101,15 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         communities=_communities(session, {notice.community_id for notice in notices}),
         rooms=_rooms(session, units),
         bills=_bills(session, refs[Matter.BILL]),
-        payments=_payments(session, refs[Matter.PAYMENT]),
+        payments=read_payments(session, refs[Matter.PAYMENT]),
         fapiao=_fapiao(session, refs[Matter.FAPIAO]),
-        refunds=_refunds(session, refs[Matter.REFUND]),
+        refunds=read_refunds(session, refs[Matter.REFUND]),
+        debits=read_debits(session, refs[Matter.DEBIT]),
+        prepayments=read_low(session, refs[Matter.PREPAYMENT]),
         bindings=_bindings(session, refs[Matter.BINDING]),
         alerts=_alerts(session, [ref for _, ref in refs[Matter.ALERT]]),
         disputed=disputed_amounts(session, refs[Matter.BILL]),
+        debited=ordered_bills(session, refs[Matter.BILL]),
         tickets=find_tickets(session, refs[Matter.TICKET]),
         broadcasts=_broadcasts(session, refs[Matter.BROADCAST]),
     )
@@ -200,7 +187,7 @@ def is_bound(notice: Notice, matters: Matters) -> bool:
 
 def _may_know(notice: Notice, matters: Matters) -> bool:
     audience = NOTICES[notice.kind].audience
-    if audience is Audience.STAFF:
+    if audience in (Audience.STAFF, Audience.APPROVERS):
         return notice.follower_id in matters.staff
     if audience is Audience.FOLLOWER:
         return True
@@ -217,7 +204,9 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
     key = (notice.community_id, notice.ref_id)
     match NOTICES[notice.kind].matter:
         case Matter.BILL:
-            return _bill_settled(notice.kind, matters.bills.get(key), matters.disputed.get(key))
+            reason = _bill_settled(notice.kind, matters.bills.get(key), matters.disputed.get(key))
+            is_debited = notice.kind in DUNNING and key in matters.debited
+            return reason or (Reason.BEING_DEBITED if is_debited else None)
         case Matter.BINDING:
             return _binding_settled(notice.kind, matters.bindings.get(key))
         case Matter.PAYMENT:
@@ -229,19 +218,30 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
             is_gone = fapiao is None or fapiao.state is not FAPIAO_STATES[notice.kind]
         case Matter.REFUND:
             is_gone = key not in matters.refunds
-        case Matter.LOOKUP:
+        case Matter.DEBIT:
+            return _debit_settled(notice.kind, matters.debits.get(key))
+        case Matter.PREPAYMENT:
+            is_gone = key not in matters.prepayments
+        case Matter.LOOKUP | Matter.DIGEST:
             is_gone = False
         case Matter.ALERT:
             alert = matters.alerts.get(notice.ref_id)
             is_gone = alert is None or alert.closed_at is not None
         case Matter.BROADCAST:
-            broadcast = matters.broadcasts.get(key)
-            is_gone = broadcast is None or broadcast.state is not BroadcastState.SENT
+            return _broadcast_settled(notice.kind, matters.broadcasts.get(key))
         case Matter.TICKET:
             ticket, _said = matters.tickets.get(key, (None, ""))
             is_open = ticket is not None and ticket.state is TicketState.OPEN
             is_gone = ticket is None or is_open != (notice.kind is NoticeKind.TICKET_OPENED)
     return Reason.GONE if is_gone else None
+
+
+def _broadcast_settled(kind: NoticeKind, broadcast: Broadcast | None) -> Reason | None:
+    if broadcast is not None and broadcast.state is BroadcastState.STOPPED:
+        return Reason.STOPPED
+    is_waiting = kind is NoticeKind.BROADCAST_WAITING
+    wanted = BroadcastState.WAITING if is_waiting else BroadcastState.SENT
+    return None if broadcast is not None and broadcast.state is wanted else Reason.GONE
 
 
 def _bill_settled(
@@ -253,6 +253,12 @@ def _bill_settled(
         return Reason.PAID
     is_held = kind in DUNNING and bill.outstanding <= (disputed or ZERO)
     return Reason.DISPUTED if is_held else None
+
+
+def _debit_settled(kind: NoticeKind, debit: Debit | None) -> Reason | None:
+    if debit is None or debit.is_open != (kind is NoticeKind.DEBIT_PLANNED):
+        return Reason.GONE
+    return Reason.PAID if debit.owed <= ZERO else None
 
 
 def _binding_settled(kind: NoticeKind, binding: Binding | None) -> Reason | None:
@@ -311,31 +317,6 @@ def _bills(session: Session, keys: Collection[Key]) -> dict[Key, BillState]:
     return {(state.community_id, state.id): state for state in states}
 
 
-def _payments(session: Session, keys: Collection[Key]) -> dict[Key, PaidPayment]:
-    if not keys:
-        return {}
-    found = session.execute(
-        select(Payment, Receipt)
-        .join(
-            Receipt,
-            (Receipt.community_id == Payment.community_id) & (Receipt.payment_id == Payment.id),
-        )
-        .where(
-            tuple_(Payment.community_id, Payment.id).in_(key_array(set(keys))),
-            Payment.state.in_(BOOKED_STATES),
-        )
-    )
-    return {
-        (payment.community_id, payment.id): PaidPayment(
-            payment.amount,
-            receipt.issued_at,
-            receipt.number,
-            payment.state is PaymentState.REVERSED,
-        )
-        for payment, receipt in found
-    }
-
-
 def _fapiao(session: Session, keys: Collection[Key]) -> dict[Key, Fapiao]:
     if not keys:
         return {}
@@ -343,26 +324,6 @@ def _fapiao(session: Session, keys: Collection[Key]) -> dict[Key, Fapiao]:
         select(Fapiao).where(tuple_(Fapiao.community_id, Fapiao.id).in_(key_array(set(keys))))
     )
     return {(fapiao.community_id, fapiao.id): fapiao for fapiao in found}
-
-
-def _refunds(session: Session, keys: Collection[Key]) -> dict[Key, EndedRefund]:
-    if not keys:
-        return {}
-    found = session.execute(
-        select(Refund, Payment.channel)
-        .join(
-            Payment,
-            (Payment.community_id == Refund.community_id) & (Payment.id == Refund.payment_id),
-        )
-        .where(tuple_(Refund.community_id, Refund.id).in_(key_array(set(keys))))
-    )
-    return {
-        (refund.community_id, refund.id): EndedRefund(
-            refund.amount, refund.ended_at, refund.state, channel, refund.released
-        )
-        for refund, channel in found
-        if refund.ended_at is not None
-    }
 
 
 def _bindings(session: Session, keys: Collection[Key]) -> dict[Key, Binding]:

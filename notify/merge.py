@@ -15,11 +15,10 @@ from billing.property import Community
 from billing.ticket_tables import Ticket
 from notify.broadcast_tables import Broadcast
 from notify.catalog import NOTICES, Matter, NoticeKind
-from notify.links import BillRef, FapiaoRef, HomeRef, Links
+from notify.digest import Day, read_digest
+from notify.links import BillRef, BroadcastRef, FapiaoRef, HomeRef, Links
 from notify.matters import (
-    EndedRefund,
     Matters,
-    PaidPayment,
     bills_of,
     is_bound,
     outstanding,
@@ -27,6 +26,8 @@ from notify.matters import (
     withheld,
 )
 from notify.outbox import Notice
+from notify.paid import Debit, EndedRefund, PaidPayment
+from notify.prepaid import LowPrepayment
 
 OPENING = frozenset(
     {
@@ -38,6 +39,9 @@ OPENING = frozenset(
         NoticeKind.FAPIAO_ISSUED,
         NoticeKind.REFUND_DONE,
         NoticeKind.REFUND_FAILED,
+        NoticeKind.DEBIT_PLANNED,
+        NoticeKind.DEBIT_FAILED,
+        NoticeKind.PREPAYMENT_LOW,
         NoticeKind.BINDING_ADDED,
     }
 )
@@ -66,6 +70,7 @@ class Telling:
         span: first and last day of the months billed, inclusive.
         total: what the message says is owed: without what is `withheld` because it is disputed.
         tickets: each with the masked sentence that opened it.
+        days: of a digest, one per community.
         today: the business date the message speaks of.
         url: where it leads; None when there is nothing to open.
     """
@@ -84,6 +89,9 @@ class Telling:
     withheld: Money
     tickets: tuple[tuple[Ticket, str], ...]
     broadcast: Broadcast | None
+    debit: Debit | None
+    prepayment: LowPrepayment | None
+    days: tuple[Day, ...]
     today: date
     url: str | None
 
@@ -118,6 +126,9 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         broadcast=matters.broadcasts.get((first.community_id, first.ref_id))
         if NOTICES[first.kind].matter is Matter.BROADCAST
         else None,
+        debit=_debit(first, matters),
+        prepayment=_prepayment(first, matters),
+        days=read_digest(first.data) if NOTICES[first.kind].matter is Matter.DIGEST else (),
         today=spoken_date(notices, today),
         url=_url(notices, bills, matters, links),
     )
@@ -157,6 +168,18 @@ def _refund(notice: Notice, matters: Matters) -> EndedRefund | None:
     return matters.refunds[notice.community_id, notice.ref_id]
 
 
+def _debit(notice: Notice, matters: Matters) -> Debit | None:
+    if NOTICES[notice.kind].matter is not Matter.DEBIT:
+        return None
+    return matters.debits[notice.community_id, notice.ref_id]
+
+
+def _prepayment(notice: Notice, matters: Matters) -> LowPrepayment | None:
+    if NOTICES[notice.kind].matter is not Matter.PREPAYMENT:
+        return None
+    return matters.prepayments[notice.community_id, notice.ref_id]
+
+
 def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:
     if NOTICES[notices[0].kind].matter is not Matter.ALERT:
         return ()
@@ -187,8 +210,12 @@ def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:
 def _url(
     notices: Sequence[Notice], bills: Sequence[BillState], matters: Matters, links: Links
 ) -> str | None:
-    """The bill if there is one, else the home, else all of the owner's homes."""
+    """The bill if there is one, else the home, else all of the owner's homes; of a broadcast its
+    page, as a field of a template cuts its words.
+    """
     first = notices[0]
+    if first.kind is NoticeKind.BROADCAST:
+        return links.broadcast_url(BroadcastRef(first.community_id, first.ref_id))
     if first.kind not in OPENING or first.unit_id is None:
         return None
     if len(bills) == 1:
@@ -198,6 +225,8 @@ def _url(
     if len({notice.unit_id for notice in notices}) > 1:
         return f"{links.base_url}/o/"
     home = HomeRef(first.community_id, first.unit_id)
+    if first.kind is NoticeKind.PREPAYMENT_LOW:
+        return links.prepayment_url(home)
     if first.kind in OF_MONEY and not _helps(first, matters):
         return links.history_url(home)
     return links.home_url(home)

@@ -40,10 +40,12 @@ class Reason(LabelEnum):
 
     PAID = "paid", "已缴清"
     DISPUTED = "disputed", "异议处理中"
+    BEING_DEBITED = "being_debited", "银行托收中"
     UNBOUND = "unbound", "已解绑"
     UNFOLLOWED = "unfollowed", "已取消关注"
     EXPIRED = "expired", "已过时效"
     GONE = "gone", "事项已不存在"
+    STOPPED = "stopped", "群发已中止"
     TOLD_IN_CHAT = "told_in_chat", "对话中已告知"
     SUPERSEDED = "superseded", "金额已变化，重新生成"
     NO_TRANSPORT = "no_transport", "没有可用的消息通道"
@@ -177,6 +179,20 @@ class Notice(Base):
             "community_id",
             "message_id",
             postgresql_where=text("message_id IS NOT NULL"),
+        ),
+        # Read by broadcast_results and broadcasts.cancel_broadcast: what a broadcast became.
+        Index(
+            "ix_notice_broadcast",
+            "community_id",
+            "ref_id",
+            postgresql_where=text("kind = 'broadcast'"),
+        ),
+        # Read by dunned.list_told and billing's last_dunned: what was said of some bills.
+        Index(
+            "ix_notice_bill",
+            "community_id",
+            "ref_id",
+            postgresql_where=text("kind IN ('bill_issued', 'due_soon', 'overdue')"),
         ),
         {"comment": "What each follower is to be told, once per fact"},
     )

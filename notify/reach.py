@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.people import Follower
-from notify.catalog import NOTICES, Transport
+from notify.approved import route_of
+from notify.catalog import Transport
 from notify.consents import Pair, SubscriptionConsent, lock_consents
 from notify.outbox import Message, Notice
 
@@ -65,7 +66,7 @@ class Reach:
 
     def first_usable(self, message: Message, follower: Follower, now: datetime) -> Transport | None:
         """The first transport, from the one in use on, that can carry the message now."""
-        transports = NOTICES[message.kind].transports
+        transports = route_of(message)
         for transport in transports[transports.index(message.transport) :]:
             if self._is_usable(transport, message, follower, now):
                 return transport

@@ -1,11 +1,13 @@
 """The daily walk up the reminder ladder: unpaid bills on a rung become notices.
 
-Bills of one chunk share their dates, so the ladder is climbed once per chunk and the rest is one
-statement. A reminder waits for its reader's hour of that day: the one he chose, else the one that
-was learned of him, else of his community (`learning`). Who is not bound, was told before, or
-disputes all that he owes, is counted and not told.
+Bills of one chunk share their dates, so their community's ladder is climbed once per chunk and the
+rest is one statement. On a public holiday nothing is written: its rungs were moved (`ladder`). A
+reminder waits for its reader's hour of that day: the one he chose, else the one that was learned of
+him, else of his community (`learning`). Who is not bound, was told before, disputes all that he
+owes, or is just being debited, is counted and not told.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,10 +17,13 @@ from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.business_day import BEIJING, business_date
+from billing.direct_debit.batches import ordered_bills
 from billing.disputes import disputed_amounts
 from billing.sight import sees_bill
 from notify.catalog import NOTICES, NoticeKind
-from notify.ladder import DAYS_BEFORE, Rung, latest_rung
+from notify.holidays import read_holidays
+from notify.ladder import DEFAULT, Ladder, Rung
+from notify.ladders import read_ladders
 from notify.lost import is_lost
 from notify.quiet_hours import midnight_after, next_allowed
 from notify.timing import is_weekend
@@ -48,6 +53,11 @@ WRITE_REMINDERS = text(
             CAST(:disputed_fen AS bigint[])
         ) AS disputed (community_id, bill_id, amount)
     ),
+    debited AS (
+        SELECT * FROM unnest(
+            CAST(:debited_communities AS bigint[]), CAST(:debited_bills AS bigint[])
+        ) AS debited (community_id, bill_id)
+    ),
     unpaid AS (
         SELECT bill.community_id, bill.id, bill.unit_id, kind, code, expires_at, bill.amount + (
             SELECT coalesce(sum(change.amount), 0) FROM adjustment change
@@ -63,12 +73,15 @@ WRITE_REMINDERS = text(
             WHERE void.community_id = bill.community_id AND void.bill_id = bill.id
         )
     ),
-    owed AS (  -- nobody is pressed for what he disputes
+    owed AS (  -- nobody is pressed for what he disputes, or what the bank is just taking
         SELECT unpaid.*, disputed.bill_id IS NOT NULL
-           AND unpaid.outstanding <= disputed.amount AS is_disputed
+           AND unpaid.outstanding <= disputed.amount AS is_disputed,
+               debited.bill_id IS NOT NULL AS is_debited
         FROM unpaid
         LEFT JOIN disputed ON disputed.community_id = unpaid.community_id
          AND disputed.bill_id = unpaid.id
+        LEFT JOIN debited ON debited.community_id = unpaid.community_id
+         AND debited.bill_id = unpaid.id
         WHERE unpaid.outstanding > 0
     ),
     reached AS (
@@ -88,7 +101,7 @@ WRITE_REMINDERS = text(
          AND habit.is_on AND coalesce(chosen.by_habit, true)
         LEFT JOIN owner_timing own ON own.community_id = habit.community_id
          AND own.follower_id = follower.id
-        WHERE NOT owed.is_disputed
+        WHERE NOT owed.is_disputed AND NOT owed.is_debited
           AND (follower.unfollowed_at IS NULL
                OR (owed.kind = 'overdue' AND community.sms_unfollowed AND {LOST_OWNER}))
     ),
@@ -118,7 +131,8 @@ WRITE_REMINDERS = text(
         (SELECT count(*) FROM written WHERE kind = 'overdue') AS overdue,
         (SELECT count(DISTINCT (community_id, follower_id, kind)) FROM written) AS merged_into,
         (SELECT count(*) FROM owed WHERE is_disputed) AS disputed,
-        (SELECT count(*) FROM owed WHERE NOT is_disputed AND NOT EXISTS (
+        (SELECT count(*) FROM owed WHERE is_debited AND NOT is_disputed) AS being_debited,
+        (SELECT count(*) FROM owed WHERE NOT is_disputed AND NOT is_debited AND NOT EXISTS (
             SELECT 1 FROM reached
             WHERE reached.community_id = owed.community_id AND reached.id = owed.id
         )) AS nobody_bound,
@@ -130,14 +144,15 @@ WRITE_REMINDERS = text(
 
 @dataclass(frozen=True, slots=True)
 class RemindSummary:
-    """What one walk did. `due` and `overdue` count notices, `nobody_bound` and `disputed` bills,
-    `not_wanted` who switched reminders off or paused them.
+    """What one walk did. `due` and `overdue` count notices, `nobody_bound`, `disputed` and
+    `being_debited` bills, `not_wanted` who switched reminders off or paused them.
     """
 
     due: int
     overdue: int
     merged_into: int
     disputed: int
+    being_debited: int
     nobody_bound: int
     not_wanted: int
     already_told: int
@@ -146,6 +161,7 @@ class RemindSummary:
         """The shape of `mingzhang remind`."""
         reasons = {
             "disputed": self.disputed,
+            "being_debited": self.being_debited,
             "nobody_bound": self.nobody_bound,
             "not_wanted": self.not_wanted,
             "already_told": self.already_told,
@@ -165,12 +181,8 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
         today: the date the ladder is climbed for, usually that of `now`.
         now: from when quiet hours and expiry count.
     """
-    standing = [
-        (chunk, rung)
-        for chunk in _issued_chunks(session, today)
-        if (rung := _rung(chunk, today)) is not None
-    ]
-    disputed = disputed_amounts(session)
+    standing = _standing(session, today)
+    disputed, debited = disputed_amounts(session), ordered_bills(session)
     not_before = next_allowed(now)
     row = session.execute(
         WRITE_REMINDERS,
@@ -184,6 +196,8 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
             "disputed_communities": [community for community, _ in disputed],
             "disputed_bills": [bill for _, bill in disputed],
             "disputed_fen": [amount.fen for amount in disputed.values()],
+            "debited_communities": [community for community, _ in debited],
+            "debited_bills": [bill for _, bill in debited],
             "today": today.isoformat(),
             "now": now,
             "not_before": not_before,
@@ -196,23 +210,38 @@ def remind(session: Session, today: date, now: datetime) -> RemindSummary:
     return RemindSummary(**row._mapping)
 
 
-def _issued_chunks(session: Session, today: date) -> list[BillRunChunk]:
+def _standing(session: Session, today: date) -> list[tuple[BillRunChunk, Rung]]:
+    """Every chunk whose bills stand on a rung today, with that rung."""
+    holidays = read_holidays(session)
+    if today in holidays:
+        return []
+    ladders = read_ladders(session)
+    longest = max(ladder.first_days_before for ladder in (DEFAULT, *ladders.values()))
+    while today + timedelta(days=longest + 1) in holidays:
+        longest += 1  # what falls on the holidays may be told before them
+    return [
+        (chunk, rung)
+        for chunk in _issued_chunks(session, today + timedelta(days=longest))
+        if (rung := _rung(chunk, ladders.get(chunk.community_id, DEFAULT), today, holidays))
+    ]
+
+
+def _issued_chunks(session: Session, due_by: date) -> list[BillRunChunk]:
     return list(
         session.scalars(
             select(BillRunChunk)
-            .where(
-                BillRunChunk.state == ChunkState.ISSUED,
-                BillRunChunk.due_on <= today + timedelta(days=DAYS_BEFORE),
-            )
+            .where(BillRunChunk.state == ChunkState.ISSUED, BillRunChunk.due_on <= due_by)
             .order_by(BillRunChunk.community_id, BillRunChunk.run_id, BillRunChunk.no)
         )
     )
 
 
-def _rung(chunk: BillRunChunk, today: date) -> Rung | None:
+def _rung(
+    chunk: BillRunChunk, ladder: Ladder, today: date, holidays: Collection[date]
+) -> Rung | None:
     if chunk.due_on is None or chunk.issued_on is None:
         return None
-    return latest_rung(chunk.due_on, today, issued_on=chunk.issued_on)
+    return ladder.latest_rung(chunk.due_on, today, issued_on=chunk.issued_on, holidays=holidays)
 
 
 def _expires_at(chunk: BillRunChunk, rung: Rung, today: date, now: datetime) -> datetime:

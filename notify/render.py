@@ -6,7 +6,7 @@ hand in for approval at the provider of SMS, with `${name}` where a word goes. W
 which field of which approved template is a setting.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -49,6 +49,7 @@ class Content:
         subscribe_id: template of the subscription notice; None when none is approved.
         sms: None when no wording is approved.
         wording: which of two, where there are two; an SMS has the approved one.
+        route: codes of the transports it may take, the first first; empty: the catalogue's.
     """
 
     template_id: str | None
@@ -60,6 +61,7 @@ class Content:
     subscribe_fields: dict[str, str] = field(default_factory=dict)
     sms: Text | None = None
     wording: str | None = None
+    route: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As stored."""
@@ -81,6 +83,7 @@ def render(
     subscriptions: Templates = NOTHING,
     sms: Mapping[str, str] = NOTHING,
     wording: Wording | None = None,
+    route: Sequence[Transport] = (),
 ) -> Content:
     """Put a message into words.
 
@@ -88,6 +91,7 @@ def render(
         subscriptions: templates of subscription notices, as `templates`.
         sms: notice kind → code of the wording that was approved as SMS.
         wording: of chat and template messages; None for a kind of which there is one.
+        route: the transports that are on; empty: as in the catalogue.
     """
     kind = telling.kind
     names: dict[str, Any] = {name: getattr(telling, name) for name in Telling.__slots__}
@@ -100,7 +104,7 @@ def render(
         lines = (line.partition("=") for line in offered.render(names).splitlines() if line.strip())
         return {name.strip(): value.strip() for name, _, value in lines}
 
-    ways = NOTICES[kind].transports
+    ways = route or NOTICES[kind].transports
     template_id, fields = _fill(kind.value, templates, words, Transport.TEMPLATE in ways)
     subscribe_id, subscribe_fields = _fill(
         kind.value, subscriptions, words, Transport.SUBSCRIBE in ways
@@ -119,6 +123,7 @@ def render(
         subscribe_fields=subscribe_fields,
         sms=text,
         wording=None if wording is None else wording.value,
+        route=[transport.value for transport in route],
     )
 
 

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from billing.people import Follower
-from notify.catalog import NOTICES, Transport
+from notify.approved import route_of
+from notify.catalog import Transport
 from notify.claim import notices_of, settle
 from notify.outbox import DeliveredMessage, Message, MessageState, Reason
 from notify.reach import find_phones
@@ -29,6 +30,8 @@ UNKNOWN_FOR = timedelta(minutes=30)
 
 ASK_AFTER = timedelta(minutes=1)
 """A provider needs a moment until it knows its own messages."""
+
+ASK_AGAIN_AFTER = timedelta(minutes=5)
 
 MATCHED_WITHIN = timedelta(days=1)
 """A report without our number is of a message sent within so long."""
@@ -189,7 +192,7 @@ def apply_report(
 
 def next_transport(message: Message, now: datetime) -> bool:
     """Have a message go by its next transport; False when this was its last."""
-    transports = NOTICES[message.kind].transports
+    transports = route_of(message)
     following = transports.index(message.transport) + 1
     if following == len(transports):
         return False
@@ -230,6 +233,7 @@ def list_unsettled(session: Session, now: datetime, limit: int) -> list[Question
             Message.settled_at.is_(None),
             Message.transport == Transport.SMS,
             Message.first_sent_at <= now - ASK_AFTER,
+            Message.next_attempt_at <= now,
         )
         .order_by(Message.first_sent_at)
         .limit(limit)
@@ -241,6 +245,19 @@ def list_unsettled(session: Session, now: datetime, limit: int) -> list[Question
         for message in messages
         if (key := (message.community_id, message.id)) in phones and message.first_sent_at
     ]
+
+
+def put_off(session: Session, question: Question, now: datetime) -> None:
+    """Nobody could answer: ask about the others first."""
+    session.execute(
+        update(Message)
+        .where(
+            Message.community_id == question.community_id,
+            Message.id == question.message_id,
+            Message.state == MessageState.UNKNOWN,
+        )
+        .values(next_attempt_at=now + ASK_AGAIN_AFTER)
+    )
 
 
 def record_fate(session: Session, question: Question, fate: SmsFate, now: datetime) -> None:

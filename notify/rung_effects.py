@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.labels import LabelEnum
-from notify.ladder import Rung, rungs
+from notify.holidays import read_holidays
+from notify.ladder import Rung
+from notify.ladders import get_ladder
 
 Z_95 = 1.96
 WIDTH_MAX = 0.05
@@ -120,7 +122,8 @@ def _variance(paid: int, bills: int) -> float:
 def list_rung_effects(
     session: Session, community_id: int, since: date, today: date
 ) -> list[RungEffect]:
-    """Every rung that bills of a community stood on, in the order they are climbed.
+    """Every rung that bills of a community stood on since it climbs its ladder, in the order they
+    are climbed.
 
     Args:
         since: first day of rungs looked at; the last is `SETTLED_DAYS` before today.
@@ -144,6 +147,7 @@ def list_rung_effects(
 def _standing(
     session: Session, community_id: int, since: date, until: date
 ) -> list[tuple[BillRunChunk, Rung]]:
+    ladder, holidays = get_ladder(session, community_id), read_holidays(session)
     chunks = session.scalars(
         select(BillRunChunk).where(
             BillRunChunk.community_id == community_id, BillRunChunk.state == ChunkState.ISSUED
@@ -153,6 +157,6 @@ def _standing(
         (chunk, rung)
         for chunk in chunks
         if chunk.due_on is not None and chunk.issued_on is not None
-        for rung in rungs(chunk.due_on, until)
+        for rung in ladder.rungs(chunk.due_on, until, holidays)
         if rung.on >= since and rung.on > chunk.issued_on
     ]

@@ -25,6 +25,9 @@ CLOSED_SECONDS = 60
 BUSY = -1
 """WeChat's "system error": the one refusal after which the message may have arrived."""
 
+TEMPLATED = frozenset({Transport.TEMPLATE, Transport.SUBSCRIBE, Transport.SMS})
+"""Transports whose narrowest line is a template."""
+
 SMS_LINE = transport_line(Transport.SMS)
 log = structlog.get_logger(__name__)
 
@@ -82,6 +85,14 @@ class Sender:
         leave = self._gate.admit(lines, transport, now, self._quotas.get(transport))
         if leave.used_up:
             return self._used_up(parcel, leave.wait_seconds)
+        if leave.only_last and transport in TEMPLATED:
+            # Its template was refused a moment ago: what other ways there are is tried at once.
+            return Result(
+                parcel,
+                Outcome.NOT_TRIED,
+                action=Action.STOP_TEMPLATE,
+                wait_seconds=leave.wait_seconds,
+            )
         if leave.wait_seconds:
             return Result(parcel, Outcome.NOT_TRIED, wait_seconds=leave.wait_seconds)
         result = self._attempt(parcel)

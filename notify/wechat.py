@@ -7,6 +7,7 @@ two exceptions. Neither holds the token or an openid: requests' own messages con
 they are dropped.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +23,23 @@ from wechatpy.exceptions import WeChatClientException
 from notify.access_token import AccessToken
 from notify.wechat_errors import Action, WeChatError, WeChatUnreachable
 
-__all__ = ["Action", "OAuthIdentity", "SceneQr", "WeChat", "WeChatError", "WeChatUnreachable"]
+__all__ = [
+    "AccountTemplate",
+    "Action",
+    "OAuthIdentity",
+    "SceneQr",
+    "WeChat",
+    "WeChatError",
+    "WeChatUnreachable",
+]
 
 TIMEOUT_SECONDS = (3, 5)
 """To connect, and to wait for each answer."""
 
 CONNECTIONS_MAX = 16
 NO_MENU = 46003
+FIELD = re.compile(r"\{\{\s*([A-Za-z_]+[0-9]*)\.DATA\s*\}\}")
+"""A field in the content of a template, `{{thing1.DATA}}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,15 @@ class OAuthIdentity:
     def __repr__(self) -> str:
         """Keep the openid out of logs."""
         return f"OAuthIdentity(is_snapshot={self.is_snapshot})"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTemplate:
+    """A template of the account; `fields` are the names a message has to fill."""
+
+    template_id: str
+    title: str
+    fields: tuple[str, ...]
 
 
 class _Client(WeChatClient):  # type: ignore[misc]  # wechatpy has no types
@@ -130,6 +150,16 @@ class WeChat:
         body = {"touser": openid, "msgtype": "text", "text": {"content": text}}
         self._post("message/custom/send", body)
 
+    def list_templates(self) -> list[AccountTemplate]:
+        """Templates of template messages that the account may use now."""
+        answer = self._get("template/get_all_private_template", {}, "template_list")
+        return _templates(answer["template_list"], "template_id")
+
+    def list_subscriptions(self) -> list[AccountTemplate]:
+        """Templates of subscription notices that the account may use now."""
+        url = f"{self._api_base}/wxaapi/newtmpl/gettemplate"
+        return _templates(self._get(url, {}, "data")["data"], "priTmplId")
+
     def create_menu(self, menu: dict[str, Any]) -> None:
         """Replace the account's menu; safe to repeat."""
         self._post("menu/create", menu)
@@ -199,10 +229,11 @@ class WeChat:
             )
         )
 
-    def _get(self, endpoint: str, query: dict[str, str]) -> dict[str, Any]:
+    def _get(self, endpoint: str, query: dict[str, str], *wanted: str) -> dict[str, Any]:
         return self._with_token(
             lambda token: _checked(
-                lambda: self._client.get(endpoint, params={"access_token": token, **query})
+                lambda: self._client.get(endpoint, params={"access_token": token, **query}),
+                wanted,
             )
         )
 
@@ -228,6 +259,20 @@ class WeChat:
             lambda: self._client.post("stable_token", data=body, params=[]),
             ["access_token", "expires_in"],
         )
+
+
+def _templates(listed: Any, id_name: str) -> list[AccountTemplate]:
+    """Templates as WeChat lists them; what is no template is left out."""
+    rows = listed if isinstance(listed, list) else []
+    return [
+        AccountTemplate(
+            template_id=str(row[id_name]),
+            title=str(row.get("title", "")),
+            fields=tuple(FIELD.findall(str(row.get("content", "")))),
+        )
+        for row in rows
+        if isinstance(row, dict) and id_name in row
+    ]
 
 
 def _checked(call: Callable[[], Any], wanted: Sequence[str] = ()) -> dict[str, Any]:

@@ -80,6 +80,44 @@ ACTIONS: dict[int, Action] = {
 }
 
 
+MEANINGS: dict[int, str] = {
+    -1: "WeChat is busy; try again",
+    40003: "WeChat knows nobody with this openid: it belongs to another account, or is mistyped",
+    40036: "the template id has the wrong length",
+    40037: "the account has no such template: it was deleted, or belongs to another account",
+    41030: "the page the message leads to is not allowed",
+    43004: "the person does not follow the account",
+    43101: "the person refused, or no consent of his is left",
+    43116: "the template is banned",
+    43117: "this person got too many; try again in some hours",
+    45009: "the quota of the day is used up",
+    45011: "the quota of the minute is used up",
+    45015: "he wrote more than 48 hours ago",
+    45047: "all answers to what he wrote are used up",
+    47001: "the message is malformed",
+    47003: "a value does not fit its field; errmsg names it",
+    40013: "WECHAT_APP_ID is wrong",
+    40125: "WECHAT_APP_SECRET is wrong",
+    40164: "the address of this server is not on the account's white list of IP addresses",
+    48001: "the account has no leave to use this interface",
+    48004: "the interface is banned for the account",
+    50002: "the person is frozen",
+    61004: "the address of this server is not registered",
+}
+"""What a code means, for people who set the account up."""
+
+BY_ACTION: dict[Action, str] = {
+    Action.REFRESH_TOKEN: "the access token is refused, twice; is another program fetching it?",
+    Action.STOP: "the account is misconfigured or banned",
+}
+
+
+def meaning(errcode: int) -> str:
+    """What an error code means, in a sentence."""
+    known = MEANINGS.get(errcode) or BY_ACTION.get(action_for(errcode))
+    return known or "see WeChat's list of global return codes"
+
+
 def action_for(errcode: int) -> Action:
     """The action for a code; one we do not know is tried again, a bounded number of times."""
     return ACTIONS.get(errcode, Action.RETRY)

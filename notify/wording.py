@@ -66,6 +66,19 @@ FILTERS = {
 }
 
 
+def paper_environment(templates: Path = TEMPLATES) -> Environment:
+    """Environment for papers that are printed from a file (HTML, escaped)."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
 def text_environment(templates: Path = TEMPLATES) -> Environment:
     """Environment for chat replies and notices: plain text, undefined names are errors."""
     environment = Environment(

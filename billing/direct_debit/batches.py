@@ -5,18 +5,19 @@ the file, confirmed or closed by the bank's answer. While it is open nobody else
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import count
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.bank_reference import reference_of
 from billing.bills import list_unpaid
 from billing.business_day import business_date
+from billing.db import key_array
 from billing.direct_debit.tables import (
     BatchState,
     DirectDebitBatch,
@@ -27,9 +28,10 @@ from billing.direct_debit.tables import (
     OrderState,
 )
 from billing.errors import Conflict, InvalidInput, NotFound
+from billing.facts import FactKind, record
 from billing.labels import LabelEnum
 from billing.money import Money
-from billing.payment_tables import Payment, PaymentChannel, PaymentState
+from billing.payment_tables import Payment, PaymentChannel, PaymentState, PaymentTarget
 from billing.payments import DEBIT_PREFIX, InFlight, lock_homes, prepare, record_closed
 from billing.people import BOOKKEEPERS, Staff, require_role
 from billing.privacy import Vault
@@ -60,6 +62,8 @@ def make_batch(
     """Order from the bank, for every home with a living bank mandate, what it owes on bills due on
     or before a day. Each time a new batch; bills of an open one are left out as in flight.
 
+    Holders are told now. The bank gets the batch when the longest notice of its mandates is over.
+
     Raises:
         InvalidInput: `by` may not.
         Conflict: no home has anything to take; nothing is written.
@@ -81,35 +85,50 @@ def make_batch(
     due = _due(session, community_id, homes, due_by)
     batch = _new_batch(session, community_id, due_by, by, now)
     skipped: dict[str, list[int]] = defaultdict(list)
-    no = 0
+    ordered: list[DirectDebitMandate] = []
     for mandate in mandates:
         bills = due.get(mandate.unit_id)
         if not bills:
             skipped[Skipped.NOTHING_DUE].append(mandate.unit_id)
             continue
         try:
-            payment = _order(session, batch, no + 1, mandate, bills, now)
+            payment = _order(session, batch, len(ordered) + 1, mandate, bills, now)
         except InFlight:
             skipped[Skipped.IN_FLIGHT].append(mandate.unit_id)
             continue
-        no += 1
+        ordered.append(mandate)
         session.add(
             DirectDebitOrder(
                 community_id=community_id,
                 batch_id=batch.id,
-                no=no,
+                no=len(ordered),
                 mandate_id=mandate.id,
                 payment_id=payment.id,
                 amount=payment.amount,
                 state=OrderState.WAITING,
             )
         )
-    if no == 0:
+        _announce(session, payment, now)
+    if not ordered:
         why = ", ".join(f"{reason}: {len(units)}" for reason, units in skipped.items())
         raise Conflict(f"nothing to take from {len(homes)} homes with a mandate ({why or 'none'})")
     batch.skipped = dict(skipped)
+    notice = max(mandate.notice_days for mandate in ordered)
+    batch.sent_from = business_date(now) + timedelta(days=notice)
     session.flush()
     return batch
+
+
+def _announce(session: Session, payment: Payment, now: datetime) -> None:
+    record(
+        session,
+        FactKind.DEBIT_ORDERED,
+        community_id=payment.community_id,
+        unit_id=payment.unit_id,
+        ref_id=payment.id,
+        amount=payment.amount,
+        at=now,
+    )
 
 
 def _due(
@@ -134,6 +153,7 @@ def _new_batch(
                 community_id=community_id,
                 number=f"{DEBIT_PREFIX}{business_date(now):%Y%m%d}-{number}",
                 due_by=due_by,
+                sent_from=business_date(now),
                 state=BatchState.MADE,
                 skipped={},
                 made_by=by.id,
@@ -207,14 +227,41 @@ def list_orders(
     return [(order, payment) for order, payment in rows]
 
 
-def list_lines(session: Session, vault: Vault, batch: DirectDebitBatch) -> list[Line]:
-    """Orders of a batch as its file has them. A batch that was cancelled has no file.
+def ordered_bills(
+    session: Session, bills: Collection[tuple[int, int]] | None = None
+) -> set[tuple[int, int]]:
+    """(community, bill) of what the bank is asked to take now: nobody else may pay it meanwhile.
+
+    Args:
+        bills: only these; None for all.
+    """
+    if bills is not None and not bills:
+        return set()
+    query = (
+        select(PaymentTarget.community_id, PaymentTarget.bill_id)
+        .join(
+            DirectDebitOrder,
+            (DirectDebitOrder.community_id == PaymentTarget.community_id)
+            & (DirectDebitOrder.payment_id == PaymentTarget.payment_id),
+        )
+        .where(DirectDebitOrder.state == OrderState.WAITING)
+    )
+    if bills is not None:
+        wanted = tuple_(PaymentTarget.community_id, PaymentTarget.bill_id)
+        query = query.where(wanted.in_(key_array(set(bills))))
+    return {(row.community_id, row.bill_id) for row in session.execute(query)}
+
+
+def list_lines(session: Session, vault: Vault, batch: DirectDebitBatch, today: date) -> list[Line]:
+    """Orders of a batch as its file has them. A batch that was cancelled has no file, and none has
+    one before its holders were told in time.
 
     Raises:
-        Conflict: it was cancelled.
+        Conflict: it was cancelled, or it is too early.
     """
     if batch.state is BatchState.CANCELLED:
         raise Conflict(f"batch {batch.number} was cancelled")
+    _check_notice(batch, today)
     rows = session.execute(
         select(DirectDebitOrder, DirectDebitMandate)
         .join(
@@ -248,7 +295,7 @@ def mark_sent(
     Raises:
         InvalidInput: `by` may not.
         NotFound: no such batch.
-        Conflict: it was cancelled.
+        Conflict: it was cancelled, or its holders were not told in time yet.
     """
     require_role(by, community_id, BOOKKEEPERS)
     batch = get_batch(session, community_id, number)
@@ -256,6 +303,7 @@ def mark_sent(
         raise Conflict(f"batch {number} was cancelled")
     if batch.state is not BatchState.MADE:
         return batch
+    _check_notice(batch, business_date(now))
     session.execute(
         update(Payment)
         .where(
@@ -298,6 +346,14 @@ def cancel_batch(
     batch.state, batch.cancelled_by, batch.cancelled_at = BatchState.CANCELLED, by.id, now
     session.flush()
     return batch
+
+
+def _check_notice(batch: DirectDebitBatch, today: date) -> None:
+    if today < batch.sent_from:
+        raise Conflict(
+            f"batch {batch.number} goes to the bank from {batch.sent_from} on: holders were told"
+            " so, by what their papers say; until then it may be cancelled"
+        )
 
 
 def check_sent(batch: DirectDebitBatch) -> None:

@@ -18,6 +18,7 @@ from billing.property import Unit
 
 CLERKS = BOOKKEEPERS | {StaffRole.CASHIER, StaffRole.SERVICE}
 HOLDER_MAX = 60
+NOTICE_DAYS_MAX = 30
 _CONTRACT = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,31}")
 _FORMULA = ("=", "+", "-", "@")
 
@@ -48,6 +49,7 @@ def sign_mandate(
     signed_on: date,
     by: Staff,
     now: datetime,
+    notice_days: int = 0,
 ) -> DirectDebitMandate:
     """Write down a bank mandate. The same paper again changes nothing.
 
@@ -55,6 +57,8 @@ def sign_mandate(
         contract_code: number of the paper, unique in the community.
         holder: in whose name the account is, as the bank has it.
         account: digits; blanks and dashes between them do not matter.
+        notice_days: so many days before the bank is asked to take money, the paper says, its
+            holder is told how much; 0: on the day.
 
     Raises:
         InvalidInput: `by` may not, a value that cannot be one, or a day to come.
@@ -66,6 +70,8 @@ def sign_mandate(
     name = _check_holder(holder)
     if _CONTRACT.fullmatch(contract_code) is None:
         raise InvalidInput("contract_code", "must be 1 to 32 letters, digits, - and _")
+    if not 0 <= notice_days <= NOTICE_DAYS_MAX:
+        raise InvalidInput("notice_days", f"must be 0 to {NOTICE_DAYS_MAX}, as the paper says")
     if signed_on > business_date(now):
         raise InvalidInput("signed_on", f"{signed_on} is yet to come")
     if session.get(Unit, (community_id, unit_id)) is None:
@@ -80,6 +86,7 @@ def sign_mandate(
             holder_sealed=vault.seal(name),
             account_sealed=vault.seal(digits),
             account_tail=digits[-4:],
+            notice_days=notice_days,
             signed_on=signed_on,
             state=MandateState.ACTIVE,
             signed_by=by.id,
@@ -91,7 +98,7 @@ def sign_mandate(
     if found is None:
         raise Conflict(f"home {unit_id} has a mandate already; end that one first")
     known = _opened(vault, found)
-    if (found.unit_id, *known) != (unit_id, name, digits):
+    if (found.unit_id, *known, found.notice_days) != (unit_id, name, digits, notice_days):
         raise Conflict(f"paper {contract_code} stands for another mandate")
     return found
 

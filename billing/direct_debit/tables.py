@@ -60,6 +60,7 @@ class DirectDebitMandate(Base):
         ForeignKeyConstraint(["community_id", "unit_id"], ["unit.community_id", "unit.id"]),
         UniqueConstraint("community_id", "contract_code"),
         CheckConstraint("(state = 'ended') = (ended_on IS NOT NULL)", name="ended_has_day"),
+        CheckConstraint("notice_days BETWEEN 0 AND 30", name="notice_days"),
         CheckConstraint("(kind = 'bank') = (account_sealed IS NOT NULL)", name="bank_has_account"),
         Index(
             "uq_direct_debit_mandate_living",
@@ -79,6 +80,9 @@ class DirectDebitMandate(Base):
     holder_sealed: Mapped[str | None]
     account_sealed: Mapped[str | None]
     account_tail: Mapped[str | None] = mapped_column(comment="last four digits, as shown")
+    notice_days: Mapped[int] = mapped_column(
+        server_default="0", comment="so long before the bank is asked its holder is told"
+    )
     signed_on: Mapped[date]
     ended_on: Mapped[date | None]
     state: Mapped[MandateState]
@@ -105,6 +109,9 @@ class DirectDebitBatch(Base):
     id: Mapped[LocalId]
     number: Mapped[str] = mapped_column(comment="TS20261123-1, as in the bank's files")
     due_by: Mapped[date] = mapped_column(comment="bills due on or before this day")
+    sent_from: Mapped[date] = mapped_column(
+        comment="the bank gets it no earlier: every holder was told in time"
+    )
     state: Mapped[BatchState]
     skipped: Mapped[dict[str, Any]] = mapped_column(comment="reason → homes that were left out")
     made_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from billing.business_day import business_date
 from billing.direct_debit.bank_files import write_batch
 from billing.direct_debit.batches import (
     cancel_batch,
@@ -45,9 +46,19 @@ def mandate() -> None:
 @click.option("--holder", required=True, help="In whose name the account is.")
 @click.option("--account", required=True, help="The account's number.")
 @click.option("--signed-on", type=DateParameter(), required=True)
+@click.option(
+    "--notice-days", type=int, default=0, help="So long before a debit its holder is told."
+)
 @by_option
 def add_mandate(
-    code: str, room: str, paper: str, holder: str, account: str, signed_on: date, login: str
+    code: str,
+    room: str,
+    paper: str,
+    holder: str,
+    account: str,
+    signed_on: date,
+    notice_days: int,
+    login: str,
 ) -> None:
     """Write down a mandate; the same paper again changes nothing."""
     with open_program() as program, program.services.database.transaction() as session:
@@ -63,6 +74,7 @@ def add_mandate(
             signed_on=signed_on,
             by=get_staff(session, login),
             now=program.services.clock(),
+            notice_days=notice_days,
         )
         result = {"paper": paper, "room": room, "account_tail": signed.account_tail}
     print_json(result | {"state": signed.state.value})
@@ -140,7 +152,8 @@ def write(code: str, number: str, file: Path) -> None:
     with open_program() as program:
         with program.services.database.transaction() as session:
             found = get_batch(session, get_community(session, code).id, number)
-            lines = list_lines(session, program.services.vault, found)
+            today = business_date(program.services.clock())
+            lines = list_lines(session, program.services.vault, found, today)
         write_batch(file, number, lines)
     print_json({"batch": number, "file": str(file), "orders": len(lines)})
 
@@ -172,7 +185,12 @@ def cancel(code: str, number: str, login: str) -> None:
 
 
 def _batch_json(found: DirectDebitBatch) -> dict[str, Any]:
-    return {"batch": found.number, "due_by": found.due_by, "state": found.state.value}
+    return {
+        "batch": found.number,
+        "due_by": found.due_by,
+        "sent_from": found.sent_from,
+        "state": found.state.value,
+    }
 
 
 @direct_debit.group()

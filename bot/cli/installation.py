@@ -70,9 +70,9 @@ def _explain(error: DBAPIError) -> str | None:
 @contextmanager
 def open_program() -> Iterator[Program]:
     """The program of this installation, until the block ends; refusals as in `refusals`."""
-    with refusals(), _environment() as environment:
-        program = build(Settings.from_env(environment, utc_now()))
-        with _closing(program):
+    with refusals(), environment() as given:
+        program = build(Settings.from_env(given, utc_now()))
+        with closing(program):
             yield program
 
 
@@ -106,7 +106,7 @@ def open_books(code: str) -> Iterator[Books]:
 
 
 @contextmanager
-def _environment() -> Iterator[Mapping[str, str]]:
+def environment() -> Iterator[Mapping[str, str]]:
     """The variables that describe the installation; the demo's engines run as long as needed."""
     given = {name: is_given(os.environ, name) for name in ("DATABASE_URL", "REDIS_URL")}
     kept = var_folder() / DEMO_ENVIRONMENT
@@ -131,7 +131,8 @@ def _environment() -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
-def _closing(program: Program) -> Iterator[Program]:
+def closing(program: Program) -> Iterator[Program]:
+    """The program; its connections are closed after the block."""
     try:
         yield program
     finally:

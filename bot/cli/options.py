@@ -1,13 +1,13 @@
 """Options and parameter types that several groups of commands take."""
 
 import json
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import click
 
-from billing.business_day import business_date
+from billing.business_day import BEIJING, business_date
 from billing.errors import InvalidInput
 from billing.labels import LabelEnum
 from billing.money import Money
@@ -39,6 +39,26 @@ class DateParameter(click.ParamType[date]):
         if day.year not in YEARS:
             self.fail(f"{value} is mistyped: no books reach so far", param, ctx)
         return day
+
+
+class MomentParameter(click.ParamType[datetime]):
+    """`YYYY-MM-DDTHH:MM`, Beijing time unless it names a zone."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Parse, or fail naming the option."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time like 2026-11-24T09:00", param, ctx)
+        if moment.year not in YEARS:
+            self.fail(f"{value} is mistyped: no books reach so far", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
 
 
 class PeriodParameter(click.ParamType[Period]):

@@ -1,4 +1,4 @@
-"""`mingzhang collection`, `arrears`, `broadcast`: what staff ask for in the chat, as JSON."""
+"""`mingzhang collection`, `arrears`: what staff ask for in the chat, as JSON."""
 
 from datetime import date
 from typing import Any
@@ -13,24 +13,13 @@ from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
 from bot.cli.installation import open_books, print_json
 from bot.cli.options import (
-    NUMBER,
     AmountParameter,
     CodeParameter,
     PeriodParameter,
-    by_option,
     community_option,
     today_option,
 )
-from notify.broadcast_tables import Broadcast
-from notify.broadcasts import (
-    cancel_broadcast,
-    confirm_broadcast,
-    get_broadcast,
-    list_broadcasts,
-)
 from notify.wording import percent
-
-BROADCASTS_LISTED = 100
 
 
 def scope_options(command: Any) -> Any:
@@ -114,74 +103,3 @@ def arrears(
             ],
         }
     )
-
-
-@click.group()
-def broadcast() -> None:
-    """What staff sent to many (群发), drafted in the chat."""
-
-
-identifier = click.argument("broadcast_id", type=NUMBER)
-
-
-@broadcast.command("list")
-@community_option
-def list_all(code: str) -> None:
-    """The latest broadcasts, drafts among them, the latest first."""
-    with open_books(code) as books:
-        found = list_broadcasts(books.session, books.community_id, BROADCASTS_LISTED)
-        print_json([_json(one) for one in found])
-
-
-@broadcast.command("show")
-@community_option
-@identifier
-def show(code: str, broadcast_id: int) -> None:
-    """A broadcast with its words."""
-    with open_books(code) as books:
-        one = get_broadcast(books.session, books.community_id, broadcast_id)
-        print_json(_json(one) | {"body": one.body})
-
-
-@broadcast.command("approve")
-@community_option
-@identifier
-@by_option
-def approve(code: str, broadcast_id: int, login: str) -> None:
-    """Say yes as the second person; it is sent a minute later."""
-    with open_books(code) as books:
-        by = books.staff(login)
-        one = confirm_broadcast(
-            books.session, books.community_id, broadcast_id, by=by, now=books.now
-        )
-        result = _json(one)
-    print_json(result)
-
-
-@broadcast.command("cancel")
-@community_option
-@identifier
-@by_option
-def cancel(code: str, broadcast_id: int, login: str) -> None:
-    """Take back what is not sent yet."""
-    with open_books(code) as books:
-        by = books.staff(login)
-        one = cancel_broadcast(
-            books.session, books.community_id, broadcast_id, by=by, now=books.now
-        )
-        result = _json(one)
-    print_json(result)
-
-
-def _json(one: Broadcast) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "audience": one.audience,
-        "state": one.state.value,
-        "recipients": one.recipients,
-        "needs_second": one.needs_second,
-        "drafted_at": one.drafted_at,
-        "queued_at": one.queued_at,
-        "sent_at": one.sent_at,
-        "cancelled_at": one.cancelled_at,
-    }

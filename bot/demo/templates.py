@@ -100,6 +100,36 @@ _TEMPLATES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             ("处理时间", "time4", "answered_at"),
         ],
     ),
+    "debit_planned": (
+        "TMDebitPlanned00000000000000000000000000010",
+        "托收扣款提醒",
+        [
+            ("房号", "thing1", "room"),
+            ("扣款金额", "amount2", "amount"),
+            ("扣款日期", "time3", "debit_on"),
+            ("说明", "thing4", "remark"),
+        ],
+    ),
+    "debit_failed": (
+        "TMDebitFailed000000000000000000000000000011",
+        "托收未成功通知",
+        [
+            ("房号", "thing1", "room"),
+            ("扣款金额", "amount2", "amount"),
+            ("失败原因", "thing3", "reason"),
+            ("说明", "thing4", "remark"),
+        ],
+    ),
+    "prepayment_low": (
+        "TMPrepaymentLow0000000000000000000000000012",
+        "预存余额不足提醒",
+        [
+            ("房号", "thing1", "room"),
+            ("预存余额", "amount2", "balance"),
+            ("下期预计", "amount3", "expected"),
+            ("说明", "thing4", "remark"),
+        ],
+    ),
     "broadcast": (
         "TMBroadcast000000000000000000000000000009",
         "物业通知",

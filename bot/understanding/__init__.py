@@ -13,6 +13,7 @@ from bot.understanding.messages import split_message
 from bot.understanding.normalize import clean
 from bot.understanding.people import read_person, read_relation
 from bot.understanding.reminders import read_reminder
+from bot.understanding.sending import asks_for_progress
 from bot.understanding.utterance import (
     ACTING,
     Understanding,
@@ -26,6 +27,7 @@ from bot.understanding.utterance import (
 __all__ = [
     "ACTING",
     "Understanding",
+    "asks_for_progress",
     "change",
     "clean",
     "read_amount",

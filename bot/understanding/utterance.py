@@ -13,6 +13,7 @@ from bot.understanding.model import load_model
 from bot.understanding.normalize import clean
 from bot.understanding.periods import choose_period, find_periods
 from bot.understanding.rooms import choose_room, find_rooms
+from bot.understanding.sending import MOMENT, leaves_places_out, narrow, read_manner
 from bot.understanding.sentence import Sentence, cover, prepare, read_sentence
 from bot.understanding.slots import Slots, read_slots
 
@@ -62,14 +63,31 @@ def understand(text: str, *, today: date, staff: bool) -> Understanding:
 def read_order(text: str, today: date) -> Slots:
     """Whom an order to send something is for, with the fees and months it names: read from the
     order alone, since the words to be sent name buildings and fees of their own. All are meant
-    only where it says so.
+    only where it says so. With when and how fast it is to leave (`sending.read_manner`).
     """
-    sentence = read_sentence(_plain(split_message(text)[0]), today)
+    order = split_message(text)[0]
+    manner = read_manner(clean(order), today)
+    # Its date is no month of bills.
+    sentence = read_sentence(_plain(MOMENT.sub("", clean(order))), today)
     decision = decide(sentence.skeleton, load_model(), staff=True)
     slots = read_slots(sentence, replace(decision, intent=BROADCAST))
     if slots.get("audience") == "all" and not names_everybody(sentence.text):
         del slots["audience"]
-    return slots
+    if leaves_places_out(sentence.text):
+        slots.pop("audience", None)
+        return slots | manner
+    return _narrowed(slots, sentence.text) | manner
+
+
+def _narrowed(slots: Slots, text: str) -> Slots:
+    """The slots with whom the order is for in full; a sum is part of that."""
+    audience, amount = slots.get("audience"), slots.pop("amount", None)
+    narrowed = narrow(
+        audience if isinstance(audience, str) else None,
+        text,
+        amount if isinstance(amount, int) else None,
+    )
+    return slots if narrowed is None else slots | {"audience": narrowed}
 
 
 def _is_disowned(sentence: Sentence) -> bool:

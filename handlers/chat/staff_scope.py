@@ -83,7 +83,7 @@ def audience_asked(slots: Mapping[str, Any], default: Period | None = None) -> A
 def place_asked(slots: Mapping[str, Any]) -> Audience | None:
     """Whom these slots name, without fees and months; None where they name nobody we can read."""
     if slots.get("room"):
-        return Audience(room=slots["room"])
+        return Audience(rooms=(slots["room"],))
     try:
         return Audience.parse(slots["audience"])
     except (KeyError, InvalidInput):

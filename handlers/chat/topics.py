@@ -32,6 +32,7 @@ class Topic(LabelEnum):
     BROADCAST = "staff.broadcast", "群发"
     APPROVE = "staff.broadcast.approve", "同意群发"
     CALL_OFF = "staff.broadcast.call_off", "取消群发"
+    PROGRESS = "staff.broadcast.progress", "群发进度"
     HUMAN = "human", "人工"
     HELP = "help", "帮助"
 

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from handlers.pages import (
     arrears,
+    broadcasts,
     fapiao,
     find,
     homes,
@@ -51,6 +52,7 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/fapiao/<token>", fapiao.fapiao),
     ("GET", "/fapiao/<token>/file", fapiao.fapiao_file),
     ("GET", "/arrears/<token>", arrears.arrears),
+    ("GET", "/notice/<token>", broadcasts.notice),
     ("GET", "/enter", sign_in.enter),
     ("GET", "/sign-in", sign_in.sign_in),
     ("GET", "/sign-in/status", sign_in.sign_in_status),

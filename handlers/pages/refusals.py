@@ -16,6 +16,7 @@ class Refusal(Enum):
     WECHAT_SILENT = "wechat_silent", 503
     FORM_STALE = "form_stale", 400
     NOT_YOUR_LIST = "not_your_list", 403
+    NOT_YOUR_NOTICE = "not_your_notice", 403
     OWNER_ONLY = "owner_only", 403
     NOT_COLLECTING = "not_collecting", 503
     ORDER_REFUSED = "order_refused", 409

@@ -63,6 +63,33 @@ class Office:
         self._announce_subscription = announce_subscription
         self._templates = Registry(config.templates)
 
+    def list_templates(self) -> list[dict[str, Any]]:
+        """List the account's templates as WeChat does."""
+        return [
+            {
+                "template_id": each.template_id,
+                "title": each.title,
+                "primary_industry": "",
+                "deputy_industry": "",
+                "content": each.content,
+                "example": "",
+            }
+            for each in self._templates.listed()
+        ]
+
+    def list_subscriptions(self) -> list[dict[str, Any]]:
+        """List the templates of subscription notices; the sandbox takes each for both."""
+        return [
+            {
+                "priTmplId": each.template_id,
+                "title": each.title,
+                "content": each.content,
+                "example": "",
+                "type": 2,
+            }
+            for each in self._templates.listed()
+        ]
+
     def send_template(self, body: Mapping[str, Any]) -> int:
         """Deliver a template message and give its msgid.
 

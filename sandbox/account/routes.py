@@ -43,6 +43,7 @@ def account_routes(
 
     _add_tokens(blueprint, credentials, store)
     _add_messages(blueprint, office)
+    _add_templates(blueprint, office)
     _add_menu(blueprint, office)
     _add_people(blueprint, office, credentials)
     _add_qr_codes(blueprint, office, store)
@@ -82,6 +83,16 @@ def _add_messages(blueprint: Blueprint, office: Office) -> None:
     def send_service_message() -> Response:
         office.send_service_message(_body())
         return _ok()
+
+
+def _add_templates(blueprint: Blueprint, office: Office) -> None:
+    @blueprint.get("/cgi-bin/template/get_all_private_template")
+    def list_templates() -> Response:
+        return jsonify({"template_list": office.list_templates()})
+
+    @blueprint.get("/wxaapi/newtmpl/gettemplate")
+    def list_subscriptions() -> Response:
+        return _ok(data=office.list_subscriptions())
 
 
 def _add_menu(blueprint: Blueprint, office: Office) -> None:

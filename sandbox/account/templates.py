@@ -24,6 +24,10 @@ class Registry:
     def __init__(self, templates: Iterable[Template]):
         self._templates = {template.template_id: template for template in templates}
 
+    def listed(self) -> tuple[Template, ...]:
+        """Every template, in the order of the configuration."""
+        return tuple(self._templates.values())
+
     def card(self, template_id: object, data: object) -> Card:
         """Fill a template, ignoring fields it does not have.
 

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from bot.demo.templates import SANDBOX_TEMPLATES
 from sandbox.account.fields import refusal
 
 APP_ID = "wx0123456789abcdef"
@@ -50,6 +51,7 @@ class PretendWeChat:
         self.is_snapshot = False
         self.token_number = 1
         self.menu: dict[str, Any] | None = None
+        self.templates: list[dict[str, Any]] = SANDBOX_TEMPLATES
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -105,6 +107,8 @@ class PretendWeChat:
             "/cgi-bin/message/template/send": self._template,
             "/cgi-bin/message/custom/send": self._text,
             "/cgi-bin/message/subscribe/bizsend": self._subscribe,
+            "/cgi-bin/template/get_all_private_template": self._list_templates,
+            "/wxaapi/newtmpl/gettemplate": self._list_subscriptions,
             "/cgi-bin/menu/create": self._create_menu,
             "/cgi-bin/menu/get": self._get_menu,
             "/cgi-bin/qrcode/create": self._qr,
@@ -138,6 +142,13 @@ class PretendWeChat:
             return _error(47003)
         self.shown.append(Shown(call.body["touser"], str(data), call.body["page"], data))
         return _error(0)
+
+    def _list_templates(self, _call: Call) -> tuple[int, dict[str, Any]]:
+        return 200, {"template_list": self.templates}
+
+    def _list_subscriptions(self, _call: Call) -> tuple[int, dict[str, Any]]:
+        rows = [{"priTmplId": row["template_id"], **row} for row in self.templates]
+        return 200, {"errcode": 0, "errmsg": "ok", "data": rows}
 
     def _create_menu(self, call: Call) -> tuple[int, dict[str, Any]]:
         self.menu = call.body

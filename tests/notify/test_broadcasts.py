@@ -3,17 +3,22 @@
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from billing.bill_lines import list_lines
 from billing.bills import list_unpaid
 from billing.errors import Conflict, InvalidInput
-from billing.people import Staff, get_staff
+from billing.home_tags import add_tag
+from billing.money import Money
+from billing.people import Binding, ResidentRole, Staff, get_staff
 from billing.privacy import Vault
+from billing.reports.arrears import list_arrears
+from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
 from billing.ticket_tables import TicketKind
 from billing.tickets import Matter, open_ticket
 from notify import broadcasts
-from notify.audiences import Audience, count_recipients
+from notify.audiences import Audience
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.broadcasts import (
     TAKEN_BACK_WITHIN,
@@ -24,11 +29,15 @@ from notify.broadcasts import (
     get_broadcast,
     presses_unlawfully,
 )
+from notify.recipients import count_readers
 from tests.notify.conftest import Town
 
 BODY = "周三上午检修电梯，请走楼梯。"
 BEHIND, IN_TIME = "1-1-302", "3-2-501"
 """李 owes on bills past their due date; 张 only the current one."""
+
+
+NARROWER = ("days:0", "days:x", "owed:-5", "role:guest", "tag:", "tag:一", "tag:a b", "room:1,,2")
 
 
 def draft(town: Town, audience: str = "all", by: str = "zhao", body: str = BODY) -> Broadcast:
@@ -62,9 +71,9 @@ def again(town: Town, one: Broadcast) -> Broadcast:
 
 def count(town: Town, audience: str) -> int:
     with town.world.database.transaction() as session:
-        return count_recipients(
-            session, town.world.community.id, Audience.parse(audience), town.world.today
-        )
+        return count_readers(
+            session, town.world.community.id, Audience.parse(audience), town.clock.now
+        ).people
 
 
 def dispute_everything(town: Town, vault: Vault, room: str, follower_id: int) -> None:
@@ -85,13 +94,17 @@ def dispute_everything(town: Town, vault: Vault, room: str, follower_id: int) ->
         "room:3-2-501",
         "parking",
         "building:9&overdue&parking&fee:property,water&period:2026-10/2026-11",
+        "room:3-2-501,3-2-502&role:owner,tenant&tag:独居老人,装修中",
+        "overdue&days:90&owed:50000",
     ],
 )
 def test_an_audience_reads_back_as_it_is_written(written: str) -> None:
     assert str(Audience.parse(written)) == written
 
 
-@pytest.mark.parametrize("written", ["", "building:", "unit:4", "unit:-1", "fee:gold", "everybody"])
+@pytest.mark.parametrize(
+    "written", ["", "building:", "unit:4", "unit:-1", "fee:gold", "everybody", *NARROWER]
+)
 def test_what_is_no_audience_is_refused_and_never_means_all(written: str) -> None:
     with pytest.raises(InvalidInput, match="audience"):
         Audience.parse(written)
@@ -117,6 +130,53 @@ def test_the_overdue_are_those_who_owe_past_the_due_date(town: Town) -> None:
     assert count(town, "overdue&period:2026-11/2026-11") == 0
     town.pay(BEHIND, li)
     assert count(town, "overdue") == 0
+
+
+def test_a_debt_counts_by_its_age_and_its_sum(town: Town) -> None:
+    li = town.bind(BEHIND, "Li")
+    owed = overdue(town)
+    assert (count(town, "overdue&days:84"), count(town, "overdue&days:85")) == (1, 0)
+    assert count(town, f"overdue&owed:{owed.fen}") == 1
+    assert count(town, f"overdue&owed:{owed.fen + 1}") == 0
+    town.pay(BEHIND, li, share=Money(1))
+    assert count(town, f"overdue&owed:{owed.fen}") == 0
+
+
+def overdue(town: Town) -> Money:
+    """What the home that is behind owes past its due dates."""
+    with town.world.database.transaction() as session:
+        scope = Scope(town.world.community.id)
+        [one] = [
+            one for one in list_arrears(session, scope, town.world.today) if one.room == BEHIND
+        ]
+    return one.owed
+
+
+def test_a_list_of_rooms_a_role_and_a_tag_narrow_it_together(town: Town) -> None:
+    zhang = town.bind(IN_TIME, "Zhang")
+    town.bind(BEHIND, "Li")
+    town.bind("3-2-502", "Wang")
+    with town.world.database.transaction() as session:
+        session.execute(
+            update(Binding).where(Binding.follower_id == zhang.id).values(role=ResidentRole.TENANT)
+        )
+        by = get_staff(session, "liu")
+        units = [town.world.unit(IN_TIME), town.world.unit(BEHIND)]
+        assert add_tag(session, units, "装修中", by=by, now=town.clock.now) == 2
+    assert count(town, f"room:{IN_TIME},{BEHIND}") == 2
+    assert (count(town, "role:tenant"), count(town, "role:owner")) == (1, 2)
+    assert count(town, "tag:装修中") == 2
+    assert count(town, "tag:装修中&building:3&role:tenant") == 1
+    assert count(town, "tag:装修中&building:3&role:owner") == 0
+
+
+def test_homes_and_whom_only_a_template_message_reaches_are_counted(town: Town) -> None:
+    town.bind(IN_TIME, "Zhang")
+    town.bind("3-2-502", "Zhang")
+    town.bind(BEHIND, "Li", wrote=False)
+    with town.world.database.transaction() as session:
+        readers = count_readers(session, town.world.community.id, Audience(), town.clock.now)
+    assert (readers.people, readers.homes, readers.silent) == (2, 3, 1)
 
 
 def test_who_disputes_all_he_owes_is_not_pressed_for_it(town: Town, vault: Vault) -> None:
@@ -220,7 +280,7 @@ def test_only_managers_and_the_service_desk_of_the_community_broadcast(town: Tow
 
 
 def test_a_place_that_does_not_exist_is_refused(town: Town) -> None:
-    for audience in ("building:3,99", "unit:3-9", "room:9-9-909"):
+    for audience in ("building:3,99", "unit:3-9", f"room:{IN_TIME},9-9-909", "tag:装修中"):
         with pytest.raises(InvalidInput, match="there is no"):
             draft(town, audience)
 

@@ -20,6 +20,7 @@ from notify.sending import Result, Sender
 from tests.notify.conftest import Town
 from tests.notify.pretend_wechat import PretendWeChat
 
+BEHIND = "1-1-101"
 ZHANG = "3-2-501"
 SEND = "/cgi-bin/message/template/send"
 TEXT = "/cgi-bin/message/custom/send"
@@ -215,7 +216,6 @@ def test_without_template_or_open_chat_it_fails_with_a_reason(town: Town, zhang:
     [
         (48001, "account"),
         (45009, "account"),
-        (43116, "template:TMPaymentReceived0000000000000000000000004"),
     ],
 )
 def test_a_stopped_line_raises_one_alert_and_loses_nothing(
@@ -227,6 +227,20 @@ def test_a_stopped_line_raises_one_alert_and_loses_nothing(
     assert town.wechat.count(SEND) == 1
     assert alerts(town) == [f"sending stopped: {line}"]
     assert town.messages() == [("payment_received", "queued", None)]
+
+
+@pytest.mark.parametrize("errcode", [40037, 43116])
+def test_a_template_that_is_not_approved_gives_way_to_the_next_transport_at_once(
+    town: Town, zhang: Follower, errcode: int
+) -> None:
+    town.wechat.always[SEND] = errcode
+    town.notifier.intake()
+    town.pay(BEHIND, zhang)
+    town.notifier.intake()
+    assert town.wechat.count(SEND) == 1
+    assert [one.text[:5] for one in town.wechat.shown] == ["花园小区 "] * 2
+    assert town.messages() == [("payment_received", "sent", None)] * 2
+    assert alerts(town) == ["sending stopped: template:TMPaymentReceived0000000000000000000000004"]
 
 
 def test_a_stopped_line_opens_by_itself(town: Town, zhang: Follower, redis: Redis) -> None:

@@ -16,6 +16,7 @@ from notify.habits import (
     switch_community,
     switch_owner,
 )
+from notify.ladders import set_ladder
 from notify.links import MessageRef
 from notify.opens import note_open
 from notify.outbox import Notice
@@ -296,6 +297,20 @@ def test_a_rung_compares_who_was_told_with_who_was_not(town: Town) -> None:
     assert (first.code, first.told, first.told_paid) == ("T-3", 1, 1)
     assert first.untold > 0 == first.untold_paid
     assert [one.code for one in effects][:3] == ["T-3", "T0", "T+1"]
+
+
+def test_rungs_of_a_community_s_own_ladder_are_compared_since_it_climbs_it(town: Town) -> None:
+    with town.world.database.transaction() as session:
+        set_ladder(
+            session,
+            community(town),
+            due_soon=[5],
+            overdue=[2, 9],
+            is_monthly=False,
+            today=date(2026, 11, 20),
+        )
+        effects = list_rung_effects(session, community(town), date(2026, 9, 1), date(2026, 12, 20))
+    assert [one.code for one in effects] == ["T-5", "T+2", "T+9"]
 
 
 def test_a_rung_that_adds_nothing_is_called_so_when_enough_bills_say_so() -> None:

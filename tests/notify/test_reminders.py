@@ -4,6 +4,8 @@ import threading
 from datetime import date, datetime, timedelta
 
 from billing.money import Money
+from notify.holidays import load_holidays
+from notify.ladders import set_ladder
 from tests.notify.conftest import Town
 
 ZHANG = "3-2-501"
@@ -57,7 +59,7 @@ def test_two_walks_at_once_remind_once(town: Town) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(written) == len(town.notices()) == 3
+    assert sum(written) == len(town.notices()) == 4  # three months behind, and a week to go
 
 
 def test_months_behind_are_one_message_with_the_sum(town: Town) -> None:
@@ -160,6 +162,51 @@ def test_a_capped_reminder_keeps_its_hour_and_may_expire(town: Town) -> None:
 def test_receipts_are_never_capped(town: Town) -> None:
     zhang = town.bind(ZHANG, "Zhang")
     object.__setattr__(town.notifier, "reminders_per_day", 0)
+    town.pay(ZHANG, zhang)
+    town.notifier.intake()
+    assert town.messages() == [("payment_received", "sent", None)]
+
+
+def test_each_community_climbs_its_own_ladder(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    with town.world.database.transaction() as session:
+        set_ladder(
+            session,
+            town.world.community.id,
+            due_soon=[20, 5],
+            overdue=[2],
+            is_monthly=False,
+            today=date(2026, 11, 1),
+        )
+    days = [date(2026, 11, 2) + timedelta(days=step) for step in range(70)]
+    walks = [(day, town.remind(day)) for day in days]
+    told = [
+        f"{day:%m-%d} {kind}" for day, walk in walks for kind in ("due", "overdue") if walk[kind]
+    ]
+    assert told == ["11-10 due", "11-25 due", "12-02 overdue"]
+
+
+def test_a_reminder_that_a_holiday_overtakes_waits_until_it_is_over(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    with town.world.database.transaction() as session:
+        load_holidays(session, {date(2026, 12, 2): "庆典", date(2026, 12, 3): "庆典"})
+    town.clock.now = beijing("2026-12-01T22:00")  # too late in the evening to send it
+    assert town.remind(date(2026, 12, 1))["overdue"] == 1
+    assert town.remind(date(2026, 12, 2))["overdue"] == 0, "nobody is reminded on a holiday"
+    for day in (2, 3):
+        town.clock.now = beijing(f"2026-12-0{day}T10:00")
+        town.notifier.deliver()
+        assert town.wechat.shown == []
+    town.clock.now = beijing("2026-12-04T09:00")
+    town.notifier.deliver()
+    [shown] = town.wechat.shown
+    assert shown.data["thing4"].startswith("已逾期4天")
+
+
+def test_a_receipt_comes_on_a_holiday(town: Town) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    with town.world.database.transaction() as session:
+        load_holidays(session, {town.world.today: "庆典"})
     town.pay(ZHANG, zhang)
     town.notifier.intake()
     assert town.messages() == [("payment_received", "sent", None)]

@@ -27,6 +27,7 @@ from billing.property import Community
 from bot.demo.templates import PRODUCT_TEMPLATES
 from handlers.callbacks import sms_reports
 from handlers.services import Services
+from notify import jobs
 from notify.aliyun_sms import AliyunKeys, AliyunSms, canonical_query, signature_of
 from notify.catalog import NOTICES, Transport
 from notify.outbox import Delivery
@@ -316,6 +317,28 @@ def test_a_lost_answer_is_settled_by_report_or_by_asking_and_never_repeated(
     assert len(provider.sent()) == 1
 
 
+def test_who_is_not_known_to_the_provider_does_not_keep_others_from_being_asked_about(
+    town: Town, provider: Provider, zhang: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "QUESTIONS_PER_SWEEP", 1)
+    provider.plan("sms_send", "drop")
+    owe(town)
+    town.notifier.deliver()
+    town.clock.advance(seconds=1)
+    town.bind("1-1-302", "Li", wrote=False)
+    provider.plan("sms_send", "lost")
+    provider.plan("sms_report", "drop")
+    owe(town)
+    town.notifier.deliver()
+    town.clock.advance(minutes=2)
+    town.notifier.intake()
+    assert [town.notifier.settle_unknown() for _ in range(2)] == [0, 1]
+    assert sorted(town.messages()) == [
+        ("overdue", "delivered", None),
+        ("overdue", "unknown", "no_answer"),
+    ]
+
+
 @pytest.mark.parametrize("fault", ["drop", "system_error"])
 def test_what_the_provider_does_not_know_is_given_up_after_half_an_hour(
     town: Town, provider: Provider, zhang: Follower, fault: str
@@ -470,9 +493,11 @@ def test_every_kind_that_goes_by_sms_has_a_short_wording() -> None:
         "room": "3-2-1501",
         "amount": "1234.50元",
         "due_on": "2026年11月30日",
+        "debit_on": "2026年11月30日",
+        "reason": "银行未查到有效的扣款授权",
         "phone": "010-55500100",
     }
-    assert len(wordings()) == len(BY_SMS) == 5
+    assert len(wordings()) == len(BY_SMS) == 7
     for code, wording in wordings().items():
         _, text = fill(wording, typical)
         assert len(f"【{SIGN}】{text}") <= 70, code

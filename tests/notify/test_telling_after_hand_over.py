@@ -34,7 +34,7 @@ def test_a_new_bill_is_told_to_the_new_owner(town: Town) -> None:
 
 def test_old_debts_are_pressed_for_with_the_old_owner(town: Town) -> None:
     sold(town)
-    summary = town.remind(date(2026, 11, 23))
+    summary = town.remind(date(2026, 11, 22))
     assert summary["overdue"] == 3
     town.notifier.deliver()
     assert told(town) == ["oOld"]

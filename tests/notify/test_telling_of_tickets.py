@@ -101,7 +101,7 @@ def test_disputed_between_the_freezing_and_the_sending_is_written_anew(
     town.clock.now = beijing("2026-12-01T09:05")
     town.remind(OVERDUE)
     notifier = town.notifier
-    press = Press(notifier.links, notifier.text, notifier.templates)
+    press = Press(notifier.links, notifier.text, notifier.defaults)
     with town.world.database.transaction() as session:
         assert press.freeze_due(session, town.clock.now, 100, Urgency.TODAY) == 1
     [first, *others] = lines(town)

@@ -61,7 +61,7 @@ def test_a_batch_orders_what_is_due_of_homes_with_a_mandate(world: World, debit:
 def test_the_file_says_who_pays_what_and_why(world: World, debit: Debit, tmp_path: Path) -> None:
     batch = debit.make()
     with world.database.transaction() as session:
-        lines = list_lines(session, make_vault(), batch)
+        lines = list_lines(session, make_vault(), batch, world.today)
     for name in ("out.xlsx", "out.csv"):
         write_batch(tmp_path / name, batch.number, lines)
     raw = (tmp_path / "out.csv").read_bytes()
@@ -230,7 +230,12 @@ def test_a_batch_is_cancelled_before_the_bank_has_it_and_not_after(
         pytest.raises(Conflict, match="cancelled"),
         world.database.transaction() as session,
     ):
-        list_lines(session, make_vault(), get_batch(session, world.community.id, batch.number))
+        list_lines(
+            session,
+            make_vault(),
+            get_batch(session, world.community.id, batch.number),
+            world.today,
+        )
     with pytest.raises(InvalidInput, match="the bank has none"):
         debit.answer(batch, ",1,1.00,成功,,")
     second = debit.send(debit.make())

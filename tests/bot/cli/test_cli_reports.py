@@ -1,6 +1,10 @@
 """`collection`, `arrears` and `broadcast` from the command line."""
 
+from datetime import datetime, timedelta
+from pathlib import Path
+
 from billing.bindings import see_follower
+from billing.business_day import BEIJING
 from billing.people import Binding, BindingState, ResidentRole, get_staff
 from notify.audiences import Audience
 from notify.broadcasts import confirm_broadcast, draft_broadcast
@@ -71,6 +75,43 @@ def test_a_broadcast_is_listed_shown_and_taken_back(world: World, mingzhang: Min
     assert mingzhang.json(*cancel, "liu")["state"] == "cancelled"
     approve = ("broadcast", "approve", number, *COMMUNITY, "--by", "liu")
     assert "was cancelled" in mingzhang.refusal(*approve)
+
+
+def test_a_broadcast_is_drafted_scheduled_and_followed(
+    world: World, mingzhang: Mingzhang, tmp_path: Path
+) -> None:
+    queued(world)
+    words = tmp_path / "words.txt"
+    words.write_text("周三检修电梯", encoding="utf-8")
+    draft = ("broadcast", "draft", *COMMUNITY, "--body", str(words), "--by", "zhao")
+    at = (datetime.now(BEIJING) + timedelta(days=1)).replace(hour=10, minute=0)
+    drafted = mingzhang.json(
+        *draft, "--audience", "room:3-2-501", "--at", f"{at:%Y-%m-%dT%H:%M}", "--per-minute", "50"
+    )
+    assert (drafted["state"], drafted["recipients"], drafted["homes"]) == ("draft", 1, 1)
+    assert drafted["per_minute"] == 50
+    assert "there is no 9-9-909" in mingzhang.refusal(*draft, "--audience", "room:9-9-909")
+    assert "send_at" in mingzhang.refusal(*draft, "--audience", "all", "--at", "2020-01-01T09:00")
+    number = str(drafted["id"])
+    approve = ("broadcast", "approve", number, *COMMUNITY, "--by", "zhao")
+    assert mingzhang.json(*approve)["state"] == "queued"
+    became = mingzhang.json("broadcast", "results", number, *COMMUNITY)
+    assert (became["left"], became["waiting"], became["failed"]) == (0, 0, {})
+    assert mingzhang.json("broadcast", "speed", *COMMUNITY)["per_minute"] is None
+    speed = ("broadcast", "speed", *COMMUNITY)
+    assert mingzhang.json(*speed, "--per-minute", "100")["per_minute"] == 100
+    assert mingzhang.json(*speed, "--unlimited")["per_minute"] is None
+
+
+def test_homes_are_tagged_all_or_none(world: World, mingzhang: Mingzhang) -> None:
+    add = ("tag", "add", "装修中", *COMMUNITY, "--by", "liu", "--room", "3-2-501")
+    assert "9-9-909" in mingzhang.refusal(*add, "--room", "9-9-909")
+    assert mingzhang.json("tag", "list", *COMMUNITY) == []
+    assert mingzhang.json(*add, "--room", "1-1-302")["added"] == 2
+    [tag] = mingzhang.json("tag", "list", *COMMUNITY)
+    assert tag == {"tag": "装修中", "rooms": ["1-1-302", "3-2-501"]}
+    remove = ("tag", "remove", "装修中", *COMMUNITY, "--by", "liu", "--room", "3-2-501")
+    assert mingzhang.json(*remove)["removed"] == 1
 
 
 def test_what_came_of_notices_is_counted_and_sms_is_switched(mingzhang: Mingzhang) -> None:

@@ -3,10 +3,18 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from billing.home_tags import add_tag
+from billing.people import get_staff
 from notify import broadcasts
+from notify.approved import Approved
+from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast
+from notify.catalog import NoticeKind, Urgency
+from notify.freeze import Press
+from notify.intake import take_facts
+from notify.outbox import Message, MessageState
 from tests.phone import Phone
 from tests.town import Town
 
@@ -141,13 +149,104 @@ def numbers(town: Town) -> list[int]:
         return list(session.scalars(select(Broadcast.id)))
 
 
-def test_what_is_sent_cannot_be_taken_back(town: Town, manager: Phone) -> None:
-    manager.says(f"群发 3栋：{BODY}")
-    manager.says("确认群发")
+def leave(town: Town) -> None:
+    """Its minute is over, and its notices are written."""
     town.now += timedelta(minutes=2)
     with town.world.database.transaction() as session:
-        assert broadcasts.send_due(session, town.now) == 1
+        assert send_due(session, town.now) == 1
+
+
+def arrive(town: Town, readers: int) -> None:
+    """So many of the notices became messages that were sent."""
+    with town.world.database.transaction() as session:
+        press = Press(town.services.links, town.services.text, Approved())
+        assert press.freeze_due(session, town.now, readers, Urgency.BULK) == readers
+        sent = {"state": MessageState.SENT, "first_sent_at": town.now}
+        session.execute(update(Message).values(**sent))
+
+
+def test_on_its_way_it_is_stopped_and_what_was_sent_is_said(town: Town, manager: Phone) -> None:
+    manager.says(f"群发 全体业主：{BODY}")
+    manager.says("确认群发")
+    leave(town)
+    arrive(town, 1)
+    running = manager.says("群发进度").shows("已发出 1 人", "还有 2 人在排队")
+    assert running.offers == ["取消群发 1"]
+    manager.says("1").shows("已中止：1 人的已经发出", "其余 2 人不再发送")
+    manager.says("刚才的通知发得怎么样").shows("已中止", "没有再发 2 人：群发已中止")
+    manager.says("取消群发").shows("已中止")
+
+
+def test_what_is_sent_cannot_be_taken_back(town: Town, manager: Phone) -> None:
+    manager.says(f"群发 3栋：{BODY}")
+    manager.says("确认群发").shows("一分钟后发出")
+    manager.says("群发进度").shows("待发送", "到时重新统计人数")
+    leave(town)
+    arrive(town, 2)
     manager.says("取消群发").shows("已发出", "2 人", "收不回来")
+    manager.says("群发进度 1").shows("已发出 2 人", "点开全文 0 人").hides("排队")
+    manager.says("群发进度 77").shows("没有找到 77 号群发")
+
+
+def test_several_rooms_are_named_or_pasted(town: Town, manager: Phone) -> None:
+    manager.says("群发给3-501、1-1-302：请来前台领钥匙").shows(
+        "3-2-501、1-1-302 业主", "共 2 人，2 户"
+    )
+    manager.says("群发\n3-2-501\n3-2-502\n1-1-302\n请来前台领钥匙").shows("共 3 人", "请来前台")
+    before = kept(town)
+    manager.says("群发给3-501、3-9909、7-701：请来前台领钥匙").shows("没有找到 3-9909、7-701")
+    assert kept(town) == before
+
+
+def test_debts_roles_and_tags_narrow_it(town: Town, manager: Phone) -> None:
+    manager.says("群发 欠费超过60天的：请您抽空核对账单").shows("逾期满 61 天未缴的业主", "共 1 人")
+    manager.says("群发 欠99999元以上的业主：请您抽空核对账单").shows(
+        "逾期未缴满 99,999.00 元的业主", "没有人能收到"
+    )
+    manager.says("群发 3栋租户：请您抽空登记").shows("3栋租户", "没有人能收到")
+    manager.says("群发 3栋业主本人：请您抽空登记").shows("3栋业主本人", "共 2 人")
+    with town.world.database.transaction() as session:
+        by = get_staff(session, "zhao")
+        add_tag(session, [town.world.unit("3-2-501")], "装修中", by=by, now=town.now)
+    manager.says("群发 装修中的业主：周末请勿施工").shows("标签为装修中的业主", "共 1 人")
+
+
+def test_it_is_scheduled_and_slowed_down_in_a_sentence(town: Town, manager: Phone) -> None:
+    manager.says(f"群发 3栋，明天上午9点发，每分钟100条：{BODY}").shows(
+        "3栋业主", "定时 2026-11-24 09:00 发出", "每分钟最多发 100 条", BODY
+    )
+    manager.says("改到后天晚上11点发").shows(
+        "定时 2026-11-26 09:00 发出", "每分钟最多发 100 条", BODY
+    )
+    manager.says("确认群发").shows("将在 2026-11-26 09:00 发出")
+    manager.says("群发进度").shows("2026-11-26 09:00 发出")
+    manager.says(f"群发 3栋，今天早上8点发：{BODY}").shows("2026-11-23 08:00 发不了")
+
+
+def test_who_is_reached_by_a_template_alone_is_counted(town: Town, manager: Phone) -> None:
+    town.now += timedelta(days=3)
+    town.phone("o-3-2-501").says("账单")
+    manager.says(f"群发 3栋：{BODY}").shows("其中 1 人 48 小时内没来过公众号，现在收不到")
+
+
+def test_who_was_told_of_it_approves_with_one_word(
+    town: Town, manager: Phone, service: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcasts, "ALONE_MAX", 2)
+    manager.says(f"群发 全体业主：{BODY}")
+    manager.says("确认群发").shows("已经通知有权复核的同事")
+    with town.world.database.transaction() as session:
+        take_facts(session, town.now, 100, at_once=True)
+        Press(town.services.links, town.services.text, Approved()).freeze_due(
+            session, town.now, 100, Urgency.AT_ONCE
+        )
+        session.execute(
+            update(Message)
+            .where(Message.kind == NoticeKind.BROADCAST_WAITING)
+            .values(state=MessageState.SENT, first_sent_at=town.now)
+        )
+    service.says("同意群发").shows("一分钟后发出", "共 3 人")
+    assert kept(town)[0][2] == "queued"
 
 
 def test_other_roles_and_owners_are_refused_kindly(town: Town, manager: Phone) -> None:
