@@ -1,17 +1,18 @@
 """Books go out and come back the same, or it is said that they do not."""
 
 import json
+import secrets
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, make_url, select, text
 
 from billing.checks import run_checks
 from billing.closing import trial_balance
-from billing.db import Database, connect
+from billing.db import RUNTIME_ROLE, Database, connect
 from billing.people import Resident
 from billing.privacy import Vault
 from bot.backup import (
@@ -24,6 +25,7 @@ from bot.backup import (
     restore_backup,
 )
 from bot.embedded.wheels import postgres_install
+from bot.schema import migrate
 from tests.conftest import DATA_KEY, NOW, World
 
 MakeDatabase = Callable[[str], str]
@@ -149,3 +151,24 @@ def test_a_folder_that_is_no_backup_or_cannot_be_written_is_refused(
     (tmp_path / MANIFEST).write_text("{}", encoding="utf-8")
     with pytest.raises(BackupError, match="damaged"):
         read_manifest(tmp_path)
+
+
+def test_the_owner_of_the_tables_needs_no_more_than_to_make_databases(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """As the guide sets it up: no superuser."""
+    url, name = make_database("template0"), f"owner_{secrets.token_hex(4)}"
+    change(url, f"CREATE ROLE {name} LOGIN CREATEDB")
+    try:
+        change(url, f"GRANT {RUNTIME_ROLE} TO {name}")
+        change(url, f"ALTER DATABASE {make_url(url).database} OWNER TO {name}")
+        theirs = make_url(url).set(username=name).render_as_string(hide_password=False)
+        migrate(theirs)
+        assert drill(make_backup(theirs, tmp_path, NOW), theirs)["tables"] > 50
+        change(url, f"ALTER ROLE {name} NOCREATEDB")
+        with pytest.raises(BackupError, match="may make no databases"):
+            drill(next(tmp_path.iterdir()), theirs)
+    finally:
+        change(url, f"REASSIGN OWNED BY {name} TO CURRENT_USER")
+        change(url, f"DROP OWNED BY {name}")
+        change(url, f"DROP ROLE {name}")
