@@ -107,7 +107,8 @@ def _write(url: str, folder: Path, now: datetime) -> None:
     with _owner(url) as engine, _snapshot(engine) as connection:
         snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
         _run(
-            "pg_dump", url, "--format=custom", "--no-owner", "--no-acl", f"--snapshot={snapshot}",
+            "pg_dump", url, _major(connection), "--format=custom", "--no-owner", "--no-acl",
+            f"--snapshot={snapshot}",
             f"--file={dump}",
         )  # fmt: skip
         figures = read_figures(connection)
@@ -147,6 +148,15 @@ def failed_checks(connection: Connection) -> list[str]:
         return [result.name for result in run_checks(session) if result.violations]
 
 
+def forget_old(folder: Path, keep: int) -> list[str]:
+    """Delete all but the latest backups under a folder; what is none stays. Returns their names."""
+    backups = sorted(path for path in folder.glob("mingzhang-*") if (path / MANIFEST).is_file())
+    gone = backups[: max(len(backups) - keep, 0)]
+    for path in gone:
+        shutil.rmtree(path)
+    return [path.name for path in gone]
+
+
 def restore_backup(folder: Path, url: str) -> dict[str, Any]:
     """Put the books of a backup into an empty database, prove them, and bring them to the newest
     schema; returns what was proved.
@@ -160,9 +170,11 @@ def restore_backup(folder: Path, url: str) -> dict[str, Any]:
         with engine.connect() as connection:
             if connection.execute(text(TABLES)).first() is not None:
                 raise BackupError("the database is not empty; restore into a new one")
+            major = _major(connection)
         ensure_runtime_role(engine)
         _run(
-            "pg_restore", url, "--no-owner", "--no-acl", "--exit-on-error", "--single-transaction",
+            "pg_restore", url, major, "--no-owner", "--no-acl", "--exit-on-error",
+            "--single-transaction",
             str(folder / DUMP),
         )  # fmt: skip
         with _snapshot(engine) as connection:
@@ -267,7 +279,13 @@ def _snapshot(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _run(program: str, url: str, *arguments: str) -> None:
+def _major(connection: Connection) -> int:
+    """Which PostgreSQL the server is."""
+    number = connection.execute(text("SELECT current_setting('server_version_num')")).scalar_one()
+    return int(number) // 10_000
+
+
+def _run(program: str, url: str, major: int, *arguments: str) -> None:
     """One of PostgreSQL's programs; the password goes through the environment, which others on the
     machine cannot read.
     """
@@ -282,7 +300,7 @@ def _run(program: str, url: str, *arguments: str) -> None:
         arguments = (f"--dbname={environment['PGDATABASE']}", *arguments)
     try:
         done = subprocess.run(  # noqa: S603  # our own arguments
-            [_program(program), *arguments],
+            [_program(program, major), *arguments],
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
@@ -296,8 +314,14 @@ def _run(program: str, url: str, *arguments: str) -> None:
         raise BackupError(f"{program} failed: {reason[0] if reason else 'it says not why'}")
 
 
-def _program(name: str) -> str:
-    """The wheel's program, else the machine's."""
+def _program(name: str, major: int) -> str:
+    """The machine's program of the server's version, else the wheel's, else any.
+
+    A newer program cannot restore into an older server: it asks it for settings it does not have.
+    """
+    same = Path(f"/usr/lib/postgresql/{major}/bin") / name
+    if same.exists():
+        return str(same)
     try:
         path = postgres_install() / "bin" / name
         if path.exists():

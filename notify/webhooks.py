@@ -24,8 +24,8 @@ TRIED_FOR = timedelta(days=1)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=2)
 LEASE = timedelta(minutes=2)
 PER_BATCH = 40
-BATCHES_MAX = 25
-"""Of one turn, so that it ends before cron brings the next but one."""
+TURN = timedelta(minutes=2)
+"""No batch is begun later; with the slowest one the job ends long before its time is up."""
 
 THREADS = 8
 SECRET_MIN = 16
@@ -177,14 +177,21 @@ class Parcel:
         return f"Parcel({self.number}, attempt={self.attempt})"
 
 
-def claim_deliveries(session: Session, now: datetime, limit: int) -> list[Parcel]:
-    """Take what is due, and what crashed workers left; two workers never take the same."""
+def claim_deliveries(
+    session: Session, now: datetime, limit: int, silent: Collection[int] = ()
+) -> list[Parcel]:
+    """Take what is due, and what crashed workers left; two workers never take the same.
+
+    Args:
+        silent: webhooks that did not answer a moment ago; the others come first.
+    """
     due = session.execute(
         select(WebhookDelivery, Webhook)
         .join(Webhook, Webhook.id == WebhookDelivery.webhook_id)
         .where(
             WebhookDelivery.state.in_((DeliveryState.QUEUED, DeliveryState.SENDING)),
             WebhookDelivery.next_attempt_at <= now,
+            WebhookDelivery.webhook_id.not_in(silent),
         )
         .order_by(WebhookDelivery.next_attempt_at, WebhookDelivery.id)
         .limit(limit)
@@ -269,9 +276,11 @@ class Courier:
     def deliver(self) -> dict[str, int]:
         """Everything due, for a turn; safe to run from many workers at once."""
         done = {"delivered": 0, "failed": 0}
+        silent: set[int] = set()
+        until = self.clock() + TURN
         with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as threads:
-            for _ in range(BATCHES_MAX):
-                parcels = self._claim()
+            while self.clock() < until:
+                parcels = self._claim(silent)
                 if not parcels:
                     break
                 outcomes: Sequence[str | None] = list(threads.map(self._send, parcels))
@@ -279,11 +288,13 @@ class Courier:
                     with self.database.transaction() as session:
                         record_outcome(session, parcel, outcome, self.clock())
                     done["delivered" if outcome is None else "failed"] += 1
+                    if outcome is not None:
+                        silent.add(parcel.webhook_id)
         return done
 
-    def _claim(self) -> list[Parcel]:
+    def _claim(self, silent: Collection[int]) -> list[Parcel]:
         with self.database.transaction() as session:
-            return claim_deliveries(session, self.clock(), PER_BATCH)
+            return claim_deliveries(session, self.clock(), PER_BATCH, silent)
 
     def _send(self, parcel: Parcel) -> str | None:
         """None when it was accepted, else why not."""

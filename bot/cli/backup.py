@@ -10,7 +10,7 @@ from cryptography.fernet import InvalidToken
 from sqlalchemy import select
 
 from billing.people import Resident
-from bot.backup import BackupError, drill, make_backup, restore_backup
+from bot.backup import BackupError, drill, forget_old, make_backup, restore_backup
 from bot.cli.installation import Refused, open_program, print_json, refusals
 from bot.program import Program
 from bot.settings import database_url as read_url
@@ -29,8 +29,9 @@ def _refusals() -> Iterator[None]:
 
 @click.group(invoke_without_command=True)
 @click.option("--to", "folder", type=FOLDER, help="Where a new folder is made for it.")
+@click.option("--keep", type=click.IntRange(1, 10_000), help="Delete all but so many there.")
 @click.pass_context
-def backup(context: click.Context, folder: Path | None) -> None:
+def backup(context: click.Context, folder: Path | None, keep: int | None) -> None:
     """Write the books into a new folder: a dump, and a manifest of what it must hold.
 
     The keys that open personal data are not in it; keep them elsewhere.
@@ -41,7 +42,8 @@ def backup(context: click.Context, folder: Path | None) -> None:
         raise click.UsageError("say where to with --to")
     with _refusals(), open_program() as program:
         made = make_backup(program.settings.database_url, folder, program.services.clock())
-    print_json({"backup": str(made)})
+    gone = forget_old(folder, keep) if keep is not None else []
+    print_json({"backup": str(made), "deleted": gone})
 
 
 @backup.command("drill")

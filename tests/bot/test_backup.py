@@ -5,7 +5,9 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, select, text
@@ -20,6 +22,7 @@ from bot.backup import (
     MANIFEST,
     BackupError,
     drill,
+    forget_old,
     make_backup,
     read_manifest,
     restore_backup,
@@ -124,7 +127,7 @@ def test_what_happens_meanwhile_is_not_in_it_at_all(world: World, tmp_path: Path
 
     dumped = backup._run
 
-    def dump_then_change(*arguments: str) -> None:
+    def dump_then_change(*arguments: Any) -> None:
         change(world.url, "UPDATE community SET name = 'another'")
         dumped(*arguments)
 
@@ -145,7 +148,10 @@ def test_a_folder_that_is_no_backup_or_cannot_be_written_is_refused(
     file.touch()
     with pytest.raises(BackupError, match="cannot be written"):
         make_backup(world.url, file, NOW)
-    make_backup(world.url, tmp_path, NOW)
+    (tmp_path / "mingzhang-notes").mkdir()
+    made = [make_backup(world.url, tmp_path, NOW + timedelta(days=day)).name for day in (-1, 0)]
+    assert forget_old(tmp_path, 1) == made[:1]
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "mingzhang-notes", made[1]}
     with pytest.raises(BackupError, match="already"):
         make_backup(world.url, tmp_path, NOW)
     (tmp_path / MANIFEST).write_text("{}", encoding="utf-8")

@@ -170,6 +170,27 @@ def test_what_is_not_accepted_comes_again_later_with_the_same_number(
     assert len(receiver.got) == 3, "a redirection is not followed"
 
 
+def test_who_does_not_answer_keeps_nobody_else_waiting(
+    world: World, courier: Courier, receiver: Receiver, vault: Vault
+) -> None:
+    with world.database.transaction() as session:
+        add_webhook(
+            session,
+            vault,
+            name="a dead one",
+            url="http://127.0.0.1:1/",
+            secret=SECRET,
+            kinds=[FactKind.PAYMENT_CONFIRMED],
+            community_id=None,
+            loopback=True,
+            now=NOW,
+        )
+    happen(world, *[FactKind.PAYMENT_CONFIRMED] * 25)
+    done = courier.deliver()
+    assert done["delivered"] == 25
+    assert 0 < done["failed"] < 25, "the rest of the dead one's waits"
+
+
 def test_after_a_day_it_is_given_up_and_staff_are_told_once(
     world: World, courier: Courier, receiver: Receiver, clock: Clock
 ) -> None:

@@ -1,6 +1,7 @@
 """What other systems may ask and do, and what they are refused."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from billing.receipts import number_waiting
 from bot.app import create_app
 from bot.program import Program
 from handlers.api.routes import PLACES, ROUTES
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, many_rounds
 from tests.handlers.api.conftest import System
 
 SystemMaker = Callable[..., System]
@@ -151,6 +152,22 @@ def test_what_cannot_be_booked_is_refused_at_its_field_and_books_nothing(
     assert refused.mimetype == "application/problem+json"
     assert refused.json.get("field") == field
     assert _outside_sum(world) == ZERO.fen
+
+
+@many_rounds
+def test_the_same_payment_sent_many_times_at_once_is_booked_once(
+    world: World, app: Flask, system: SystemMaker
+) -> None:
+    erp = system()
+    body = {"key": "K", "room": debtor(world)[0], "amount_fen": 100}
+
+    def send(_: int) -> int:
+        return System(app.test_client(), erp.token).post(here(world, "/payments"), body).status_code
+
+    with ThreadPoolExecutor(6) as threads:
+        statuses = sorted(threads.map(send, range(6)))
+    assert statuses == [200] * 5 + [201]
+    assert _outside_sum(world) == 100
 
 
 def test_the_key_of_another_payment_is_a_conflict(world: World, system: SystemMaker) -> None:
