@@ -12,10 +12,14 @@ from sqlalchemy.orm import Session
 
 from billing.bills import Bill, BillState, issued_bills
 from billing.business_day import business_date
+from billing.db import id_array
 from billing.payment_tables import BOOKED_STATES, Payment, Receipt
 from billing.people import Occupancy, Resident, ResidentRole
 from billing.period import Period
 from billing.property import Building, Unit
+
+LOOKED_AT_MAX = 2000
+"""Bills of a page's search: what is paid or void is known only by looking."""
 
 
 class HomeRow(NamedTuple):
@@ -90,21 +94,31 @@ def page_of_bills(
     period: Period | None = None,
     unit_id: int | None = None,
     is_paid: bool | None = None,
-) -> list[BillState]:
+) -> tuple[list[BillState], int | None]:
     """Issued bills that are not void, with a greater key than `after`; all, or those of a period,
     a home, or with nothing (something) owed on them.
+
+    Looks at so many bills at most, so a page may hold few or none though others follow.
+
+    Returns:
+        Also behind which key to go on; None when there is nothing more.
     """
-    query = issued_bills().where(Bill.community_id == community_id, Bill.id > after)
+    looked_at = select(Bill.id).where(Bill.community_id == community_id, Bill.id > after)
     if period is not None:
-        query = query.where(Bill.period == period)
+        looked_at = looked_at.where(Bill.period == period)
     if unit_id is not None:
-        query = query.where(Bill.unit_id == unit_id)
+        looked_at = looked_at.where(Bill.unit_id == unit_id)
+    ids = session.scalars(looked_at.order_by(Bill.id).limit(LOOKED_AT_MAX)).all()
+    query = issued_bills().where(Bill.community_id == community_id, Bill.id.in_(id_array(ids)))
     if is_paid is not None:
         paid, adjusted = query.selected_columns.paid, query.selected_columns.adjusted
         owed = Bill.amount + adjusted
         query = query.where(owed <= paid if is_paid else owed > paid)
     rows = session.execute(query.order_by(Bill.id).limit(limit))
-    return [BillState(*row) for row in rows]
+    found = [BillState(*row) for row in rows]
+    if len(found) == limit:
+        return found, found[-1].id
+    return found, ids[-1] if len(ids) == LOOKED_AT_MAX else None
 
 
 def page_of_payments(

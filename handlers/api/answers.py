@@ -80,7 +80,10 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Bills:
-    """A page of bills; `next` is `after` of the next page, null on the last."""
+    """A page of bills; `next` is `after` of the next page, null on the last. A page may be short,
+    or empty, though others follow: go on until `next` is null. Drafts are issued later under the
+    keys they have: read a month anew, or listen to the webhook `bill_issued`.
+    """
 
     items: list[Bill]
     next: int | None
@@ -125,7 +128,10 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Payments:
-    """A page of payments; `next` is `after` of the next page, null on the last."""
+    """A page of payments; `next` is `after` of the next page, null on the last. A payment has the
+    key of its order, which may be older than its money: to follow what is new, read receipts, whose
+    numbers have no gaps, or listen to the webhook `payment_confirmed`.
+    """
 
     items: list[Payment]
     next: int | None

@@ -97,7 +97,7 @@ def bills(call: Call) -> tuple[object, int]:
     """Issued bills of a community, page by page."""
     given = call.given
     unit = _named_home(call)
-    rows = page_of_bills(
+    rows, following = page_of_bills(
         call.session,
         call.community_id,
         after=call.after,
@@ -106,7 +106,7 @@ def bills(call: Call) -> tuple[object, int]:
         unit_id=unit.id if unit else None,
         is_paid=given["state"] == "paid" if "state" in given else None,
     )
-    return answers.Bills([_bill(row) for row in rows], _next(rows, call.limit)), OK
+    return answers.Bills([_bill(row) for row in rows], following), OK
 
 
 def bill(call: Call, number: int) -> tuple[object, int]:

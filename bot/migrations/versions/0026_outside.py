@@ -22,6 +22,7 @@ def upgrade() -> None:
     _create_call()
     _create_webhook()
     _create_delivery()
+    op.create_index("ix_bill_period", "bill", ["community_id", "period", "id"])
     op.execute(ACCOUNT)
 
 

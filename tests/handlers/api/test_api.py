@@ -83,6 +83,22 @@ def test_bills_come_with_the_arithmetic_of_their_lines(world: World, system: Sys
     } == {period}
 
 
+def test_every_unpaid_bill_is_met_once_however_small_the_pages(
+    world: World, system: SystemMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billing.browsing.LOOKED_AT_MAX", 7)
+    with world.database.transaction() as session:
+        homes = session.scalars(select(Unit).where(Unit.community_id == world.community.id))
+        owed = list_unpaid(session, world.community.id, [unit.id for unit in homes])
+    erp, met, after = system(), list[int](), 0
+    while after is not None:
+        page = erp.get(here(world, "/bills"), state="unpaid", limit=3, after=after).json
+        met += [one["id"] for one in page["items"]]
+        after = page["next"]
+    assert len(met) > 10
+    assert met == sorted(bill.id for bill in owed)
+
+
 def test_a_payment_received_elsewhere_pays_the_bill_and_is_booked_once(
     world: World, system: SystemMaker, calls: Calls
 ) -> None:
