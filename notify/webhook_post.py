@@ -10,18 +10,21 @@ import ipaddress
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
+from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
-import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from billing.errors import InvalidInput
 
-SECONDS_TO_CONNECT, SECONDS_TO_ANSWER = 3, 10
+SECONDS_TO_ANSWER, SECONDS_IN_ALL = 10, 15
 URL_CHARACTERS_MAX = 500
 
 
@@ -92,24 +95,28 @@ def post(target: Target, body: bytes, headers: Mapping[str, str]) -> None:
     Raises:
         Refused: with what happened instead.
     """
-    address = _look_up(target)
+    connection = _connection(target, _look_up(target))
+    hang_up = Timer(SECONDS_IN_ALL, _hang_up, [connection])
+    hang_up.start()
     try:
-        with _connect(target, address) as pool:
-            answer = pool.urlopen(
-                "POST",
-                target.path,
-                body=body,
-                headers={**headers, "Host": _host(target)},
-                redirect=False,
-                retries=False,
-                preload_content=False,
-            )
-            status = answer.status
-            answer.close()
-    except (HTTPError, OSError) as error:
+        connection.request(
+            "POST", target.path, body, {**headers, "Host": _host(target)}, preload_content=False
+        )
+        status = connection.getresponse().status
+    except (HTTPError, HTTPException, OSError) as error:
         raise Refused(f"no answer: {type(error).__name__}") from error
+    finally:
+        hang_up.cancel()
+        connection.close()
     if not 200 <= status < 300:
         raise Refused(f"answered {status}")
+
+
+def _hang_up(connection: HTTPConnection) -> None:
+    """Who sends a byte now and then is not waited for."""
+    if connection.sock is not None:
+        with suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _host(target: Target) -> str:
@@ -118,14 +125,13 @@ def _host(target: Target) -> str:
     return host if target.port == usual else f"{host}:{target.port}"
 
 
-def _connect(target: Target, address: str) -> urllib3.HTTPConnectionPool:
-    timeout = urllib3.Timeout(connect=SECONDS_TO_CONNECT, read=SECONDS_TO_ANSWER)
+def _connection(target: Target, address: str) -> HTTPConnection:
     if target.scheme == "http":
-        return urllib3.HTTPConnectionPool(address, target.port, timeout=timeout)
-    return urllib3.HTTPSConnectionPool(
+        return HTTPConnection(address, target.port, timeout=SECONDS_TO_ANSWER)
+    return HTTPSConnection(
         address,
         target.port,
-        timeout=timeout,
+        timeout=SECONDS_TO_ANSWER,
         server_hostname=target.host,
         assert_hostname=target.host,
         cert_reqs="CERT_REQUIRED",

@@ -3,12 +3,21 @@
 import hashlib
 import hmac
 import json
+import socket
+import ssl
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
+from threading import Event, Thread
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 
 from billing.alerts import Alert, AlertKind
@@ -71,6 +80,26 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.close()
+
+
+def write_certificate(key: Path, certificate: Path) -> None:
+    """Of localhost, signed by itself."""
+    own = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    began = datetime.now(UTC) - timedelta(days=1)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(own.public_key())
+        .serial_number(1)
+        .not_valid_before(began)
+        .not_valid_after(began + timedelta(days=3))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(own, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(Encoding.PEM))
+    key.write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 class Clock:
@@ -308,3 +337,39 @@ def test_what_concerns_people_is_never_told_to_others(world: World, vault: Vault
             loopback=False,
             now=NOW,
         )
+
+
+def test_who_sends_a_byte_now_and_then_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notify.webhook_post.SECONDS_IN_ALL", 0.3)
+    done = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            caller, _ = listener.accept()
+            with caller, suppress(OSError):
+                while not done.wait(0.05):
+                    caller.sendall(b"X")
+
+        thread = Thread(target=drip)
+        thread.start()
+        port = listener.getsockname()[1]
+        with pytest.raises(Refused, match="no answer"):
+            post(read_url(f"http://127.0.0.1:{port}/", loopback=True), b"{}", {})
+        done.set()
+        thread.join()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    write_certificate(key, certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    url = f"https://localhost:{receiver.server.server_port}/"
+    with pytest.raises(Refused, match="no answer: "):
+        post(read_url(url, loopback=True), b"{}", {})
+    monkeypatch.setattr("certifi.where", lambda: str(certificate))
+    post(read_url(url, loopback=True), b"{}", {})
+    assert len(receiver.got) == 1
