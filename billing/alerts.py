@@ -28,6 +28,7 @@ class AlertKind(LabelEnum):
     CODE_GUESSING = "code_guessing", "绑定信息疑似被猜测"
     SENDING_STOPPED = "sending_stopped", "消息发送已停止"
     CHECK_FAILED = "check_failed", "账目自检未通过"
+    WEBHOOK_FAILED = "webhook_failed", "外部系统通知未送达"
     JOB_FAILED = "job_failed", "后台任务失败"
     LIMITATION = "limitation", "诉讼时效将满"
     HOLIDAYS_UNKNOWN = "holidays_unknown", "下一年节假日未导入"

@@ -59,6 +59,8 @@ class Bill(Base):
         CheckConstraint("amount >= 0", name="amount"),
         Index("ix_bill_unit", "community_id", "unit_id"),
         Index("ix_bill_chunk", "community_id", "run_id", "chunk_no"),
+        # Read by browsing: a month's bills in the order of their keys.
+        Index("ix_bill_period", "community_id", "period", "id"),
         {"comment": "Bills (账单); issued when their chunk is"},
     )
 

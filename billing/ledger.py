@@ -63,6 +63,7 @@ class FixedAccount(LabelEnum):
     WECHAT_CLEARING = "assets:wechat_clearing", "微信待清算"
     ALIPAY_CLEARING = "assets:alipay_clearing", "支付宝待清算"
     POS_CLEARING = "assets:pos_clearing", "刷卡待清算"
+    EXTERNAL_CLEARING = "assets:external_clearing", "外部系统待清算"
     BANK = "assets:bank", "银行存款"
     CASH = "assets:cash", "现金"
     PREPAYMENTS = "liabilities:prepayments", "预存款"

@@ -92,6 +92,7 @@ CHANNELS: Mapping[PaymentChannel, ChannelRule] = MappingProxyType(
             account=FixedAccount.BANK, places=frozenset({Place.COUNTER}), by_hand=True
         ),
         PaymentChannel.PREPAID: ChannelRule(account=FixedAccount.PREPAYMENTS, has_receipt=False),
+        PaymentChannel.EXTERNAL: ChannelRule(account=FixedAccount.EXTERNAL_CLEARING),
         PaymentChannel.IMPORTED: ChannelRule(account=FixedAccount.CASH),
     }
 )

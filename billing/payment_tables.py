@@ -36,6 +36,7 @@ class PaymentChannel(LabelEnum):
     POS = "pos", "刷卡"
     SLIP = "slip", "转账凭单"
     PREPAID = "prepaid", "预存抵扣"
+    EXTERNAL = "external", "外部系统收款"
     IMPORTED = "imported", "历史导入"
 
 

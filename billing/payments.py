@@ -32,11 +32,15 @@ ORDER_LIFE = timedelta(hours=2)
 """How long a prepared payment may be paid; afterwards it is closed at the provider."""
 
 PREPAID_PREFIX, BANK_PREFIX, DEBIT_PREFIX, SLIP_PREFIX = "PRE-", "BANK-", "TS", "SLIP/"
+OUTSIDE_PREFIX = "EXT/"
 """How the numbers begin that we give to used prepayments, rows of bank statements, orders of direct
-debit batches (then the day) and slips. No paper of a cashier's may take one of them.
+debit batches (then the day), slips and what other systems received. No paper of a cashier's may
+take one of them.
 """
 
-OWN_NUMBERS = re.compile(f"{PREPAID_PREFIX}|{BANK_PREFIX}|{DEBIT_PREFIX}[0-9]{{8}}-|{SLIP_PREFIX}")
+OWN_NUMBERS = re.compile(
+    f"{PREPAID_PREFIX}|{BANK_PREFIX}|{DEBIT_PREFIX}[0-9]{{8}}-|{SLIP_PREFIX}|{OUTSIDE_PREFIX}"
+)
 
 PATIENCE = timedelta(days=1)
 """How long an open payment is asked about at the usual pace."""

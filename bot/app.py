@@ -1,6 +1,7 @@
 """The web application: blueprints, security headers, error pages, health and metrics."""
 
 import secrets
+from hashlib import sha256
 from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +18,17 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    TooManyRequests,
+)
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot.program import Program
 from bot.webhook import webhook
+from handlers.api import api, caller, problem
 from handlers.callbacks import callbacks, sms_reports
 from handlers.console import console
 from handlers.console.filters import FILTERS as CONSOLE_FILTERS
@@ -30,6 +37,7 @@ from handlers.pages import pages
 from handlers.pages.viewer import OPENID
 from notify.wording import FILTERS, TEMPLATES
 
+API = "/api/v1"
 REQUEST_BYTES_MAX = 64 * 1024
 PAGES_RATE = "300/minute"
 """Of one address, all owners' pages together; many phones share the address of a carrier."""
@@ -42,6 +50,9 @@ OPEN_PAGES_RATE = "60/minute"
 
 ENTER_RATE = "20/minute"
 """Of one address, tries to sign in to the console: each costs a password hash."""
+
+API_RATE = "600/minute"
+"""Of one token; without one, of one address."""
 
 OPEN_PAGES = ("pages.scan", "pages.find", "pages.find_home")
 
@@ -97,7 +108,8 @@ def create_app(program: Program) -> Flask:
     door = webhook(program.services, settings, program.registry)
     money_in = callbacks(program.services, program.registry)
     told = sms_reports(program.services, program.registry)
-    for machine_door in (door, money_in, told):
+    others = api(program.services)
+    for machine_door in (door, money_in, told, others):
         csrf.exempt(machine_door)
     app.register_blueprint(door)
     app.register_blueprint(money_in, url_prefix="/callbacks")
@@ -106,7 +118,8 @@ def create_app(program: Program) -> Flask:
     _bound_pages_at_once(owner_pages)
     app.register_blueprint(owner_pages, url_prefix="/o")
     app.register_blueprint(console(program.services), url_prefix="/console")
-    _limit_rates(app, owner_pages, program.services.redis)
+    app.register_blueprint(others, url_prefix=API)
+    _limit_rates(app, owner_pages, others, program.services.redis)
     _add_operations(app, program)
     _add_error_pages(app)
     if settings.proxies:
@@ -116,7 +129,7 @@ def create_app(program: Program) -> Flask:
     return app
 
 
-def _limit_rates(app: Flask, owner_pages: Blueprint, redis: Redis) -> None:
+def _limit_rates(app: Flask, owner_pages: Blueprint, others: Blueprint, redis: Redis) -> None:
     """Limit what one visitor may ask for; counted in Redis, or here while Redis is down.
 
     A signed-in viewer is counted by himself: a whole estate may stand behind one address.
@@ -130,6 +143,7 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, redis: Redis) -> None:
         in_memory_fallback_enabled=True,
     )
     limiter.shared_limit(PAGES_RATE, scope="pages", key_func=_visitor)(owner_pages)
+    limiter.shared_limit(API_RATE, scope="api", key_func=_system)(others)
     rates = {"pages.sign_in": SIGN_IN_RATE, "console.sign_in_enter": ENTER_RATE}
     rates |= dict.fromkeys(OPEN_PAGES, OPEN_PAGES_RATE)
     for view, rate in rates.items():
@@ -140,6 +154,12 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, redis: Redis) -> None:
 def _visitor() -> str:
     openid = session.get(OPENID)
     return f"viewer {openid}" if openid else get_remote_address()
+
+
+def _system() -> str:
+    """The same token is counted wherever it comes from; Redis does not learn it."""
+    secret = caller()
+    return sha256(secret.encode()).hexdigest() if secret else get_remote_address()
 
 
 def _bound_pages_at_once(owner_pages: Blueprint) -> None:
@@ -203,13 +223,28 @@ def _add_error_pages(app: Flask) -> None:
         if request.path.startswith(("/wechat", "/callbacks", "/static")):
             return error
         status = error.code or 500
+        if request.path.startswith(f"{API}/"):
+            return _refuse_system(error, status)
         return render_template("errors/error.html", status=status, reference=None), status
 
     @app.errorhandler(Exception)
-    def failed(error: Exception) -> tuple[str, int]:
+    def failed(error: Exception) -> Any:
         """A person gets a sentence and a number; the operator gets the traceback under it."""
         reference = secrets.token_hex(4).upper()
         log.exception("request_failed", reference=reference, path=request.path, exc_info=error)
         if request.path.startswith(("/wechat", "/callbacks")):
             return f"failed, reference {reference}", InternalServerError.code
+        if request.path.startswith(f"{API}/"):
+            detail = "something went wrong here; nothing was done"
+            return problem(InternalServerError.code, detail, reference=reference)
         return render_template("errors/error.html", status=500, reference=reference), 500
+
+
+def _refuse_system(error: HTTPException, status: int) -> Response:
+    """What the web server refuses, in the manner of the API."""
+    headers = {}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    if isinstance(error, TooManyRequests):
+        headers["Retry-After"] = "60"
+    return problem(status, error.description or error.name, headers=headers)

@@ -25,6 +25,7 @@ from handlers.reconciling import reconcile_merchant, reconcile_morning
 from handlers.refunding import settle_refunds
 from handlers.settlement import settle_open_payments
 from notify import jobs as notify_jobs
+from notify.webhooks import Courier, forget_deliveries
 
 LONG_STATEMENTS = "SET LOCAL statement_timeout = '30min'"
 """Nobody waits for what runs at night."""
@@ -114,9 +115,21 @@ def run_comparison(day: str, merchant_ids: list[int]) -> dict[str, int]:
     return {"done": sum(one.is_done for one in done)}
 
 
+def run_webhooks() -> dict[str, int]:
+    """Tell outside systems what is due."""
+    program = _installed[0]
+    services = program.services
+    loopback = program.settings.webhooks_to == "loopback"
+    return Courier(services.database, services.vault, services.clock, loopback).deliver()
+
+
 def run_forgetting() -> dict[str, int]:
-    """Delete sentences and uploaded workbooks that were kept for long enough."""
+    """Delete sentences, uploaded workbooks and deliveries that were kept for long enough."""
     services = _installed[0].services
     with services.database.transaction() as session:
         now = services.clock()
-        return {"heard": forget_heard(session, now), "files": forget_files(session, now)}
+        return {
+            "heard": forget_heard(session, now),
+            "files": forget_files(session, now),
+            "deliveries": forget_deliveries(session, now),
+        }

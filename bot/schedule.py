@@ -10,6 +10,7 @@ from bot.jobs import (
     run_refunds,
     run_settlement,
     run_unbinding,
+    run_webhooks,
 )
 from handlers.long_work import JOB_SECONDS_MAX as LONG_WORK_SECONDS_MAX
 from notify.catalog import Urgency
@@ -19,6 +20,9 @@ from notify.schedule import SCHEDULE as NOTIFY_SCHEDULE
 SETTLE_SECONDS = 30
 LONG_WORK_SECONDS = 30
 """Who asks wakes a worker; this finds what was left by one that died."""
+WEBHOOK_SECONDS = 30
+"""Among what takes long: systems that do not answer must hold up nobody who waits for a receipt."""
+
 BILL_AT = "30 5 * * *"
 """05:30, long before the first hour at which a notice may go out."""
 BILLING_SECONDS_MAX = 3600
@@ -38,6 +42,7 @@ SCHEDULE: tuple[Planned, ...] = (
     *NOTIFY_SCHEDULE,
     Planned(run_settlement, Urgency.TODAY, interval_seconds=SETTLE_SECONDS),
     Planned(run_refunds, Urgency.TODAY, interval_seconds=SETTLE_SECONDS),
+    Planned(run_webhooks, None, interval_seconds=WEBHOOK_SECONDS),
     Planned(
         run_reconciliation, None, cron=RECONCILE_AT, timeout_seconds=RECONCILIATION_SECONDS_MAX
     ),

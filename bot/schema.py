@@ -12,6 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from billing import (  # noqa: F401  # a table is known once its module was imported
     adjustment_tables,
     alerts,
+    api_tables,
     audit,
     bill_run_tables,
     bills,
@@ -57,6 +58,7 @@ from notify import (  # noqa: F401
     preferences,
     template_tables,
     timing_tables,
+    webhook_tables,
 )
 
 
@@ -65,6 +67,7 @@ class SchemaError(Exception):
 
 
 APPEND_ONLY = (
+    "api_call",
     "audit_entry",
     "bill",
     "bill_line",
@@ -118,7 +121,7 @@ def migrate(url: str) -> None:
         with engine.connect() as lock:
             lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
             lock.commit()
-            _ensure_runtime_role(engine)
+            ensure_runtime_role(engine)
             command.upgrade(alembic_config(engine), "head")
             _grant(engine)
     finally:
@@ -128,7 +131,12 @@ def migrate(url: str) -> None:
 IS_MEMBER = text("SELECT pg_has_role(CURRENT_USER, :name, 'MEMBER')")
 
 
-def _ensure_runtime_role(engine: Engine) -> None:
+def ensure_runtime_role(engine: Engine) -> None:
+    """Make the role the program works as, and let this user work as it. Safe to repeat.
+
+    Raises:
+        SchemaError: the user may do neither.
+    """
     with engine.begin() as connection:
         exists = connection.execute(
             text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": RUNTIME_ROLE}

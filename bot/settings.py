@@ -24,6 +24,10 @@ from notify.caps import REMINDERS_PER_DAY
 from notify.catalog import NOTICES, NoticeKind, Transport
 
 WEBHOOK_MODES = ("secure", "compatible", "plain")
+WEBHOOKS_TO = ("public", "loopback")
+"""Whom outside systems' addresses may be: anybody on the internet over https, or, for tests and
+demos, also this machine.
+"""
 COUNT_MAX = 9
 ALIYUN_SMS_BASE = "https://dysmsapi.aliyuncs.com"
 TEMPLATE_QUOTA = 100_000
@@ -68,6 +72,7 @@ class Settings:
     wechat_subscribe_page: str | None
     wechat_template_quota: int
     reminders_per_day: int
+    webhooks_to: str
     aliyun_sms: AliyunKeys | None
     aliyun_sms_base: str
     merchants: Mapping[str, WeChatPayKeys]
@@ -114,6 +119,7 @@ class Settings:
                 "WECHAT_TEMPLATE_QUOTA", TEMPLATE_QUOTA, most=100 * TEMPLATE_QUOTA
             ),
             reminders_per_day=env.count("MINGZHANG_REMINDERS_PER_DAY", REMINDERS_PER_DAY),
+            webhooks_to=env.choice("MINGZHANG_WEBHOOKS_TO", WEBHOOKS_TO),
             aliyun_sms=_aliyun_sms(env.json("ALIYUN_SMS", None)),
             aliyun_sms_base=env.base("ALIYUN_SMS_BASE", ALIYUN_SMS_BASE),
             merchants=_merchants(

@@ -1,4 +1,5 @@
-"""Facts become notices, set-wise: one statement decides who is told what, by a unique key.
+"""Facts become notices, set-wise: one statement decides who is told what, by a unique key. What
+outside systems subscribed to becomes deliveries to them in the same statement.
 
 Taking a fact and writing its notices is one transaction, so a crash takes neither or both, and two
 workers never take the same fact.
@@ -28,7 +29,24 @@ TAKE_FACTS = text(
         UPDATE fact SET taken_at = :now
         FROM waiting
         WHERE fact.community_id = waiting.community_id AND fact.id = waiting.id
-        RETURNING fact.community_id, fact.id, kind, unit_id, ref_id, data
+        RETURNING fact.community_id, fact.id, kind, unit_id, ref_id, data, amount, at
+    ),
+    outward AS (
+        INSERT INTO webhook_delivery (community_id, webhook_id, fact_id, body, state, attempts,
+                                      created_at, queued_at, next_attempt_at)
+        SELECT taken.community_id, webhook.id, taken.id,
+               jsonb_build_object(
+                   'kind', taken.kind, 'at', taken.at, 'community', community.code,
+                   'room', unit.room, 'ref', taken.ref_id, 'amount_fen', taken.amount,
+                   'receipt', taken.data ->> 'receipt'),
+               'queued', 0, :now, :now, :now
+        FROM taken
+        JOIN webhook ON taken.kind = ANY(webhook.kinds) AND webhook.ended_at IS NULL
+         AND (webhook.community_id IS NULL OR webhook.community_id = taken.community_id)
+        JOIN community ON community.id = taken.community_id
+        LEFT JOIN unit ON unit.community_id = taken.community_id AND unit.id = taken.unit_id
+        ORDER BY taken.id, webhook.id
+        ON CONFLICT (community_id, webhook_id, fact_id) DO NOTHING
     ),
     rule AS (
         SELECT * FROM unnest(

@@ -230,6 +230,8 @@ def test_growing_tables_are_led_by_their_community() -> None:
     """One community's rows live together and can be partitioned."""
     global_tables = {
         "alert",
+        "api_call",
+        "api_token",
         "audit_entry",
         "binding_attempt",
         "community",
@@ -248,6 +250,7 @@ def test_growing_tables_are_led_by_their_community() -> None:
         "staff_credential",
         "staff_session",
         "subscription_consent",
+        "webhook",
     }
     found = [
         table.name

@@ -11,7 +11,9 @@ import structlog
 
 COMMANDS = {
     "alerts": "bot.cli.operations:alerts",
+    "api-token": "bot.cli.api_token:api_token",
     "arrears": "bot.cli.reports:arrears",
+    "backup": "bot.cli.backup:backup",
     "bank-account": "bot.cli.bank:bank_account",
     "bank-statement": "bot.cli.bank:bank_statement",
     "bench": "bot.cli.bench:bench",
@@ -49,6 +51,7 @@ COMMANDS = {
     "reconcile": "bot.cli.reconciliation:reconcile",
     "refund": "bot.cli.refund:refund",
     "remind": "bot.cli.books:remind",
+    "restore": "bot.cli.backup:restore",
     "serve": "bot.cli.processes:serve",
     "shared-cost": "bot.cli.shared_cost:shared_cost",
     "sightings": "bot.cli.binding:sightings",
@@ -60,6 +63,7 @@ COMMANDS = {
     "timing": "bot.cli.timing:timing",
     "trial-balance": "bot.cli.corrections:print_trial_balance",
     "understand": "bot.cli.understand:understand",
+    "webhook": "bot.cli.webhook:webhook",
     "wechat": "bot.cli.operations:wechat",
     "worker": "bot.cli.processes:worker",
 }

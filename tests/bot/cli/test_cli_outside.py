@@ -1,0 +1,75 @@
+"""`api-token`, `webhook`, `backup`, `restore`: JSON, or a sentence for what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import select
+
+from billing.api_access import find_token
+from billing.api_tables import ApiToken
+from notify.webhook_tables import Webhook
+from tests.bot.cli.command_line import Mingzhang
+from tests.conftest import NOW, World
+
+
+def test_a_token_is_shown_once_listed_without_it_and_revoked(
+    world: World, mingzhang: Mingzhang
+) -> None:
+    add = ("api-token", "add", "--name", "ERP", "--community", "HY", "--scopes")
+    made = mingzhang.json(*add, "bills:read, payments:write")
+    assert made["scopes"] == ["bills:read", "payments:write"]
+    [listed] = mingzhang.json("api-token", "list")
+    assert (listed["name"], listed["community"]) == ("ERP", "HY")
+    assert made["token"] not in str(listed)
+    with world.database.transaction() as session:
+        assert made["token"] not in str(session.scalars(select(ApiToken.token_hash)).all())
+        assert find_token(session, made["token"], NOW) is not None
+    assert "choose another name" in mingzhang.refusal(*add, "bills:read")
+    assert mingzhang.json("api-token", "revoke", "--name", "ERP")["revoked_at"]
+    with world.database.transaction() as session:
+        assert find_token(session, made["token"], NOW) is None
+    assert mingzhang.json("api-token", "calls", "--name", "ERP") == []
+    assert "no token named" in mingzhang.refusal("api-token", "revoke", "--name", "XYZ")
+    unknown = mingzhang.run(*add[:3], "GATE", "--scopes", "everything")
+    assert unknown.exit_code == 2
+    assert "is not one of" in unknown.output
+
+
+def test_a_webhook_keeps_its_secret_sealed(
+    world: World, mingzhang: Mingzhang, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("sixteen characters or more\n", encoding="utf-8")
+    add = (
+        "webhook", "add", "--name", "ERP", "--secret-file", str(secret),
+        "--kinds", "bill_issued,payment_confirmed", "--url",
+    )  # fmt: skip
+    mingzhang.json(*add, "https://erp.example.com/hook")
+    with world.database.transaction() as session:
+        [kept] = session.scalars(select(Webhook)).all()
+    assert "sixteen" not in kept.secret_sealed
+    [listed] = mingzhang.json("webhook", "list")
+    assert "secret" not in listed
+    assert mingzhang.json("webhook", "deliveries", "--name", "ERP") == []
+    again = ("webhook", "replay", "--name", "ERP", "--since", "2026-11-01")
+    assert mingzhang.json(*again)["queued"] == 0
+    assert mingzhang.json("webhook", "end", "--name", "ERP")["dropped"] == 0
+    assert "was ended" in mingzhang.refusal(*again)
+    assert "must be https" in mingzhang.refusal(*add, "http://127.0.0.1/")
+
+
+def test_the_books_are_backed_up_drilled_and_restored(
+    world: World, mingzhang: Mingzhang, tmp_path: Path, make_database: Callable[[str], str]
+) -> None:
+    made = mingzhang.json("backup", "--to", str(tmp_path))["backup"]
+    proved = mingzhang.json("backup", "drill", "--from", made)
+    assert proved["proved"]["failed_checks"] == []
+    assert proved["keys_open_personal_data"] in (True, False)
+    there = make_database("template0")
+    restored = mingzhang.json("restore", "--from", made, "--database-url", there)
+    assert restored["restored"]["rows"] == proved["proved"]["rows"]
+    assert "not empty" in mingzhang.refusal("restore", "--from", made, "--database-url", there)
+    assert "must be a URL" in mingzhang.refusal(
+        "restore", "--from", made, "--database-url", "mysql://x"
+    )
+    assert "say where to" in mingzhang.run("backup").output
