@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.running import Demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.journey]
+pytestmark = pytest.mark.browser
 
 OpenPage = Callable[[int, int], Page]
 PHONE, DESKTOP = (390, 844), (1280, 800)
