@@ -37,6 +37,7 @@ from handlers.console import (
     shared,
     sign_in,
     tariffs,
+    tickets,
     work,
 )
 from handlers.console.desk import Desk, Outside
@@ -185,6 +186,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/<code>/alerts/<int:number>/take", alerts.take, Permission.BANK),
     Route("POST", "/<code>/alerts/<int:number>/snooze", alerts.snooze, Permission.BANK),
     Route("POST", "/<code>/alerts/<int:number>/close", alerts.close, Permission.BANK),
+    # Tickets
+    Route("GET", "/<code>/tickets", tickets.index, Permission.TICKETS),
+    Route("GET", "/<code>/tickets/<int:number>", tickets.show, Permission.TICKETS),
+    Route("POST", "/<code>/tickets/<int:number>/answer", tickets.answer, Permission.TICKETS),
+    Route("POST", "/<code>/tickets/<int:number>/close", tickets.close, Permission.TICKETS),
     # Prices, meters, shared costs, imports.
     Route("GET", "/<code>/tariffs", tariffs.index, Permission.TARIFFS),
     Route("GET", "/<code>/tariffs/new", tariffs.new_item, Permission.TARIFFS),
