@@ -21,8 +21,13 @@ def test_a_reference_is_the_number_of_the_home_and_two_check_digits() -> None:
 
 @given(NUMBERS)
 def test_it_is_read_back_however_it_is_printed(number: int) -> None:
-    for printed in (reference_of(number), format_reference(number), reference_of(number).lower()):
+    for printed in (reference_of(number), reference_of(number).lower()):
         assert find_references(f"交{printed}物业费") == {number}
+    # The first groups of a long one may be a reference too, of a shorter number: then staff decide.
+    digits = reference_of(number).removeprefix("MZ")
+    found = find_references(f"交{format_reference(number)}物业费")
+    assert number in found
+    assert all(digits.startswith(reference_of(one).removeprefix("MZ")) for one in found)
 
 
 @given(NUMBERS, st.integers(0, 9), st.integers(1, 9))

@@ -22,7 +22,16 @@ from billing.concessions import AgreedPrice, DiscountGrant
 from billing.deposits import list_deposits
 from billing.ledger import FixedAccount, balance
 from billing.money import ZERO, Money
-from billing.people import Binding, BindingState, Follower, Occupancy, Resident, Staff, StaffRole
+from billing.people import (
+    Binding,
+    BindingState,
+    Follower,
+    Occupancy,
+    Resident,
+    ResidentRole,
+    Staff,
+    StaffRole,
+)
 from billing.prepayments import balance as prepaid
 from billing.prepayments import list_auto_deduction
 from billing.privacy import Vault
@@ -348,7 +357,11 @@ def test_a_tenant_moves_in_and_out(clerk: MakeClerk, world: World, home: int) ->
     with world.database.transaction() as session:
         after = session.get_one(Occupancy, (stay.community_id, stay.id))
         assert after.to_on == world.today + timedelta(30)
-        owner = session.scalars(select(Occupancy.id).where(Occupancy.unit_id == home)).first()
+        owner = session.scalars(
+            select(Occupancy.id).where(
+                Occupancy.unit_id == home, Occupancy.role == ResidentRole.OWNER
+            )
+        ).first()
     answer = one.post(f"{path}/leave", stay=str(owner), on=later)
     assert "业主不能登记迁出" in answer.text
 
