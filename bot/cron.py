@@ -2,6 +2,8 @@
 again with growing pauses, and staff hear of what fails for good.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +27,10 @@ ROUNDS_WAITING_MAX = 4
 DAILY_WAITS_SECONDS_MAX = 6 * 3600
 PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 """Before each further try of a daily job that failed."""
+
+FAILURES_TOLD_FROM = 3
+FAILS_WITHIN = timedelta(minutes=5)
+"""What comes again by itself is told of when it failed so often within so long."""
 
 TAKEN_SECONDS = 60
 log = structlog.get_logger(__name__)
@@ -78,14 +84,17 @@ class Cron(CronScheduler):
             result_ttl=60,
             failure_ttl=FAILURE_KEPT_SECONDS,
             job_timeout=job.job_options.get("job_timeout"),
-            meta={"tries_left": len(PAUSES) if job.cron else 0},
+            meta={"comes_again": True} if job.interval else {"tries_left": len(PAUSES)},
         )
 
 
 def look_after_failures(program: Program, now: datetime) -> dict[str, int]:
     """Try failed jobs again, as often as they allow; tell staff of those that allow no more, once
-    a job. Safe to run twice and from several processes: a try is begun by one of them, and one that
-    dies with it is begun by another a minute later.
+    a job, and of those that come again by themselves when they go on failing: a restart of the
+    database is nothing to be told of.
+
+    Safe to run twice and from several processes: a try is begun by one of them, and one that dies
+    with it is begun by another a minute later.
 
     Raises:
         SQLAlchemyError: staff could not be told; they are the next time.
@@ -93,13 +102,16 @@ def look_after_failures(program: Program, now: datetime) -> dict[str, int]:
     done = {"tried_again": 0, "told": 0}
     for queue in program.queues.in_order:
         registry = queue.failed_job_registry
-        for job_id in registry.get_job_ids(cleanup=False):
-            job = _fetch(queue, job_id)
-            if job is None or job.meta.get("told"):
+        found = [_fetch(queue, job_id) for job_id in registry.get_job_ids(cleanup=False)]
+        failed = [job for job in found if job is not None]
+        lasting = _lasting(failed, now)
+        for job in failed:
+            again = job.meta.get("comes_again") and job.func_name not in lasting
+            if again or job.meta.get("told"):
                 continue
             left: int = job.meta.get("tries_left", 0)
             if left and job.ended_at and now >= job.ended_at + PAUSES[len(PAUSES) - left]:
-                if _is_taken(queue, job_id, left):
+                if _is_taken(queue, job.id, left):
                     job.meta["tries_left"] = left - 1
                     job.save_meta()  # type: ignore[no-untyped-call]
                     registry.requeue(job)
@@ -108,6 +120,13 @@ def look_after_failures(program: Program, now: datetime) -> dict[str, int]:
                 _tell(program, job, now)
                 done["told"] += 1
     return done
+
+
+def _lasting(failed: Sequence[Job], now: datetime) -> set[str]:
+    """Names of the jobs that failed again and again in the last minutes."""
+    since = now - FAILS_WITHIN
+    lately = Counter(str(job.func_name) for job in failed if job.ended_at and job.ended_at > since)
+    return {name for name, times in lately.items() if times >= FAILURES_TOLD_FROM}
 
 
 def _is_taken(queue: Queue, job_id: str, left: int) -> bool:

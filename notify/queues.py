@@ -66,7 +66,11 @@ class Queues:
         mark = self.connection.set(wake_key(urgency), "queued", nx=True, ex=WAKE_SECONDS)
         if mark:
             self.lanes[urgency].enqueue(
-                LANE_JOB, urgency.value, result_ttl=60, failure_ttl=FAILURE_KEPT_SECONDS
+                LANE_JOB,
+                urgency.value,
+                result_ttl=60,
+                failure_ttl=FAILURE_KEPT_SECONDS,
+                meta={"comes_again": True},
             )
         return bool(mark)
 

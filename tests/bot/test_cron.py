@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from billing.alerts import Alert
 from billing.db import connect
-from bot.cron import PAUSES, Cron, look_after_failures
+from bot.cron import FAILS_WITHIN, FAILURES_TOLD_FROM, PAUSES, Cron, look_after_failures
 from bot.program import Program
 from notify.catalog import Urgency
 from notify.queues import Queues
@@ -48,10 +48,10 @@ def break_down() -> None:
     raise ZeroDivisionError
 
 
-def failed(program: Program, tries_left: int) -> Callable[[timedelta], dict[str, int]]:
+def failed(program: Program, **meta: int) -> Callable[[timedelta], dict[str, int]]:
     """A job that has failed; called with the time since then, what is done about it."""
     queue = program.queues.long
-    job = queue.enqueue(break_down, meta={"tries_left": tries_left}, failure_ttl=3600)
+    job = queue.enqueue(break_down, meta=meta, failure_ttl=3600)
     work(program)
 
     def later(since: timedelta) -> dict[str, int]:
@@ -103,8 +103,27 @@ def test_a_failed_job_is_tried_again_after_growing_pauses_and_then_told_once(
     assert alerts(program) == [f"job failed: {__name__}.break_down"]
 
 
-def test_what_comes_again_by_itself_is_not_tried_again_but_told(program: Program) -> None:
-    assert failed(program, tries_left=0)(timedelta()) == {"tried_again": 0, "told": 1}
+def test_what_comes_again_by_itself_is_told_of_when_it_goes_on_failing(program: Program) -> None:
+    """Once is a restart of the database; it is not tried again, since it comes anyway."""
+    for told in (0, 0, FAILURES_TOLD_FROM):
+        later = failed(program, comes_again=True)
+        assert later(FAILS_WITHIN * 2) == {"tried_again": 0, "told": 0}
+        assert later(timedelta()) == {"tried_again": 0, "told": told}
+    assert alerts(program) == [f"job failed: {__name__}.break_down"]
+
+
+def test_what_comes_again_is_marked_so(program: Program, redis: Redis) -> None:
+    program.queues.wake(Urgency.BULK)
+    [lane] = program.queues.lanes[Urgency.BULK].jobs
+    assert lane.meta == {"comes_again": True}
+    cron = Cron(program)
+    for job in cron.get_jobs():
+        job.next_enqueue_time = None if job.interval else datetime(2026, 11, 23, 9, 5, tzinfo=UTC)
+    cron.enqueue_jobs()
+    repeated = {job.func_name for job in cron.get_jobs() if job.interval}
+    queued = [job for queue in program.queues.in_order for job in queue.jobs if job is not lane]
+    marked = {job.func_name for job in queued if job.meta == {"comes_again": True}}
+    assert marked - {lane.func_name} == repeated
 
 
 def test_staff_are_told_once_the_books_answer_again(program: Program, world: World) -> None:
