@@ -1,4 +1,4 @@
-"""`mingzhang bank-account`, `mingzhang bank-statement`: transfers, until the console does it."""
+"""`mingzhang bank-account`, `mingzhang bank-statement`: transfers; the console does it too."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""`mingzhang binding`: codes and requests, until the console does it."""
+"""`mingzhang binding`: codes and requests; the console does it too."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""`mingzhang direct-debit`: mandates, batches and the bank's answers, until the console does it."""
+"""`mingzhang direct-debit`: mandates, batches and the bank's answers; the console does it too."""
 
 from datetime import date
 from pathlib import Path

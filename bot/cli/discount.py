@@ -1,4 +1,4 @@
-"""`mingzhang discount`: what single owners pay less, or by agreement, until the console does it."""
+"""`mingzhang discount`: what single owners pay less, or by agreement; the console does it too."""
 
 from datetime import date
 from typing import Any

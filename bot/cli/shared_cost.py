@@ -1,4 +1,4 @@
-"""`mingzhang shared-cost`: costs that homes share (公摊), until the console does it."""
+"""`mingzhang shared-cost`: costs that homes share (公摊); the console does it too."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`mingzhang tariff`: what is charged and at which price, until the console does it."""
+"""`mingzhang tariff`: what is charged and at which price; the console does it too."""
 
 from datetime import date
 from decimal import Decimal
