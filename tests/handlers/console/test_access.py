@@ -1,6 +1,8 @@
 """Who gets in: sign-in, lock-out, sessions, and every route for every role."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pyotp
 import pytest
@@ -16,6 +18,7 @@ from billing.staff_access import (
     IDLE_MAX,
     LOCKED_FOR,
     SESSION_MAX,
+    Login,
     SignInRefusal,
     let_go,
     sign_in,
@@ -23,7 +26,7 @@ from billing.staff_access import (
 from bot.program import Program
 from handlers.console.blueprint import ROUTES, Route
 from handlers.console.permissions import PERMISSIONS
-from tests.conftest import World
+from tests.conftest import World, many_rounds
 from tests.handlers.console.conftest import PASSWORD, SECRET, Clerk, Clock, member, typed
 
 MakeClerk = Callable[..., Clerk]
@@ -80,6 +83,37 @@ def test_five_wrong_tries_lock_the_right_password_out_for_a_while(
     assert enter(stranger, clock) == 429
     clock.now += LOCKED_FOR
     assert enter(stranger, clock) == 303
+
+
+def at_once(program: Program, *tries: Login) -> list[SignInRefusal | None]:
+    """What came of tries that are made at the same time; None for who is let in."""
+    ready = Barrier(len(tries))
+
+    def enter_at_once(login: Login) -> SignInRefusal | None:
+        services = program.services
+        ready.wait()
+        with services.database.transaction() as session:
+            outcome = sign_in(session, services.vault, login, services.clock())
+        return outcome if isinstance(outcome, SignInRefusal) else None
+
+    with ThreadPoolExecutor(len(tries)) as threads:
+        return list(threads.map(enter_at_once, tries))
+
+
+@many_rounds
+def test_a_code_sent_twice_at_once_lets_one_in(program: Program, chen: int, clock: Clock) -> None:
+    outcomes = at_once(program, *[typed("chen", clock.now)] * 3)
+    assert sorted(outcomes, key=str) == [None, SignInRefusal.WRONG, SignInRefusal.WRONG]
+
+
+@many_rounds
+def test_guesses_made_at_once_are_counted_one_by_one(
+    program: Program, chen: int, clock: Clock
+) -> None:
+    guess = typed("chen", clock.now, password="wrong")
+    outcomes = at_once(program, *[guess] * (FAILURES_MAX + 2))
+    assert outcomes.count(SignInRefusal.WRONG) == FAILURES_MAX
+    assert outcomes.count(SignInRefusal.LOCKED) == 2
 
 
 def test_money_roles_need_a_second_factor(program: Program, chen: int, clock: Clock) -> None:
