@@ -24,8 +24,8 @@ from billing.staff_access import (
     sign_in,
 )
 from bot.program import Program
-from handlers.console.blueprint import ROUTES, Route
 from handlers.console.permissions import PERMISSIONS
+from handlers.console.routes import ROUTES, Route
 from tests.conftest import World, many_rounds
 from tests.handlers.console.conftest import PASSWORD, SECRET, Clerk, Clock, member, typed
 
