@@ -15,6 +15,8 @@ from billing.period import Period
 from billing.property import Community
 
 BILLING_DAY_MAX = 28
+DUE_DAY_MAX = 31
+DUE_MONTHS_MAX = 12
 
 
 def missed_periods(session: Session, community_id: int, through: Period) -> list[Period]:
@@ -57,6 +59,30 @@ def set_schedule(
         update(Community)
         .where(Community.id == community_id)
         .values(billing_day=billing_day, publishes_itself=publishes_itself)
+    )
+
+
+def set_due_day(
+    session: Session, community_id: int, *, due_day: int, due_month_offset: int, by: Staff
+) -> None:
+    """Say by which day bills have to be paid; it holds for bills issued from now on.
+
+    Args:
+        due_day: 31 is the last day of every month.
+        due_month_offset: months granted, as `period.due_on` counts them.
+
+    Raises:
+        InvalidInput: no day from 1 to 31, no month from 0 to 12, or `by` may not.
+    """
+    require_role(by, community_id, BOOKKEEPERS)
+    if not 1 <= due_day <= DUE_DAY_MAX:
+        raise InvalidInput("due_day", f"must be 1 to {DUE_DAY_MAX}; {DUE_DAY_MAX} is the last day")
+    if not 0 <= due_month_offset <= DUE_MONTHS_MAX:
+        raise InvalidInput("due_month_offset", f"must be 0 to {DUE_MONTHS_MAX} months")
+    session.execute(
+        update(Community)
+        .where(Community.id == community_id)
+        .values(due_day=due_day, due_month_offset=due_month_offset)
     )
 
 

@@ -15,9 +15,11 @@ from billing.reports.income import income_by_day
 from billing.reports.rolled import Division, divide, whole_of
 from billing.reports.scope import Scope
 from billing.reports.waiting import count_waiting
+from billing.setting_up import Step
 from handlers.console.desk import Desk
 from handlers.console.permissions import Permission
 from handlers.console.reports import asked_period, links_to, month_curves, rate_words
+from handlers.console.setup import read_setup
 from notify.outcomes import count_failed
 
 FAILED_DAYS = 7
@@ -67,8 +69,9 @@ def index(desk: Desk) -> ResponseReturnValue:
 
 
 def community(desk: Desk) -> ResponseReturnValue:
-    """What needs a hand in a community, and how much came in."""
-    return desk.page("overview/community.html", **_figures(desk))
+    """What needs a hand in a community, and how much came in; first what it lacks to begin."""
+    setup = read_setup(desk) if desk.may(Permission.SETTINGS) else None
+    return desk.page("overview/community.html", setup=setup, Step=Step, **_figures(desk))
 
 
 def live(desk: Desk) -> ResponseReturnValue:
