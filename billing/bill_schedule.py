@@ -11,7 +11,7 @@ from billing.bill_run_tables import BillRun, RunKind, RunState
 from billing.db import Database
 from billing.errors import InvalidInput
 from billing.people import BOOKKEEPERS, Staff, require_role
-from billing.period import Period
+from billing.period import Period, add_months, day_of_month
 from billing.property import Community
 
 BILLING_DAY_MAX = 28
@@ -84,6 +84,15 @@ def set_due_day(
         .where(Community.id == community_id)
         .values(due_day=due_day, due_month_offset=due_month_offset)
     )
+
+
+def next_billing_day(community: Community, today: date) -> date:
+    """The first billing day after today."""
+    this = day_of_month(today.year, today.month, community.billing_day)
+    if this > today:
+        return this
+    ahead = add_months(today.replace(day=1), 1)
+    return day_of_month(ahead.year, ahead.month, community.billing_day)
 
 
 def list_due_communities(session: Session, today: date) -> list[Community]:

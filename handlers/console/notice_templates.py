@@ -54,7 +54,10 @@ class Done(LabelEnum):
 class Objection(LabelEnum):
     """Why a form is not accepted."""
 
-    NO_WECHAT = "no_wechat", "您还没有绑定微信，收不到测试消息；请先用员工绑定码在公众号绑定"
+    NO_WECHAT = (
+        "no_wechat",
+        "您还没有绑定微信，收不到测试消息；请先在“员工与权限”里生成绑定码，发送给公众号",
+    )
     NO_PHONE = "no_phone", "请填写手机号，只填数字"
 
 

@@ -13,9 +13,9 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from billing.bill_schedule import set_due_day, set_schedule
+from billing.bill_schedule import next_billing_day, set_due_day, set_schedule
 from billing.labels import LabelEnum
-from billing.period import add_months, day_of_month, due_on
+from billing.period import due_on
 from billing.property import Community
 from billing.refunds import set_refund_limit
 from billing.service_desk import set_service_desk
@@ -203,10 +203,7 @@ def _page(desk: Desk, sent: Mapping[str, Form]) -> tuple[str, int]:
     forms = {
         name: sent.get(name) or Form(values, place=f"{name}-") for name, values in begins.items()
     }
-    next_on = day_of_month(desk.today.year, desk.today.month, community.billing_day)
-    if next_on <= desk.today:
-        ahead = add_months(desk.today.replace(day=1), 1)
-        next_on = day_of_month(ahead.year, ahead.month, community.billing_day)
+    next_on = next_billing_day(community, desk.today)
     return desk.page(
         "settings/index.html",
         forms=forms,

@@ -64,6 +64,12 @@ def _percent(policy: LateFeePolicy) -> str:
     return f"{(policy.daily_rate * PERCENT).normalize():f}"
 
 
+def _yuan(amount: Decimal) -> str:
+    """With two decimals, or as many as it takes."""
+    short = f"{amount:.2f}"
+    return short if Decimal(short) == amount else f"{amount.normalize():f}"
+
+
 def _page(desk: Desk, adding: Form | None = None, order: Form | None = None) -> tuple[str, int]:
     policies = _policies(desk)
     begins = {
@@ -73,10 +79,7 @@ def _page(desk: Desk, adding: Form | None = None, order: Form | None = None) -> 
     }
     return desk.page(
         "settings/late_fee.html",
-        policies=[
-            (one, _percent(one), f"{(one.daily_rate * EXAMPLE_YUAN).normalize():f}")
-            for one in policies
-        ],
+        policies=[(one, _percent(one), _yuan(one.daily_rate * EXAMPLE_YUAN)) for one in policies],
         current=next((one.id for one in policies if one.effective_from <= desk.today), None),
         latest=policies[0].id if policies else 0,
         adding=adding or Form(begins, place="adding-"),

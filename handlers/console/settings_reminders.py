@@ -7,6 +7,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
+from billing.bill_schedule import next_billing_day
 from billing.errors import InvalidInput
 from billing.labels import LabelEnum
 from billing.period import add_months, due_on
@@ -98,15 +99,17 @@ def _page(desk: Desk, form: Form, holidays: Form | None = None) -> tuple[str, in
     known = read_holidays(session)
     in_force = get_ladder(session, here)
     typed = _read(desk, form)
-    due = due_on(desk.today, day=community.due_day, month_offset=community.due_month_offset)
+    issued = next_billing_day(community, desk.today)
+    due = due_on(issued, day=community.due_day, month_offset=community.due_month_offset)
     timing = session.get(CommunityTiming, here)
     hours = community_hours(timing) if timing else None
     years = [desk.today.year, desk.today.year + 1]
     return desk.page(
         "settings/reminders.html",
         form=form,
+        issued=issued,
         due=due,
-        rungs=_example(typed, due, known) if typed else [],
+        rungs=_example(typed, issued, due, known) if typed else [],
         is_new=typed is not None and _values(typed) != _values(in_force),
         seen=write_down(_values(in_force)),
         in_force=in_force,
@@ -122,14 +125,20 @@ def _page(desk: Desk, form: Form, holidays: Form | None = None) -> tuple[str, in
     )
 
 
-def _example(ladder: Ladder, due: date, holidays: dict[date, str]) -> list[tuple[Rung, date]]:
-    """Rungs of a bill with the days they would be without holidays."""
+def _example(
+    ladder: Ladder, issued: date, due: date, holidays: dict[date, str]
+) -> list[tuple[Rung, date]]:
+    """Rungs of a bill after it was issued, with the days they would be without holidays."""
     last = max(ladder.overdue, default=0)
     ends = date.fromordinal(due.toordinal() + last)
     until = add_months(ends, MONTHLY_SHOWN) if ladder.is_monthly else date.max
     whole = Ladder(ladder.due_soon, ladder.overdue, ladder.is_monthly)
     plain = {rung.code: rung.on for rung in whole.rungs(due, until)}
-    return [(rung, plain.get(rung.code, rung.on)) for rung in whole.rungs(due, until, holidays)]
+    return [
+        (rung, plain.get(rung.code, rung.on))
+        for rung in whole.rungs(due, until, holidays)
+        if rung.on > issued
+    ]
 
 
 def climb(desk: Desk) -> ResponseReturnValue:
