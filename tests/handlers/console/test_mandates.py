@@ -60,7 +60,7 @@ def test_what_cannot_be_is_refused_at_its_field_with_what_was_typed(
 ) -> None:
     desk = clerk(StaffRole.ACCOUNTANT)
     for changes, words in (
-        ({"room": "9-9-999"}, "没有房号 9-9-999"),
+        ({"room": "9-9-999"}, "没有这个房号，请核对"),
         ({"paper": "第一号"}, "协议号最多 32 位"),
         ({"person_name": "=SUM(A1)"}, "户名不能以"),
         ({"account_number": "12"}, "账号须为 8–32 位数字"),
