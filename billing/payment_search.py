@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, cast, false, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from billing.business_day import BEIJING
@@ -87,8 +87,8 @@ def _midnight(day: date) -> datetime:
 
 
 def _meant(session: Session, community_id: int, wanted: str) -> ColumnElement[bool]:
-    """Condition on `Payment`: it has this number, or is of a home whose room begins so. Numbers and
-    homes are looked for once, though a list asks for its page and its length.
+    """Condition on `Payment`: it has this number, or is of a home whose room begins so. Numbers are
+    looked for apart: joined by OR to a room they would be looked for in every payment.
     """
     printed = PRINTED.fullmatch(wanted)
     if printed is not None:  # told by its form, and then nothing else
@@ -98,17 +98,9 @@ def _meant(session: Session, community_id: int, wanted: str) -> ColumnElement[bo
             Receipt.no == int(printed[2]),
         )
         return Payment.id.in_(receipt)
-    fits: list[ColumnElement[bool]] = []
-    if numbered := session.scalars(union(*_by_number(community_id, wanted))).all():
-        fits.append(is_one_of(Payment.id, numbered))
-    homes = session.scalars(
-        select(Unit.id).where(
-            Unit.community_id == community_id, Unit.room.startswith(wanted, autoescape=True)
-        )
-    ).all()
-    if homes:
-        fits.append(is_one_of(Payment.unit_id, homes))
-    return or_(false(), *fits)
+    of_home = Unit.room.startswith(wanted, autoescape=True)
+    numbered = session.scalars(union(*_by_number(community_id, wanted))).all()
+    return or_(of_home, is_one_of(Payment.id, numbered)) if numbered else of_home
 
 
 def _by_number(community_id: int, wanted: str) -> list[Select[int]]:
