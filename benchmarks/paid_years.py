@@ -80,11 +80,12 @@ def build_paid_years(
     merchant_id: int,
     now: datetime,
     months: int = MONTHS,
+    items: int = 2,
 ) -> Community:
-    """A community that billed two items for so many months before the period and was paid all of
+    """A community that billed its items for so many months before the period and was paid all of
     it, and whose homes owe the period's bills.
     """
-    community = build_town(database, max(homes, 10), items=2)
+    community = build_town(database, max(homes, 10), items)
     record_month(database, community, period)
     run_bills(database, community, period, today=period.start, now=now, publish=True)
     clone_history(database, community, period, months)
