@@ -184,8 +184,8 @@ def issue(desk: Desk, number: int) -> ResponseReturnValue:
 def bind(desk: Desk, number: int) -> ResponseReturnValue:
     """A code by which he binds his WeChat: reminders, alerts and test messages reach him there."""
     member = _member(desk, number)
-    if member.left_at is not None:
-        raise NotFound(f"staff {number} left")
+    if member.left_at is not None or not desk.communities:
+        raise NotFound(f"no code for staff {number}: left, or there is no community")
     code = issue_code(
         desk.session,
         desk.services.vault,
