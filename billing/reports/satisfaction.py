@@ -6,13 +6,13 @@ each with the score it has now.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from enum import Enum
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, TextClause, func, select, text
+from sqlalchemy import Select, TextClause, select, text
 from sqlalchemy.orm import Session
 
 from billing.business_day import BEIJING
@@ -20,9 +20,6 @@ from billing.people import Staff
 from billing.property import Unit
 from billing.rating_tables import RatedKind, Rating, Score
 from billing.tariffs import ChargeItem
-
-UNHAPPY_DAYS = 7
-"""So long a bad rating waits for somebody on the dashboard."""
 
 
 class RatedBy(Enum):
@@ -222,13 +219,3 @@ def rated_things(
     if part is not None:
         query = query.where(text(f"{PARTS[part[0]][0]} = :part").bindparams(part=part[1]))
     return query
-
-
-def count_unhappy(session: Session, community_id: int, today: date) -> int:
-    """Bad ratings of the last `UNHAPPY_DAYS` days, today among them."""
-    bad = select(func.count()).where(
-        Rating.community_id == community_id,
-        Rating.score == Score.BAD,
-        Rating.rated_on > today - timedelta(days=UNHAPPY_DAYS),
-    )
-    return session.scalar(bad) or 0

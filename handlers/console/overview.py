@@ -10,11 +10,12 @@ from sqlalchemy import or_, select
 from billing.alerts import Alert
 from billing.labels import LabelEnum
 from billing.money import ZERO
+from billing.rating_tables import Score
 from billing.reports.ageing import Bucket, age_debts
 from billing.reports.income import income_by_day
 from billing.reports.rolled import Division, divide, whole_of
 from billing.reports.scope import Scope
-from billing.reports.waiting import count_waiting
+from billing.reports.waiting import UNHAPPY_DAYS, count_waiting
 from handlers.console.desk import Desk
 from handlers.console.permissions import Permission
 from handlers.console.reports import asked_period, links_to, month_curves, rate_words
@@ -34,6 +35,7 @@ class Wait(LabelEnum):
     UNMATCHED = "unmatched", "未认领到账"
     DISCREPANCIES = "discrepancies", "支付差错"
     ALERTS = "alerts", "异常提醒"
+    UNHAPPY = "unhappy", "七天内不满意评价"
     FAILED = "failed", "七天内未送达通知"
 
 
@@ -47,7 +49,7 @@ PAGES = {
     Wait.ALERTS: ("alerts_index",),
     Wait.FAILED: ("notices_index", "reports_reminders"),
 }
-"""Where each is worked on: the first of these pages that there is."""
+"""Where each is worked on: the first of these pages that there is. Of ratings: `_unhappy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +109,21 @@ def _cards(desk: Desk) -> list[Card]:
         Card(
             wait.label,
             failed if wait is Wait.FAILED else getattr(waiting, wait.value),
-            next((link for page in PAGES[wait] if (link := links_to(desk, page))), None),
+            _unhappy(desk)
+            if wait is Wait.UNHAPPY
+            else next((link for page in PAGES[wait] if (link := links_to(desk, page))), None),
         )
         for wait in Wait
     ]
+
+
+def _unhappy(desk: Desk) -> str | None:
+    """The bad ratings that are counted, for those who may read reports."""
+    if not desk.may(Permission.REPORTS):
+        return None
+    since = desk.today - timedelta(days=UNHAPPY_DAYS - 1)
+    days = {"from": since.isoformat(), "to": desk.today.isoformat()}
+    return desk.url("satisfaction_index", **days, score=Score.BAD.value) + "#things"
 
 
 def _latest_alerts(desk: Desk) -> list[Alert]:

@@ -19,11 +19,11 @@ from billing.ratings import Rateable, find_rateable, find_rating, rate
 from billing.reports.satisfaction import (
     RatedBy,
     answered,
-    count_unhappy,
     rated_things,
     satisfaction,
     whole_of,
 )
+from billing.reports.waiting import count_waiting
 from billing.ticket_tables import Ticket, TicketKind
 from billing.tickets import Matter, answer_ticket, close_ticket, open_ticket
 from tests.billing.drawer import take
@@ -168,6 +168,6 @@ def test_the_parts_of_every_division_sum_to_the_whole(world: World, vault: Vault
         assert shares[RatedKind.DISPUTE] == (1, 1)
         assert shares[RatedKind.TICKET] == (1, 1)
         assert shares[RatedKind.RECEIPT][1] == 1
-        assert count_unhappy(session, here, TODAY) == 1
-        assert count_unhappy(session, here, TODAY + 6 * DAY) == 1
-        assert count_unhappy(session, here, TODAY + 7 * DAY) == 0
+        assert count_waiting(session, here, TODAY).unhappy == 1
+        assert count_waiting(session, here, TODAY + 6 * DAY).unhappy == 1
+        assert count_waiting(session, here, TODAY + 7 * DAY).unhappy == 0
