@@ -27,7 +27,9 @@ from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
 from handlers.charts import Bars, Value, line, lying_bars, standing_bars
 from handlers.console.desk import Desk
+from handlers.console.letters import LETTERS_AT_ONCE
 from handlers.console.lists import Listing, show_list
+from handlers.dunning_letter import RESPOND_DAYS, RESPOND_DAYS_USUAL
 from notify.outcomes import count_unreachable, list_outcomes
 from notify.rung_effects import list_rung_effects
 from notify.wording import percent, yuan
@@ -208,6 +210,9 @@ def arrears(desk: Desk) -> ResponseReturnValue:
         bars=bars,
         total=sum((one.owed for one in aged), ZERO),
         bucket=bucket,
+        days=RESPOND_DAYS_USUAL,
+        days_range=RESPOND_DAYS,
+        most=LETTERS_AT_ONCE,
         home_link=lambda row: links_to(desk, "homes_show", number=row.key),
     )
 
