@@ -7,7 +7,7 @@ from decimal import Decimal
 from billing.money import ZERO, Money
 from billing.pricing.prices import plain
 from billing.privacy import mask_openid
-from handlers.console.lists import cell, is_number
+from handlers.console.sheets import cell, is_number
 from notify.wording import yuan
 
 
