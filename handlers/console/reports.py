@@ -68,12 +68,12 @@ class BillColumn(LabelEnum):
     """Columns of the bills behind a figure."""
 
     ROOM = "room", "房号"
-    BUILDING = "building", "楼栋"
     STATE = "state", "状态"
-    DUE_ON = "due_on", "到期日"
+    OWED = "owed", "未收（元）"
     DUE = "due", "应收（元）"
     PAID = "paid", "已收（元）"
-    OWED = "owed", "未收（元）"
+    DUE_ON = "due_on", "到期日"
+    BUILDING = "building", "楼栋"
 
 
 class Standing(LabelEnum):

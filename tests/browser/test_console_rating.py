@@ -42,7 +42,7 @@ def test_an_answer_is_rated_by_a_tap_and_staff_see_what_to_mend(
     say(phone, "异议", "满意吗")
     feed(phone).get_by_role("link", name="不满意").last.click()
     expect(feed(phone).get_by_text("已记下：不满意")).to_be_visible()
-    feed(phone).get_by_role("link", name=re.compile("/o/rate/")).last.click()
+    feed(phone).get_by_role("link", name=re.compile("o.rate.")).last.click()
     web = in_app_browser(phone)
     web.get_by_label("想补充一句").fill("没有人来看车位")
     web.get_by_role("button", name="不满意").click()
