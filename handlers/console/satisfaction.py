@@ -31,6 +31,9 @@ DAY = timedelta(days=1)
 TENTHS = 1000
 """A rate is drawn in tenths of a per cent."""
 
+NAME_MAX = 6
+"""Characters of a name beside its bar, where a phone has room for them."""
+
 MONTHS = 1
 """So many months are shown unless other days are asked for."""
 
@@ -40,20 +43,20 @@ class RatingColumn(LabelEnum):
 
     AT = "at", "评价时间"
     SCORE = "score", "评价"
+    WORDS = "words", "补充的话"
     KIND = "kind", "事项"
     ROOM = "room", "房号"
     PERIOD = "period", "账期"
     ITEM = "item", "收费项目"
     STAFF = "staff", "经办人"
-    WORDS = "words", "补充的话"
 
 
 class Unnamed(LabelEnum):
     """What the part is called that names none."""
 
-    PERIOD = "period", "不涉及账期"
-    ITEM = "item", "多个项目或不涉及"
-    STAFF = "staff", "线上自助，无经办人"
+    PERIOD = "period", "无账期"
+    ITEM = "item", "多项或无"
+    STAFF = "staff", "线上自助"
 
 
 class Division(LabelEnum):
@@ -63,12 +66,6 @@ class Division(LabelEnum):
     PERIOD = "period", "账期"
     ITEM = "item", "收费项目"
     STAFF = "staff", "经办人"
-
-
-class Word(LabelEnum):
-    """Single words of the charts."""
-
-    PIECES = "pieces", "条"
 
 
 class Objection(LabelEnum):
@@ -167,9 +164,9 @@ def _bars(desk: Desk, parts: Sequence[Voices], form: Form) -> Bars:
     return lying_bars(
         [
             Value(
-                _name(RatedBy.STAFF, one)[:8],
-                one.rate.numerator * TENTHS // one.rate.denominator if one.rate else 0,
-                f"{percent(one.rate)} · {one.count} {Word.PIECES.label}" if one.rate else "",
+                _name(RatedBy.STAFF, one)[:NAME_MAX],
+                one.rate.numerator * TENTHS // one.rate.denominator,
+                f"{percent(one.rate)} ({one.count})",
                 _link(desk, RatedBy.STAFF, one, form),
             )
             for one in parts

@@ -67,7 +67,7 @@ def test_it_is_narrowed_by_score_and_part_and_exported(clerk: MakeClerk, ticket:
     [head, row] = book.get_sheet_by_index(0).to_python()
     assert head[1] == "评价"
     assert row[1] == "不满意"
-    assert row[7] == "=等了三天，电话【电话】"
+    assert row[2] == "=等了三天，电话【电话】"
 
 
 def test_an_unhappy_one_waits_on_the_dashboard_for_a_week(
