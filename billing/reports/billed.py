@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, select, type_coerce
+from sqlalchemy import Select, select, type_coerce
 
 from billing.bills import Bill, issued_bills
 from billing.db import MoneyColumn
-from billing.money import ZERO
 from billing.period import Period
 from billing.property import Building, Unit
-from billing.reports.rollup_tables import OwedMove
+from billing.reports.rollups import is_owed
 
 
 def billed_rows(
@@ -32,14 +31,7 @@ def billed_rows(
             )
         )
     if unpaid:
-        issued = issued.where(
-            Bill.id.in_(
-                select(OwedMove.bill_id)
-                .where(OwedMove.community_id == community_id)
-                .group_by(OwedMove.bill_id)
-                .having(func.sum(OwedMove.amount) > ZERO)
-            )
-        )
+        issued = issued.where(is_owed(community_id))
     bill = issued.subquery("bill_state")
     columns: tuple[Any, ...] = (
         bill.c.id.label("key"),
