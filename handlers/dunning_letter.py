@@ -33,13 +33,12 @@ from billing.payments import lock_home, lock_homes
 from billing.people import Occupancy, Resident, ResidentRole, Staff
 from billing.privacy import Vault
 from billing.property import Community, Unit
-from handlers.pages.blueprint import last_day
 from handlers.qr import qr_image
 from handlers.receipt_paper import capital
 from handlers.services import Services
 from notify.dunned import Told, list_told
 from notify.links import HomeRef
-from notify.wording import paper_environment
+from notify.wording import last_day, paper_environment
 
 RESPOND_DAYS = range(7, 91)
 """A period to pay in that is reasonable: not shorter, not longer."""
