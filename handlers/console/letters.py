@@ -61,16 +61,22 @@ class Which(LabelEnum):
     MOST = "most", "打印欠得最多的"
 
 
+class NotYet(LabelEnum):
+    """What stands for a delivery nobody recorded."""
+
+    SERVED = "served", "未登记"
+
+
 class LetterColumn(LabelEnum):
     """Columns of the list."""
 
     NUMBER = "number", "编号"
     ROOM = "room", "房号"
+    SERVED = "served", "送达"
     ON = "made_on", "日期"
     AMOUNT = "amount", "金额（元）"
     RESPOND_BY = "respond_by", "请于何时前缴纳"
     STAFF = "staff", "经办人"
-    SERVED = "served", "送达"
 
 
 def index(desk: Desk) -> ResponseReturnValue:
@@ -95,6 +101,7 @@ def _index(desk: Desk, form: Form) -> ResponseReturnValue:
             LetterColumn,
             query,
             newest_first=True,
+            shown={LetterColumn.SERVED: lambda way: way or NotYet.SERVED},
             beside=lambda rows: {
                 row.key: {"number": str(LetterNumber(code, row.year, row.no))} for row in rows
             },
