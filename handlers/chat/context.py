@@ -24,7 +24,9 @@ REPLY_BYTES_MAX = 2048
 
 
 class QuestionKind(LabelEnum):
-    """A question that waits for a yes; the label is the word that says it."""
+    """A question that waits for a yes; the label is the word that says it. Of
+    `RATING` the answer is one of three words, and the label only names it.
+    """
 
     SIGN_IN = "sign_in", "确认登录"
     BIND = "bind", "确认绑定"
@@ -34,6 +36,7 @@ class QuestionKind(LabelEnum):
     DISPUTE = "dispute", "提交异议"
     BROADCAST = "broadcast", "确认群发"
     BROADCAST_DRAFT = "broadcast_draft", "写好了"
+    RATING = "rating", "评价"
 
 
 FORMS = frozenset({QuestionKind.FAPIAO, QuestionKind.BROADCAST_DRAFT})

@@ -111,6 +111,13 @@ for (const form of document.querySelectorAll("[data-price]")) {
   show();
 }
 
+// One tick for all of a page: data-all names the boxes.
+for (const all of document.querySelectorAll("[data-all]")) {
+  const boxes = [...all.closest("form").querySelectorAll(`input[type=checkbox][name=${all.dataset.all}]`)];
+  all.hidden = false;
+  all.addEventListener("change", (event) => boxes.forEach((box) => { box.checked = event.target.checked; }));
+}
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
