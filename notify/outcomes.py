@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import BigInteger, Row, Select, Text, func, select, text
 from sqlalchemy.orm import Session
 
 from notify.catalog import NoticeKind
@@ -98,6 +99,16 @@ def list_outcomes(session: Session, community_id: int, since: datetime) -> list[
         OUTCOMES, {"community": community_id, "since": since, "within": PAID_WITHIN}
     )
     return [_outcomes(row) for row in rows]
+
+
+def outcome_rows(community_id: int, since: datetime) -> Select[Any]:
+    """The same as rows for a file; `kind` is its code, `key` numbers them."""
+    names = [name for name in Outcomes.__slots__ if name != "kind"]
+    given = {"community": community_id, "since": since, "within": PAID_WITHIN}
+    read = OUTCOMES.bindparams(**given).columns(kind=Text, **dict.fromkeys(names, BigInteger))
+    rows = read.subquery("outcomes")
+    key = func.row_number().over(order_by=(rows.c.kind, rows.c.broadcast_id)).label("key")
+    return select(key, *rows.c).order_by(key)
 
 
 def count_failed(session: Session, community_id: int, since: datetime) -> int:

@@ -16,11 +16,12 @@ from billing.reports.rolled import Division, divide, whole_of
 from billing.reports.scope import Scope
 from billing.reports.waiting import count_waiting
 from handlers.console.desk import Desk
+from handlers.console.notices import day_begins, first_lately
 from handlers.console.permissions import Permission
 from handlers.console.reports import asked_period, links_to, month_curves, rate_words
+from notify.outbox import MessageState
 from notify.outcomes import count_failed
 
-FAILED_DAYS = 7
 ALERTS_SHOWN = 5
 
 
@@ -45,9 +46,11 @@ PAGES = {
     Wait.UNMATCHED: ("bank_index",),
     Wait.DISCREPANCIES: ("discrepancies_index",),
     Wait.ALERTS: ("alerts_index",),
-    Wait.FAILED: ("notices_index", "reports_reminders"),
+    Wait.FAILED: ("reports_reminders",),
 }
-"""Where each is worked on: the first of these pages that there is."""
+"""Where each is worked on: the first of these pages that there is; what failed, for whom notices
+are no work.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +104,22 @@ def _figures(desk: Desk) -> dict[str, object]:
 
 def _cards(desk: Desk) -> list[Card]:
     waiting = count_waiting(desk.session, desk.community_id, desk.today)
-    since = desk.now - timedelta(days=FAILED_DAYS)
+    since = day_begins(first_lately(desk.today))
     failed = count_failed(desk.session, desk.community_id, since)
     return [
         Card(
             wait.label,
             failed if wait is Wait.FAILED else getattr(waiting, wait.value),
-            next((link for page in PAGES[wait] if (link := links_to(desk, page))), None),
+            _page_of(desk, wait),
         )
         for wait in Wait
     ]
+
+
+def _page_of(desk: Desk, wait: Wait) -> str | None:
+    if wait is Wait.FAILED and desk.may(Permission.NOTICES):
+        return desk.url("notices_index", state=MessageState.FAILED.value)
+    return next((link for page in PAGES[wait] if (link := links_to(desk, page))), None)
 
 
 def _latest_alerts(desk: Desk) -> list[Alert]:
