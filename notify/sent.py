@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing.db import id_array
 from billing.errors import NotFound
-from billing.people import Binding, Follower
+from billing.people import Binding, BindingState, Follower
 from billing.privacy import mask_openid
 from billing.property import Unit
 from notify.catalog import NoticeKind
@@ -28,8 +28,7 @@ class Reader:
 
     Attributes:
         openid: masked.
-        homes: (number, room) of the homes it speaks of, in order of their rooms; none of a
-            broadcast.
+        homes: (number, room), in order of their rooms.
     """
 
     openid: str
@@ -81,13 +80,20 @@ def _bound(community_id: int, unit_id: int) -> Select[int]:
     )
 
 
+def _of_home(unit_id: int) -> ColumnElement[bool]:
+    """Notices of a home, to its people; a broadcast is of all their homes."""
+    return or_(Notice.unit_id == unit_id, Notice.kind == NoticeKind.BROADCAST)
+
+
 def about_home(community_id: int, unit_id: int) -> ColumnElement[bool]:
-    """Messages to the people of a home that speak of it, by the unique key of notices."""
+    """Messages to the people of a home that speak of it, and broadcasts to them; by the unique key
+    of notices.
+    """
     return Message.id.in_(
         select(Notice.message_id).where(
             Notice.community_id == community_id,
             Notice.follower_id.in_(_bound(community_id, unit_id)),
-            Notice.unit_id == unit_id,
+            _of_home(unit_id),
         )
     )
 
@@ -123,7 +129,7 @@ def notices_of_home(community_id: int, unit_id: int) -> Select[*tuple[Any, ...]]
         .where(
             Notice.community_id == community_id,
             Notice.follower_id.in_(_bound(community_id, unit_id)),
-            or_(Notice.unit_id == unit_id, Notice.kind == NoticeKind.BROADCAST),
+            _of_home(unit_id),
         )
     )
 
@@ -131,26 +137,43 @@ def notices_of_home(community_id: int, unit_id: int) -> Select[*tuple[Any, ...]]
 def list_readers(
     session: Session, community_id: int, message_ids: Sequence[int]
 ) -> dict[int, Reader]:
-    """Who the readers of some messages are, and which homes they speak of."""
+    """Who the readers of some messages are, and which homes they speak of; of one that speaks of
+    none, as a broadcast, the homes its reader is bound to now.
+    """
     people = session.execute(
-        select(Message.id, Follower.openid)
+        select(Message.id, Follower.id, Follower.openid)
         .join(Follower, Follower.id == Message.follower_id)
         .where(Message.community_id == community_id, Message.id.in_(id_array(message_ids)))
-    )
-    rooms = session.execute(
+    ).all()
+    spoken_of = (
         select(Notice.message_id, Unit.id, Unit.room)
         .join(Unit, (Unit.community_id == Notice.community_id) & (Unit.id == Notice.unit_id))
         .where(Notice.community_id == community_id, Notice.message_id.in_(id_array(message_ids)))
-        .distinct()
-        .order_by(Unit.room)
     )
-    homes: dict[int, list[tuple[int, str]]] = {}
-    for message_id, unit_id, room in rooms:
-        homes.setdefault(message_id or 0, []).append((unit_id, room))
+    homes = _by_first(session, spoken_of)
+    silent = {follower_id for number, follower_id, _ in people if number not in homes}
+    bound = (
+        select(Binding.follower_id, Unit.id, Unit.room)
+        .join(Unit, (Unit.community_id == Binding.community_id) & (Unit.id == Binding.unit_id))
+        .where(
+            Binding.community_id == community_id,
+            Binding.follower_id.in_(id_array(silent)),
+            Binding.state == BindingState.ACTIVE,
+        )
+    )
+    own = _by_first(session, bound) if silent else {}
     return {
-        message_id: Reader(mask_openid(openid), tuple(homes.get(message_id, ())))
-        for message_id, openid in people
+        number: Reader(mask_openid(openid), tuple(homes.get(number, own.get(follower_id, ()))))
+        for number, follower_id, openid in people
     }
+
+
+def _by_first(session: Session, query: Select[Any, int, str]) -> dict[int, list[tuple[int, str]]]:
+    """Homes by the first column, in order of their rooms, each once."""
+    homes: dict[int, list[tuple[int, str]]] = {}
+    for number, unit_id, room in session.execute(query.distinct().order_by(Unit.room)):
+        homes.setdefault(number, []).append((unit_id, room))
+    return homes
 
 
 def get_message(session: Session, community_id: int, message_id: int) -> Message:

@@ -161,11 +161,14 @@ def form_like(one: Broadcast) -> Form:
     send it as another one.
     """
     meant = one.meant
-    values: MultiDict[str, str] = MultiDict()
-    values.setlist("buildings", list(meant.buildings))
-    values.setlist("fees", [fee.value for fee in meant.fees])
-    values.setlist("roles", [role.value for role in meant.roles])
-    values.setlist("tags", list(meant.tags))
+    values: MultiDict[str, str] = MultiDict(
+        [
+            *(("buildings", code) for code in meant.buildings),
+            *(("fees", fee.value) for fee in meant.fees),
+            *(("roles", role.value) for role in meant.roles),
+            *(("tags", tag) for tag in meant.tags),
+        ]
+    )
     values.update(
         {
             "entrance": "-".join(meant.entrance or ()),

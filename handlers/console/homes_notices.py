@@ -23,9 +23,9 @@ class ToldColumn(LabelEnum):
 
     KIND = "kind", "通知"
     MADE = "created_at", "时间"
-    PERSON = "person", "收件人（微信号）"
     STATE = "shown_state", "状态"
     REASON = "shown_reason", "原因"
+    PERSON = "person", "收件人（微信号）"
     TRANSPORT = "transport", "方式"
     OPENED = "opened_at", "打开时间"
 

@@ -61,9 +61,9 @@ class NoticeColumn(LabelEnum):
 
     KIND = "kind", "通知"
     ROOM = "room", "房号"
-    PERSON = "person", "收件人（微信号）"
     STATE = "state", "状态"
     REASON = "reason", "原因"
+    PERSON = "person", "收件人（微信号）"
     TRANSPORT = "transport", "方式"
     MADE = "created_at", "时间"
 
