@@ -16,7 +16,7 @@ from billing.property import Unit
 from notify.catalog import NoticeKind
 from notify.outbox import Delivery, Message, MessageOpen, Notice
 
-OUT_OF_ORDER = timedelta(days=1)
+OUT_OF_ORDER = timedelta(hours=1)
 """Two messages are not numbered against the order of their making by more than this: a job takes
 its numbers while it makes them.
 """
@@ -36,24 +36,32 @@ class Reader:
 
 
 def made_within(
-    session: Session, community_id: int, since: datetime, until: datetime
+    session: Session, community_id: int, since: datetime, until: datetime | None = None
 ) -> ColumnElement[bool]:
-    """Messages of a community made from one instant until another, the second not included.
+    """Messages of a community made from one instant until another, the second not included; without
+    it until now.
 
     No index holds when they were made, but their numbers grow with it: where the days begin and end
     is found by halving on the primary key, some twenty look-ups, and only what lies between is
     read.
     """
-    return and_(
+    begun = and_(
         Message.community_id == community_id,
-        Message.id >= _first_made(session, community_id, since - OUT_OF_ORDER),
-        Message.id < _first_made(session, community_id, until + OUT_OF_ORDER),
+        Message.id >= first_made(session, community_id, since),
         Message.created_at >= since,
-        Message.created_at < until,
     )
+    if until is None:
+        return begun
+    beyond = _first_from(session, community_id, until + OUT_OF_ORDER)
+    return and_(begun, Message.id < beyond, Message.created_at < until)
 
 
-def _first_made(session: Session, community_id: int, at: datetime) -> int:
+def first_made(session: Session, community_id: int, since: datetime) -> int:
+    """No message of a community made from this instant on has a lower number; a few before do."""
+    return _first_from(session, community_id, since - OUT_OF_ORDER)
+
+
+def _first_from(session: Session, community_id: int, at: datetime) -> int:
     """The number at which messages from this instant on begin."""
     here = Message.community_id == community_id
     low, beyond = 0, (session.scalar(select(func.max(Message.id)).where(here)) or 0) + 1

@@ -75,9 +75,9 @@ class BroadcastColumn(LabelEnum):
     """Columns of the list."""
 
     NUMBER = "id", "编号"
+    STATE = "state", "状态"
     AUDIENCE = "audience", "发给"
     BODY = "body", "内容"
-    STATE = "state", "状态"
     RECIPIENTS = "recipients", "人数"
     DRAFTER = "drafter", "起草人"
     DRAFTED = "drafted_at", "起草时间"

@@ -36,7 +36,9 @@ LATELY_DAYS = 7
 DAYS_MAX = 31
 """What is counted for a page of fifty has to be counted at once."""
 
-OUTCOME_DAYS = 30
+OUTCOME_DAYS = (7, 30, 90)
+"""What figures by kind can be asked for, the quickest first."""
+
 HOMES_SHOWN = 3
 OF_STAFF = frozenset({Audience.STAFF, Audience.APPROVERS})
 
@@ -238,14 +240,17 @@ def show(desk: Desk, number: int) -> ResponseReturnValue:
 
 def outcomes(desk: Desk) -> ResponseReturnValue:
     """What came of the messages of the last days, by kind; as a file too."""
-    since = desk.now - timedelta(days=OUTCOME_DAYS)
+    asked = request.args.get("days", "")
+    days = next((days for days in OUTCOME_DAYS if str(days) == asked), OUTCOME_DAYS[0])
+    since = day_begins(desk.today - timedelta(days=days - 1))
     if request.args.get("format") == "xlsx":
         shown: Mapping[LabelEnum, Callable[[Any], object]] = {OutcomeColumn.KIND: NoticeKind}
-        query = outcome_rows(desk.community_id, since)
+        query = outcome_rows(desk.session, desk.community_id, since)
         return export(desk, Listing("outcomes", OutcomeColumn, query, shown=shown))
     return desk.page(
         "notices/outcomes.html",
-        days=OUTCOME_DAYS,
+        days=days,
+        choices=OUTCOME_DAYS,
         found=list_outcomes(desk.session, desk.community_id, since),
         unreachable=count_unreachable(desk.session, desk.community_id),
     )

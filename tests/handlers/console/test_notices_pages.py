@@ -247,14 +247,17 @@ def test_a_home_shows_what_its_people_were_told_and_what_was_kept_from_them(
 
 
 def test_figures_by_kind_are_the_same_on_the_page_and_in_the_file(
-    clerk: MakeClerk, tell: Tell
+    clerk: MakeClerk, tell: Tell, clock: Clock
 ) -> None:
     desk = clerk(StaffRole.SERVICE)
     assert "没有发出通知" in desk.get("/HY/notices/outcomes").text
     tell()
     tell("1-1-302", state=MessageState.FAILED, reason=Reason.REFUSED)
+    tell(kind=NoticeKind.OVERDUE, at=clock.now - timedelta(days=7))
     page = desk.get("/HY/notices/outcomes").text
     assert "账单通知" in page
+    assert "逾期提醒" not in page
+    assert "逾期提醒" in desk.get("/HY/notices/outcomes?days=30").text
     with desk.get("/HY/notices/outcomes?format=xlsx") as answer:
         book = CalamineWorkbook.from_filelike(BytesIO(answer.data))
     head, row = book.get_sheet_by_index(0).to_python()
@@ -266,10 +269,10 @@ def test_days_are_found_among_numbers_that_are_a_little_out_of_order(
     tell: Tell, program: Program, world: World, clock: Clock
 ) -> None:
     """Two workers number what they make at once as it comes; gaps are no stop either."""
-    hours = [0, 30, 20, 50, 44, 70, 69, 100, 90, 130]
-    made = [clock.now + timedelta(hours=hour) for hour in hours]
+    minutes = [0, 30, 20, 50, 44, 70, 69, 100, 90, 130]
+    made = [clock.now + timedelta(minutes=minute) for minute in minutes]
     numbers = {tell(at=at): at for at in made}
-    begins, ends = clock.now + timedelta(hours=44), clock.now + timedelta(hours=100)
+    begins, ends = clock.now + timedelta(minutes=44), clock.now + timedelta(minutes=100)
     with program.services.database.transaction() as session:
         fits = made_within(session, world.community.id, begins, ends)
         found = set(session.scalars(select(Message.id).where(fits)))
