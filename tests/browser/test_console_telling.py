@@ -53,7 +53,7 @@ def test_sentences_are_labelled_by_the_keyboard_alone(demo: Demo, open_page: Ope
     for said in ("楼下那个灯怎么还不修", "电梯坏了三天了谁管", "能不能那个"):
         phone.says(said)
     page = open_page(1280, 800)
-    sign_in(page, demo, "liu")
+    sign_in(page, demo, "chen")
     page.goto(f"{demo.service}/console/HY/heard")
     sentence, left = page.locator(".sentence"), page.get_by_role("heading", level=1)
     first = sentence.inner_text()
