@@ -27,13 +27,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import select, text
 
-from benchmarks.paid_years import build_paid_years
-from benchmarks.served import free_port, served
+from benchmarks.paid_years import MONTHS, build_paid_years
+from benchmarks.served import environment_of, free_port, served
 from billing.db import Database, connect
 from billing.merchants import MerchantAccount
 from billing.payment_tables import Payment
 from billing.period import Period
-from bot.demo.keys import Addresses, make_account, product_environment
+from bot.demo.keys import make_account
 from bot.embedded import scratch
 from bot.schema import migrate
 
@@ -86,7 +86,9 @@ def measure(seconds: int = 5, rate: int = 100, payments: int = 20_000) -> dict[s
         migrate(engines.database_url)
         database = Database(connect(engines.database_url), after_facts=lambda: None)
         count = WARM_UP + seconds * rate
-        community = build_paid_years(database, max(payments, count * 24), period, MERCHANT_ID, now)
+        community = build_paid_years(
+            database, max(payments // MONTHS, count), period, MERCHANT_ID, now
+        )
         with database.transaction() as session:
             merchant = session.get_one(MerchantAccount, MERCHANT_ID)
             merchant.mchid = account["mchid"]
@@ -98,7 +100,7 @@ def measure(seconds: int = 5, rate: int = 100, payments: int = 20_000) -> dict[s
             ).all()
         urls = {"DATABASE_URL": engines.database_url, "REDIS_URL": engines.redis_url}
         port = free_port()
-        environment = _environment(account, merchant.code, port, Path(var)) | urls
+        environment = environment_of(account, merchant.code, port, Path(var)) | urls
         with served(["bot", "serve"], environment, port) as server:
             path = f"/callbacks/wechat_pay/{merchant.code}"
             numbers = [(row.out_trade_no, row.amount.fen) for row in orders]
@@ -127,14 +129,6 @@ def measure(seconds: int = 5, rate: int = 100, payments: int = 20_000) -> dict[s
         "worst_of_cold_ms": round(max(cold), 1),
         "server_cpu_ms": round(used * 1000 / count, 2),
     }
-
-
-def _environment(account: dict[str, Any], code: str, port: int, var: Path) -> dict[str, str]:
-    """Settings of the service as in production, collecting for the bench's merchant."""
-    addresses = Addresses(f"http://127.0.0.1:{port}", "http://127.0.0.1:9")
-    environment = product_environment(account, addresses, var)
-    [keys] = json.loads(environment["WECHAT_PAY_MERCHANTS"]).values()
-    return environment | {"WECHAT_PAY_MERCHANTS": json.dumps({code: keys})}
 
 
 def _send_all(

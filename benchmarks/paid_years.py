@@ -74,15 +74,21 @@ PAY_HISTORY = [
 
 
 def build_paid_years(
-    database: Database, payments: int, period: Period, merchant_id: int, now: datetime
+    database: Database,
+    homes: int,
+    period: Period,
+    merchant_id: int,
+    now: datetime,
+    months: int = MONTHS,
+    items: int = 2,
 ) -> Community:
-    """A community that billed two items for `MONTHS` months before the period and was paid all of
+    """A community that billed its items for so many months before the period and was paid all of
     it, and whose homes owe the period's bills.
     """
-    community = build_town(database, max(payments // MONTHS, 10), items=2)
+    community = build_town(database, max(homes, 10), items)
     record_month(database, community, period)
     run_bills(database, community, period, today=period.start, now=now, publish=True)
-    clone_history(database, community, period, MONTHS)
+    clone_history(database, community, period, months)
     with database.transaction() as session:
         session.execute(text("RESET ROLE"))
         for statement in PAY_HISTORY:

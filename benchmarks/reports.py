@@ -32,37 +32,6 @@ TODAY = PERIOD.start + timedelta(days=22)
 MONTHS, ITEMS, ROUNDS = 24, 4, 20
 TOP = 20
 
-OWN_RUNS = [
-    text(statement)
-    for statement in (
-        "SET LOCAL session_replication_role = replica",  # no triggers, no foreign keys
-        """
-        CREATE TEMPORARY TABLE month ON COMMIT DROP AS
-        SELECT n, to_char(CAST(:start AS date) - make_interval(months => n), 'YYYY-MM') AS period
-        FROM generate_series(1, :months - 1) n
-        """,
-        """
-        INSERT INTO bill_run (community_id, id, period, kind, state, started_at, summary)
-        SELECT run.community_id, run.id + 1000 * n, month.period, run.kind, run.state,
-               run.started_at, run.summary
-        FROM bill_run run CROSS JOIN month WHERE run.community_id = :c
-        """,
-        """
-        INSERT INTO bill_run_chunk (community_id, run_id, no, last_unit_id, counts, state,
-                                    issued_on, due_on)
-        SELECT community_id, run_id + 1000 * n, no, last_unit_id, counts, state,
-               CAST(issued_on - make_interval(months => n) AS date),
-               CAST(due_on - make_interval(months => n) AS date)
-        FROM bill_run_chunk CROSS JOIN month WHERE community_id = :c
-        """,
-        """
-        UPDATE bill SET run_id = run_id + 1000 * n FROM month
-        WHERE bill.community_id = :c AND bill.period = month.period
-        """,
-    )
-]
-"""A run of its own, with chunks, for each month that was cloned."""
-
 PAYMENTS = [
     text(statement)
     for statement in (
@@ -122,16 +91,11 @@ def _write_years(database: Database, households: int) -> int:
     now = datetime.combine(PERIOD.start, datetime.min.time(), UTC)
     run_bills(database, community, PERIOD, today=PERIOD.start, now=now, publish=True)
     clone_history(database, community, PERIOD, MONTHS - 1)
-    parameters = {
-        "c": community.id,
-        "start": PERIOD.start,
-        "months": MONTHS,
-        "today": TODAY,
-    }
+    parameters = {"c": community.id, "today": TODAY}
     with database.transaction() as session:
         session.execute(text("RESET ROLE"))
         session.execute(text("SET LOCAL statement_timeout = 0"))
-        for statement in (*OWN_RUNS, *PAYMENTS):
+        for statement in PAYMENTS:
             session.execute(statement, parameters)
     with database.transaction() as session:
         session.execute(text("RESET ROLE"))

@@ -110,8 +110,24 @@ CLONES = [
     for statement in (
         "SET LOCAL session_replication_role = replica",  # no triggers, no foreign keys
         """
+        INSERT INTO bill_run (community_id, id, period, kind, state, started_at, summary)
+        SELECT community_id, id + :shift, :to, kind, state, started_at, summary
+        FROM bill_run WHERE community_id = :c AND period = :from
+        """,
+        """
+        INSERT INTO bill_run_chunk (community_id, run_id, no, last_unit_id, counts, state,
+                                    issued_on, due_on)
+        SELECT chunk.community_id, chunk.run_id + :shift, chunk.no, chunk.last_unit_id,
+               chunk.counts, chunk.state,
+               CAST(chunk.issued_on - make_interval(months => :months) AS date),
+               CAST(chunk.due_on - make_interval(months => :months) AS date)
+        FROM bill_run_chunk chunk JOIN bill_run run ON run.community_id = chunk.community_id
+         AND run.id = chunk.run_id AND run.period = :from
+        WHERE chunk.community_id = :c
+        """,
+        """
         INSERT INTO bill (community_id, id, run_id, chunk_no, unit_id, period, amount)
-        SELECT community_id, id + :shift, run_id, chunk_no, unit_id, :to, amount
+        SELECT community_id, id + :shift, run_id + :shift, chunk_no, unit_id, :to, amount
         FROM bill WHERE community_id = :c AND period = :from
         """,
         """
@@ -193,7 +209,7 @@ def bind_owners(database: Database, community: Community, followers: int, now: d
 
 
 def clone_history(database: Database, community: Community, period: Period, months: int) -> None:
-    """Copy a month's bills and journal into the months before it."""
+    """Copy a month's run, bills and journal into the months before it."""
     with database.transaction() as session:
         session.execute(text("RESET ROLE"))
         earlier = period

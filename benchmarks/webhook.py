@@ -18,7 +18,7 @@ from threading import Lock, local
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from benchmarks.paid_years import MONTHS, build_paid_years
+from benchmarks.paid_years import build_paid_years
 from benchmarks.served import Served, free_port, served
 from benchmarks.town import bind_owners
 from billing.db import Database, connect
@@ -55,7 +55,7 @@ def measure(seconds: int = 5, households: int = 2_000) -> dict[str, Any]:
     with scratch() as engines, tempfile.TemporaryDirectory() as var:
         migrate(engines.database_url)
         database = Database(connect(engines.database_url), after_facts=lambda: None)
-        community = build_paid_years(database, households * MONTHS, Period("2026-11"), 1, now)
+        community = build_paid_years(database, households, Period("2026-11"), 1, now)
         followers = min(FOLLOWERS, households)
         bind_owners(database, community, followers, now)
         database.engine.dispose()

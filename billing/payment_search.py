@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SelectBase, String, cast, func, select, union
+from sqlalchemy import ColumnElement, Select, String, cast, false, func, or_, select, union
+from sqlalchemy.orm import Session
 
 from billing.business_day import BEIJING
 from billing.counter_tables import CounterPayment
+from billing.db import is_one_of
 from billing.payment_tables import (
     BOOKED_STATES,
     OPEN_STATES,
@@ -41,7 +43,9 @@ class PaymentSearch:
     last: date | None = None
 
 
-def search_payments(community_id: int, search: PaymentSearch) -> Select[*tuple[Any, ...]]:
+def search_payments(
+    session: Session, community_id: int, search: PaymentSearch
+) -> Select[*tuple[Any, ...]]:
     """SELECT of payments of a community with room and receipt; `key` is the payment's id."""
     number = func.concat(Receipt.year, "-", func.lpad(cast(Receipt.no, String), 6, "0"))
     query = (
@@ -69,10 +73,9 @@ def search_payments(community_id: int, search: PaymentSearch) -> Select[*tuple[A
         query = query.where(began >= _midnight(search.first))
     if search.last is not None:
         query = query.where(began < _midnight(search.last + timedelta(days=1)))
-    if not search.wanted:
-        return query
-    found = _named(community_id, search.wanted).subquery("found")
-    return query.join(found, found.c.id == Payment.id)
+    if search.wanted:
+        query = query.where(_meant(session, community_id, search.wanted))
+    return query
 
 
 def _of_state(state: PaymentState | None) -> list[ColumnElement[bool]]:
@@ -83,25 +86,35 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), BEIJING)
 
 
-def _named(community_id: int, wanted: str) -> SelectBase:
-    """Ids, each once, of payments under whatever number it is, or of whichever home; a receipt's
-    number is told by its form, and then is nothing else.
+def _meant(session: Session, community_id: int, wanted: str) -> ColumnElement[bool]:
+    """Condition on `Payment`: it has this number, or is of a home whose room begins so. Numbers and
+    homes are looked for once, though a list asks for its page and its length.
     """
     printed = PRINTED.fullmatch(wanted)
-    if printed is not None:
-        return select(Receipt.payment_id.label("id")).where(
+    if printed is not None:  # told by its form, and then nothing else
+        receipt = select(Receipt.payment_id).where(
             Receipt.community_id == community_id,
             Receipt.year == int(printed[1]),
             Receipt.no == int(printed[2]),
         )
-    # Each way by its own index: joined by OR they would read every payment.
+        return Payment.id.in_(receipt)
+    fits: list[ColumnElement[bool]] = []
+    if numbered := session.scalars(union(*_by_number(community_id, wanted))).all():
+        fits.append(is_one_of(Payment.id, numbered))
+    homes = session.scalars(
+        select(Unit.id).where(
+            Unit.community_id == community_id, Unit.room.startswith(wanted, autoescape=True)
+        )
+    ).all()
+    if homes:
+        fits.append(is_one_of(Payment.unit_id, homes))
+    return or_(false(), *fits)
+
+
+def _by_number(community_id: int, wanted: str) -> list[Select[int]]:
     mine = select(Payment.id).where(Payment.community_id == community_id)
-    units = select(Unit.id).where(
-        Unit.community_id == community_id, Unit.room.startswith(wanted, autoescape=True)
-    )
     ways: list[Select[int]] = [
         mine.where(Payment.out_trade_no == wanted),
-        mine.where(Payment.unit_id.in_(units)),
         select(CounterPayment.payment_id).where(
             CounterPayment.community_id == community_id, CounterPayment.number == wanted
         ),
@@ -110,4 +123,4 @@ def _named(community_id: int, wanted: str) -> SelectBase:
         # By its end, as people read it out; the index is of the number reversed.
         backwards = func.reverse(Payment.transaction_id)
         ways.append(mine.where(backwards.startswith(wanted[::-1], autoescape=True)))
-    return union(*ways)
+    return ways

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Date, Select, func, literal, select, text
+from sqlalchemy import ARRAY, Date, Integer, Select, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from billing.labels import LabelEnum
 from billing.money import ZERO, Money
 from billing.property import Building, Unit
-from billing.reports.rollup_tables import OwedMove
+from billing.reports.rollups import owed_bills
 
 
 class Bucket(LabelEnum):
@@ -33,16 +33,6 @@ LATEST_DAY = {
 }
 """The last day of each bucket but the oldest."""
 
-AGEING = text(
-    """
-    SELECT width_bucket(:today - due_on, CAST(:bounds AS int[])) AS bucket,
-           sum(owed) AS owed, count(*) AS bills, count(DISTINCT unit_id) AS homes
-    FROM (SELECT bill_id, unit_id, due_on, sum(amount) AS owed FROM owed_move
-          WHERE community_id = :community_id GROUP BY 1, 2, 3 HAVING sum(amount) <> 0) bill
-    GROUP BY 1
-    """
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Aged:
@@ -58,12 +48,21 @@ def age_debts(session: Session, community_id: int, today: date) -> list[Aged]:
     """Every bucket, the youngest first. Every bill with something owed is in exactly one, so they
     sum to all that is owed now; a home with bills of several ages counts in each.
     """
-    bounds = [last + 1 for last in LATEST_DAY.values()]
-    rows = session.execute(AGEING, {"community_id": community_id, "today": today, "bounds": bounds})
+    bill = owed_bills(community_id)
+    bounds = cast([last + 1 for last in LATEST_DAY.values()], ARRAY(Integer))
+    bucket = func.width_bucket(literal(today, Date) - bill.c.due_on, bounds)
+    rows = session.execute(
+        select(
+            bucket.label("bucket"),
+            func.sum(bill.c.owed).label("owed"),
+            func.count().label("bills"),
+            func.count(bill.c.unit_id.distinct()).label("homes"),
+        ).group_by(bucket)
+    )
     found = {row.bucket: row for row in rows}
     buckets = list(Bucket)
     return [
-        Aged(bucket, Money(int(row.owed)), row.bills, row.homes)
+        Aged(bucket, row.owed, row.bills, row.homes)
         if (row := found.get(number))
         else Aged(bucket, Money(0), 0, 0)
         for number, bucket in enumerate(buckets)
@@ -79,28 +78,18 @@ def homes_in_arrears(
     Args:
         bucket: only bills of this age; `NOT_DUE`: those that are not due yet.
     """
-    late = (
-        select(
-            OwedMove.unit_id,
-            OwedMove.bill_id,
-            OwedMove.due_on,
-            func.sum(OwedMove.amount).label("owed"),
-        )
-        .where(OwedMove.community_id == community_id)
-        .group_by(OwedMove.unit_id, OwedMove.bill_id, OwedMove.due_on)
-        .having(func.sum(OwedMove.amount) > ZERO)
-    )
-    age = literal(today, Date) - OwedMove.due_on
+    bill = owed_bills(community_id)
+    age = literal(today, Date) - bill.c.due_on
+    late = [bill.c.owed > ZERO]
     if bucket is None:
-        late = late.where(age > 0)
+        late.append(age > 0)
     else:
         buckets = list(Bucket)
         place = buckets.index(bucket)
         if bucket in LATEST_DAY:
-            late = late.where(age <= LATEST_DAY[bucket])
+            late.append(age <= LATEST_DAY[bucket])
         if place:
-            late = late.where(age > LATEST_DAY[buckets[place - 1]])
-    bill = late.subquery("late")
+            late.append(age > LATEST_DAY[buckets[place - 1]])
     home = (
         select(
             bill.c.unit_id,
@@ -108,6 +97,7 @@ def homes_in_arrears(
             func.min(bill.c.due_on).label("oldest_due_on"),
             func.sum(bill.c.owed).label("owed"),
         )
+        .where(*late)
         .group_by(bill.c.unit_id)
         .subquery("home")
     )

@@ -6,6 +6,7 @@ from benchmarks import bank_matching as bank_matching_bench
 from benchmarks import bill_run as bill_run_bench
 from benchmarks import broadcast as broadcast_bench
 from benchmarks import callbacks as callbacks_bench
+from benchmarks import console as console_bench
 from benchmarks import imports as imports_bench
 from benchmarks import insight as insight_bench
 from benchmarks import notify as notify_bench
@@ -60,6 +61,13 @@ def imports(rows: int) -> None:
 def callbacks(seconds: int, rate: int, payments: int) -> None:
     """WeChat Pay's callbacks at a steady rate, from due to booked and answered."""
     print_json(callbacks_bench.measure(seconds, rate, payments))
+
+
+@bench.command()
+@click.option("--homes", type=click.IntRange(100, 1_000_000), default=2_000)
+def console(homes: int) -> None:
+    """Open every list of the console, and export."""
+    print_json(console_bench.measure(homes))
 
 
 @bench.command()

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.audit import audit
+from billing.db import expect_lists
 from billing.errors import NotFound
 from billing.property import Community
 from billing.staff_access import SignedIn, find_session
@@ -65,6 +66,7 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
         abort(400)
     now = services.clock()
     with services.database.transaction() as books:
+        expect_lists(books)
         token = session.get(sign_in.TOKEN)
         found = find_session(books, token, now) if isinstance(token, str) else None
         if found is None:

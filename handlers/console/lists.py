@@ -27,6 +27,11 @@ from handlers.console.desk import Desk
 from notify.wording import clock, yuan
 
 ROWS_PER_PAGE = 50
+COUNTED_MAX = 10_000
+"""Rows; beyond them a list says that there are more, and the database does not count them all for
+every page.
+"""
+
 ROWS_AT_ONCE = 2000
 KEY = re.compile(r"[0-9]{1,18}")
 WIDTH = 16
@@ -74,7 +79,7 @@ class Found:
     """A page of a list.
 
     Attributes:
-        total: rows of all pages.
+        total: rows of all pages, up to `COUNTED_MAX` and one.
         next_key: where the next page begins; None on the last one.
     """
 
@@ -86,6 +91,11 @@ class Found:
     next_key: int | None
     is_first: bool
     beside: Cells
+
+    @property
+    def counted(self) -> str:
+        """How many rows there are, as the page says it."""
+        return str(self.total) if self.total <= COUNTED_MAX else f"{COUNTED_MAX}+"
 
     def value(self, row: Row[Any], column: LabelEnum) -> object:
         """What stands in a cell."""
@@ -124,13 +134,18 @@ def _read(desk: Desk, listing: Listing) -> Found:
     return Found(
         listing=listing,
         rows=shown,
-        total=desk.session.scalar(select(func.count()).select_from(rows)) or 0,
+        total=_count(desk, rows),
         sort=sort,
         is_descending=is_descending,
         next_key=shown[-1].key if len(read) > len(shown) else None,
         is_first=not begins,
         beside=_beside(listing, shown),
     )
+
+
+def _count(desk: Desk, rows: Subquery) -> int:
+    counted = select(rows.c.key).limit(COUNTED_MAX + 1).subquery("counted")
+    return desk.session.scalars(select(func.count()).select_from(counted)).one()
 
 
 def _beside(listing: Listing, rows: Sequence[Row[Any]]) -> Cells:

@@ -22,7 +22,7 @@ from billing.reports.collection import last_billed
 from billing.reports.growth import Curve, forecast, months_before, read_curves
 from billing.reports.income import conceded, income_by_day, received_rows
 from billing.reports.rolled import Collected, Division, cleared, divide, whole_of
-from billing.reports.rollup_tables import OwedMove
+from billing.reports.rollups import is_owed
 from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
 from handlers.charts import Bars, Value, line, lying_bars, standing_bars
@@ -227,14 +227,7 @@ def bills(desk: Desk) -> ResponseReturnValue:
             )
         )
     if unpaid:
-        issued = issued.where(
-            Bill.id.in_(
-                select(OwedMove.bill_id)
-                .where(OwedMove.community_id == desk.community_id)
-                .group_by(OwedMove.bill_id)
-                .having(func.sum(OwedMove.amount) > ZERO)
-            )
-        )
+        issued = issued.where(is_owed(desk.community_id))
     bill = issued.subquery("bill_state")
     query = (
         select(

@@ -6,8 +6,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from billing.bills import Bill
 from billing.checks.rollups import ROLLUP_CHECKS
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentChannel
@@ -18,7 +19,7 @@ from billing.reports.collection import Part, collected, collected_by
 from billing.reports.growth import Curve, forecast, months_before, read_curves
 from billing.reports.income import conceded, income_by_day
 from billing.reports.rolled import Division, cleared, divide, divide_by_community, whole_of
-from billing.reports.rollups import fold, rebuild
+from billing.reports.rollups import fold, is_owed, owed_bills, rebuild
 from billing.reports.scope import Scope
 from tests.billing.corrections import BEHIND, IN_TIME
 from tests.billing.drawer import cancel, take
@@ -119,6 +120,53 @@ def test_the_ages_of_debts_sum_to_all_that_is_owed(eventful: World) -> None:
             ).all()
             assert sum((home.owed for home in homes), ZERO) == one.owed
             assert len(homes) == one.homes
+
+
+def debts(world: World) -> dict[int, Money]:
+    """What is owed on each bill, as the lists of debts read it: two ways that must agree."""
+    here = world.community.id
+    with world.database.transaction() as session:
+        bill = owed_bills(here)
+        found = {row.bill_id: row.owed for row in session.execute(select(bill))}
+        owed = set(session.scalars(select(Bill.id).where(Bill.community_id == here, is_owed(here))))
+    assert owed == {one for one, amount in found.items() if amount > ZERO}
+    return found
+
+
+def test_debts_are_read_the_same_fresh_folded_and_changed_since(eventful: World) -> None:
+    raw = text(
+        "SELECT bill_id, sum(amount) FROM owed_move GROUP BY bill_id HAVING sum(amount) <> 0"
+    )
+
+    def summed() -> dict[int, Money]:
+        with eventful.database.transaction() as session:
+            return {one: Money(int(amount)) for one, amount in session.execute(raw)}
+
+    fresh = debts(eventful)
+    assert fresh
+    assert fresh == summed()
+    with eventful.database.transaction() as session:
+        fold(session, eventful.community.id)
+    assert debts(eventful) == fresh
+    with eventful.database.transaction() as session:
+        session.execute(
+            text(  # half of them paid, some too much, and one that was paid is owed again
+                "INSERT INTO owed_move (community_id, bill_id, unit_id, due_on, amount)"
+                " SELECT community_id, bill_id, unit_id, due_on, -amount - bill_id % 3"
+                " FROM owed_move WHERE bill_id % 2 = 0"
+                " UNION ALL SELECT community_id, max(id), max(unit_id), :day, 7 FROM bill"
+                " WHERE NOT EXISTS (SELECT FROM owed_move WHERE bill_id = bill.id)"
+                " GROUP BY community_id"
+            ),
+            {"day": TODAY},
+        )
+    changed = debts(eventful)
+    assert changed == summed()
+    assert changed != fresh
+    assert any(amount < ZERO for amount in changed.values())
+    with eventful.database.transaction() as session:
+        fold(session, eventful.community.id)
+    assert debts(eventful) == changed
 
 
 def test_who_owes_the_most_is_who_the_list_of_arrears_names_first(eventful: World) -> None:

@@ -67,7 +67,7 @@ def index(desk: Desk) -> ResponseReturnValue:
         form.optional_day("first"),
         form.optional_day("last"),
     )
-    query = search_payments(desk.community_id, search)
+    query = search_payments(desk.session, desk.community_id, search)
     listing = Listing("payments", PaymentColumn, query, newest_first=True)
     return show_list(
         desk,
