@@ -174,9 +174,13 @@ def show(desk: Desk, number: int) -> ResponseReturnValue:
 
 
 def live(desk: Desk, number: int) -> ResponseReturnValue:
-    """What became of it until now, for the page that renews itself."""
+    """What became of it until now, for the page that renews itself; the whole page is opened again
+    when it is not in the `state` that page shows, for then other things can be done with it.
+    """
     one = get_broadcast(desk.session, desk.community_id, number)
-    return desk.page("broadcasts/progress.html", **_progress(desk, one))
+    words = dict(_progress(desk, one))
+    words["is_over"] |= request.args.get("state", one.state.value) != one.state.value
+    return desk.page("broadcasts/progress.html", **words)
 
 
 def _page(desk: Desk, one: Broadcast, form: Form) -> tuple[str, int]:
@@ -223,7 +227,7 @@ def _leaves_at(one: Broadcast, now: datetime) -> datetime:
 def _progress(desk: Desk, one: Broadcast) -> Mapping[str, Any]:
     """What became of it; `is_over` once nothing changes by itself any more."""
     results = read_results(desk.session, one) if one.state in LEFT_STATES else None
-    is_over = one.state is not BroadcastState.QUEUED and not (results and results.waiting)
+    is_over = one.state is not BroadcastState.QUEUED and (results is None or not results.waiting)
     words: dict[str, Any] = {"one": one, "results": results, "is_over": is_over}
     words["leaves_at"] = _leaves_at(one, desk.now)
     if results is None:

@@ -153,6 +153,7 @@ def test_it_is_confirmed_followed_and_stopped_and_the_numbers_add_up(
     live = desk.get(f"/HY/broadcasts/{number}/live").text
     assert "0/2 人已处理，还有 2 人在排队" in live
     assert "data-over" not in live
+    assert "data-over" in desk.get(f"/HY/broadcasts/{number}/live?state=queued").text
     assert desk.post(f"/HY/broadcasts/{number}/cancel", state="sent").status_code == 303
     page = desk.get(f"/HY/broadcasts/{number}").text
     assert "没有再发：群发已中止" in page
