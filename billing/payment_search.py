@@ -1,6 +1,6 @@
-"""Payments as staff look for them: by any number that stands on a paper, by room, day and way."""
+"""Payments as staff look for them: by any number that stands on a paper, by home, day and way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -30,13 +30,15 @@ class PaymentSearch:
     """What is looked for.
 
     Attributes:
-        wanted: number of the receipt, of the order, of the provider, of the cashier's paper, or the
-            beginning of a room; "" for everything.
+        wanted: number of the receipt, of the order, of the provider or of the cashier's paper; ""
+            for everything.
+        of_homes: condition on `Unit`: of such homes it is wanted too, whatever its number.
         state: None: whatever was booked.
         first, last: days on which it was booked, both included.
     """
 
     wanted: str = ""
+    of_homes: ColumnElement[bool] = field(default_factory=false)
     channel: PaymentChannel | None = None
     state: PaymentState | None = None
     first: date | None = None
@@ -74,7 +76,7 @@ def search_payments(
     if search.last is not None:
         query = query.where(began < _midnight(search.last + timedelta(days=1)))
     if search.wanted:
-        query = query.where(_meant(session, community_id, search.wanted))
+        query = query.where(_meant(session, community_id, search))
     return query
 
 
@@ -86,11 +88,11 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), BEIJING)
 
 
-def _meant(session: Session, community_id: int, wanted: str) -> ColumnElement[bool]:
-    """Condition on `Payment`: it has this number, or is of a home whose room begins so. Numbers and
-    homes are looked for once, though a list asks for its page and its length.
+def _meant(session: Session, community_id: int, search: PaymentSearch) -> ColumnElement[bool]:
+    """Condition on `Payment`: it has this number, or is of a home that is meant. Numbers are looked
+    for apart: joined by OR to a home they would be looked for in every payment.
     """
-    printed = PRINTED.fullmatch(wanted)
+    printed = PRINTED.fullmatch(search.wanted)
     if printed is not None:  # told by its form, and then nothing else
         receipt = select(Receipt.payment_id).where(
             Receipt.community_id == community_id,
@@ -98,17 +100,10 @@ def _meant(session: Session, community_id: int, wanted: str) -> ColumnElement[bo
             Receipt.no == int(printed[2]),
         )
         return Payment.id.in_(receipt)
-    fits: list[ColumnElement[bool]] = []
-    if numbered := session.scalars(union(*_by_number(community_id, wanted))).all():
-        fits.append(is_one_of(Payment.id, numbered))
-    homes = session.scalars(
-        select(Unit.id).where(
-            Unit.community_id == community_id, Unit.room.startswith(wanted, autoescape=True)
-        )
-    ).all()
-    if homes:
-        fits.append(is_one_of(Payment.unit_id, homes))
-    return or_(false(), *fits)
+    numbered = session.scalars(union(*_by_number(community_id, search.wanted))).all()
+    if not numbered:
+        return search.of_homes
+    return or_(search.of_homes, is_one_of(Payment.id, numbered))
 
 
 def _by_number(community_id: int, wanted: str) -> list[Select[int]]:

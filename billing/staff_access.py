@@ -284,8 +284,14 @@ def _step_of(row: StaffCredential, vault: Vault, code: str, now: datetime) -> in
     return None
 
 
-def find_session(session: Session, token: str, now: datetime) -> SignedIn | None:
-    """Who is signed in with this token; None when nobody is, or was too long without a click."""
+def find_session(
+    session: Session, token: str, now: datetime, *, is_click: bool = True
+) -> SignedIn | None:
+    """Who is signed in with this token; None when nobody is, or was too long without a click.
+
+    Args:
+        is_click: that he is there now; False when a page asks by itself.
+    """
     row = session.execute(
         select(StaffSession, Staff, StaffCredential.is_temporary)
         .join(Staff, Staff.id == StaffSession.staff_id)
@@ -301,7 +307,7 @@ def find_session(session: Session, token: str, now: datetime) -> SignedIn | None
     if row is None:
         return None
     found, staff, must_change = row
-    if now - found.seen_at >= SEEN_EVERY:
+    if is_click and now - found.seen_at >= SEEN_EVERY:
         found.seen_at = now
     return SignedIn(staff, found.id, must_change)
 

@@ -3,6 +3,7 @@ written down.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -68,7 +69,7 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
     with services.database.transaction() as books:
         expect_lists(books)
         token = session.get(sign_in.TOKEN)
-        found = find_session(books, token, now) if isinstance(token, str) else None
+        found = _who(books, token, now, is_click=not route.asks_itself)
         if found is None:
             return _to_sign_in()
         if found.must_change and route.name not in MAY_KEEP_PASSWORD:
@@ -97,6 +98,12 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
     for left in desk.afterwards:
         left()
     return response if outside is None else outside.act()
+
+
+def _who(books: Session, token: object, now: datetime, *, is_click: bool) -> SignedIn | None:
+    if not isinstance(token, str):
+        return None
+    return find_session(books, token, now, is_click=is_click)
 
 
 def _to_sign_in() -> ResponseReturnValue:

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import redirect, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 
 from billing.bill_lines import LineState, list_lines
 from billing.bills import BillState, list_unpaid
@@ -48,6 +48,12 @@ class Spot:
     plate: str | None
 
 
+def meant(desk: Desk, said: str) -> ColumnElement[bool]:
+    """Condition on `Unit`: whatever was typed may mean it."""
+    vault, read_room = desk.services.vault, desk.services.read_room
+    return homes_meant(desk.session, vault, desk.community_id, said, read_room, today=desk.today)
+
+
 def index(desk: Desk) -> ResponseReturnValue:
     """Every home; `q` is whatever is known of one. The only one found is opened at once."""
     said = request.args.get("q", "").strip()
@@ -62,10 +68,7 @@ def index(desk: Desk) -> ResponseReturnValue:
         .where(Unit.community_id == desk.community_id)
     )
     if said:
-        vault, read_room = desk.services.vault, desk.services.read_room
-        query = query.where(
-            homes_meant(desk.session, vault, desk.community_id, said, read_room, today=desk.today)
-        )
+        query = query.where(meant(desk, said))
         # Somebody who only looked for a home is led to it; a list that was narrowed stays one.
         is_look_up = not request.args.keys() - {"q"}
         only = desk.session.execute(query.limit(2)).all() if is_look_up else []

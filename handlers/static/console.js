@@ -8,6 +8,27 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A form that stood open for long: whoever was signed out meanwhile is told before it is sent, signs
+// in beside it and loses nothing of what he typed.
+const OPENED = Date.now(), LONG_MS = 20 * 60_000;
+document.addEventListener("submit", async (event) => {
+  const form = event.target, account = document.body.dataset.account;
+  if (!account || form.method !== "post" || form.dataset.asked || Date.now() - OPENED < LONG_MS) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const answer = await fetch(account).catch(() => null);
+  const told = document.querySelector("[data-signed-out]");
+  told.hidden = Boolean(answer?.ok) && !answer.redirected;
+  if (!told.hidden) {
+    told.scrollIntoView();
+    return;
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  form.elements.csrf_token.value = page.querySelector("[name=csrf_token]").value;
+  form.dataset.asked = "yes";
+  form.requestSubmit(event.submitter);
+}, true);
+
 // What cannot be taken back is asked about; without this script the order is still one click.
 document.addEventListener("submit", (event) => {
   const words = event.target.dataset.sure;

@@ -2,28 +2,15 @@
 
 from collections.abc import Callable
 
-import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.staff import sign_in
 from tests.running import Demo
 
 pytestmark = [pytest.mark.browser]
 
 OpenPage = Callable[[int, int], Page]
-
-
-def sign_in(page: Page, demo: Demo, login: str) -> str:
-    """Sign in with password and code; returns the address of the community."""
-    staff = demo.get("/demo.json")["staff"]
-    [who] = [one for one in staff if one["login"] == login]
-    page.goto(f"{demo.service}/console/sign-in")
-    page.get_by_label("登录名").fill(login)
-    page.locator("[name=password]").fill(who["password"])
-    page.locator("[name=totp]").fill(pyotp.TOTP(who["totp_secret"]).now())
-    page.locator("main button").click()
-    expect(page.get_by_role("button", name="退出")).to_be_visible()
-    return page.url.rstrip("/")
 
 
 def open_sheet(page: Page, here: str) -> None:

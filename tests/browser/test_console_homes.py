@@ -3,26 +3,15 @@
 import re
 from collections.abc import Callable
 
-import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.staff import sign_in
 from tests.running import Demo
 
 pytestmark = pytest.mark.browser
 
 OpenPage = Callable[[int, int], Page]
-
-
-def sign_in(page: Page, demo: Demo, login: str) -> None:
-    """Somebody of the demo's staff."""
-    [one] = [one for one in demo.get("/demo.json")["staff"] if one["login"] == login]
-    page.goto(f"{demo.service}/console/sign-in")
-    page.get_by_label("登录名").fill(login)
-    page.get_by_label("密码").fill(one["password"])
-    page.get_by_label("动态码").fill(pyotp.TOTP(one["totp_secret"]).now())
-    page.get_by_role("button", name="登录").click()
-    expect(page.get_by_role("button", name="退出")).to_be_visible()
 
 
 def find(page: Page, said: str) -> None:

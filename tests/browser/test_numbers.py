@@ -5,26 +5,15 @@ and on a phone.
 import re
 from collections.abc import Callable
 
-import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.staff import sign_in
 from tests.running import Demo
 
 pytestmark = pytest.mark.browser
 
 OpenPage = Callable[[int, int], Page]
-
-
-def sign_in(page: Page, demo: Demo) -> None:
-    """The manager, at the console's door."""
-    manager = next(one for one in demo.get("/demo.json")["staff"] if one["role"] == "manager")
-    page.goto(f"{demo.service}/console/sign-in")
-    page.locator("[name=login]").fill(manager["login"])
-    page.locator("[name=password]").fill(manager["password"])
-    page.locator("[name=totp]").fill(pyotp.TOTP(manager["totp_secret"]).now())
-    page.get_by_role("button").click()
-    expect(page.get_by_role("heading", name="需要处理")).to_be_visible()
 
 
 def fits(page: Page) -> bool:

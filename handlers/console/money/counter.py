@@ -25,6 +25,7 @@ from billing.sightings import Sight, note_sightings
 from billing.till import find_taken_before, list_orders_under_way, new_paper_number, spread
 from handlers.console.desk import Desk, Outside
 from handlers.console.forms import Form
+from handlers.console.homes import meant
 from handlers.counter_orders import order_at_counter
 from handlers.qr import qr_image
 from handlers.settlement import make_way, settle
@@ -75,10 +76,7 @@ def _homes(desk: Desk, wanted: str) -> list[Unit]:
     return list(
         desk.session.scalars(
             select(Unit)
-            .where(
-                Unit.community_id == desk.community_id,
-                Unit.room.startswith(wanted, autoescape=True),
-            )
+            .where(Unit.community_id == desk.community_id, meant(desk, wanted))
             .order_by(Unit.room)
             .limit(HOMES_MAX)
         )

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from flask import request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import false
 from werkzeug.wrappers import Response
 
 from billing.bank_reference import format_reference
@@ -26,6 +27,7 @@ from billing.shifts import get_shift
 from billing.sightings import Sight, note_sightings
 from handlers.console.desk import Desk
 from handlers.console.forms import Form
+from handlers.console.homes import meant
 from handlers.console.lists import Listing, show_list
 from handlers.receipt_paper import lay_out
 
@@ -62,6 +64,7 @@ def index(desk: Desk) -> ResponseReturnValue:
     state = form.choice("state", PaymentState, default=PaymentState.CONFIRMED)
     search = PaymentSearch(
         wanted,
+        meant(desk, wanted) if wanted else false(),
         channel if form.typed("channel") and "channel" not in form.errors else None,
         state if form.typed("state") and "state" not in form.errors else None,
         form.optional_day("first"),

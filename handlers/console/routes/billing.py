@@ -32,7 +32,7 @@ BILLING: tuple[Route, ...] = (
     Route("POST", "/<code>/imports/<int:number>/commit", imports.commit, P.BILLS),
     Route("GET", "/<code>/imports/<int:number>/faults", imports.faults, P.BILLS),
     Route("GET", "/<code>/work/<int:number>", work.show, P.BILLS),
-    Route("GET", "/<code>/work/<int:number>/live", work.live, P.BILLS),
+    Route("GET", "/<code>/work/<int:number>/live", work.live, P.BILLS, asks_itself=True),
     Route("POST", "/<code>/work/<int:number>/again", work.again, P.BILLS),
     Route("GET", "/<code>/bill-runs", runs.index, P.BILLS),
     Route("POST", "/<code>/bill-runs/draft", runs.draft, P.BILLS),

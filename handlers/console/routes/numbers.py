@@ -9,7 +9,7 @@ P = Permission
 NUMBERS: tuple[Route, ...] = (
     Route("GET", "/", overview.index, None),
     Route("GET", "/<code>/", overview.community, P.LOOK),
-    Route("GET", "/<code>/live", overview.live, P.LOOK),
+    Route("GET", "/<code>/live", overview.live, P.LOOK, asks_itself=True),
     Route("GET", "/<code>/reports/", reports.index, P.REPORTS),
     Route("GET", "/<code>/reports/arrears", reports.arrears, P.REPORTS),
     Route("GET", "/<code>/reports/bills", reports.bills, P.REPORTS),

@@ -19,6 +19,8 @@ class Route:
         rule: of the address; `<code>` is the community's.
         permission: what it takes; None: to be signed in.
         upload_bytes: how large its form may be where a file comes with it.
+        asks_itself: a page asks it every few seconds, whether or not anybody sits before it; that
+            keeps nobody signed in.
     """
 
     method: str
@@ -26,6 +28,7 @@ class Route:
     view: View
     permission: Permission | None
     upload_bytes: int | None = None
+    asks_itself: bool = False
 
     @property
     def name(self) -> str:

@@ -124,6 +124,16 @@ def test_money_roles_need_a_second_factor(program: Program, chen: int, clock: Cl
     assert outcome is SignInRefusal.WRONG
 
 
+def test_a_page_that_asks_by_itself_keeps_nobody_signed_in(clerk: MakeClerk, clock: Clock) -> None:
+    one = clerk(StaffRole.MANAGER)
+    begun = clock.now
+    while clock.now - begun < IDLE_MAX:
+        assert one.get("/HY/live").status_code == 200
+        clock.now += IDLE_MAX / 4
+    assert one.get("/HY/live").status_code == 302
+    assert one.get("/HY/").status_code == 302
+
+
 def test_a_session_ends_when_idle_and_after_a_working_day(clerk: MakeClerk, clock: Clock) -> None:
     one = clerk(StaffRole.MANAGER)
     begun = clock.now

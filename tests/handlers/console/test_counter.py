@@ -14,7 +14,9 @@ from billing.payment_tables import Payment, PaymentChannel
 from billing.payments import new_out_trade_no, prepare
 from billing.people import StaffRole
 from billing.prepayments import balance
+from billing.privacy import Vault
 from billing.property import Unit
+from billing.residents import Stay, list_stays
 from bot.program import Program
 from tests.conftest import World
 from tests.handlers.console.conftest import Clerk, Clock
@@ -194,16 +196,34 @@ def test_without_a_shift_no_home_is_opened_and_one_shift_is_enough(
     assert "您已经开班了" in one.post("/HY/shifts", float="0").text
 
 
-def test_payments_are_found_by_every_number_and_room(
-    cashier: Clerk, world: World, clock: Clock
+def dweller(world: World, vault: Vault, unit_id: int) -> Stay:
+    """Somebody who lives in a home, unmasked."""
+    with world.database.transaction() as session:
+        return list_stays(session, vault, world.community.id, [unit_id], in_full=True)[0]
+
+
+def test_the_counter_finds_a_home_by_who_stands_before_it(
+    cashier: Clerk, world: World, vault: Vault
+) -> None:
+    unit_id, *_ = owing_room(world)
+    owner = dweller(world, vault, unit_id)
+    for said in (owner.name, owner.phone):
+        answer = cashier.get("/HY/counter", query_string={"q": said})
+        assert answer.headers["Location"].endswith(f"/counter/homes/{unit_id}"), said
+    assert "没有找到" in cashier.get("/HY/counter", query_string={"q": "欧阳无人"}).text
+
+
+def test_payments_are_found_by_every_number_room_and_person(
+    cashier: Clerk, world: World, vault: Vault, clock: Clock
 ) -> None:
     unit_id, room, _, _ = owing_room(world)
+    owner = dweller(world, vault, unit_id)
     fields = typed(cashier, unit_id)
     receipt = cashier.get(receipt_of(cashier, fields, unit_id)).text
     number = re.search(r"No\. (2026-\d{6})", receipt)
     assert number is not None
-    for wanted in (number[1], fields["paper"], room):
-        shown = cashier.get(f"/HY/payments?q={wanted}").text
+    for wanted in (number[1], fields["paper"], room, owner.name, owner.phone[-4:]):
+        shown = cashier.get("/HY/payments", query_string={"q": wanted}).text
         assert str(fields["paper"]) in shown, wanted
     assert "没有找到缴费" in cashier.get("/HY/payments?q=NOTHING").text
     today = clock.now.date().isoformat()
