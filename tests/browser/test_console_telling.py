@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_console_homes import sign_in
+from tests.browser.staff import sign_in
 from tests.running import Demo
 
 pytestmark = pytest.mark.browser
