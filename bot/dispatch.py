@@ -50,7 +50,6 @@ from handlers.chat.context import (
     Readers,
     Refusal,
     Reply,
-    Said,
     ref_of,
 )
 from handlers.chat.rating import SCORES
@@ -71,6 +70,7 @@ from handlers.chat.routes import (
 )
 from handlers.chat.scope import homes_meant
 from handlers.chat.topics import Topic
+from handlers.heard import Said
 from handlers.services import Services
 
 LAST_MESSAGE_PRECISION = timedelta(minutes=10)

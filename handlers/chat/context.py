@@ -16,6 +16,7 @@ from billing.homes import Home
 from billing.labels import LabelEnum
 from billing.people import Follower, Staff
 from handlers.chat.topics import Topic
+from handlers.heard import Said
 from handlers.services import Services
 from notify.links import HomeRef
 
@@ -123,22 +124,6 @@ class Question:
 
     kind: QuestionKind
     data: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The sentence before, masked, and what was made of it: to learn from if it was wrong.
-
-    Attributes:
-        slots: without the room.
-        heard_id: its number where it is kept already.
-    """
-
-    masked: str
-    guessed: str
-    confidence: float
-    slots: Mapping[str, Any]
-    heard_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,13 @@ from billing.reports.scope import Scope
 from billing.reports.waiting import UNHAPPY_DAYS, count_waiting
 from handlers.console.collection_tables import Head, Title, parts_table
 from handlers.console.desk import Desk
+from handlers.console.notices import day_begins, first_lately
 from handlers.console.permissions import Permission
 from handlers.console.reports import asked_period, links_to, month_curves, rate_words
 from handlers.console.sheets import send_tables
+from notify.outbox import MessageState
 from notify.outcomes import count_failed
 
-FAILED_DAYS = 7
 ALERTS_SHOWN = 5
 
 
@@ -53,9 +54,9 @@ PAGES = {
     Wait.UNMATCHED: ("bank_index",),
     Wait.DISCREPANCIES: ("discrepancies_index",),
     Wait.ALERTS: ("alerts_index",),
-    Wait.FAILED: ("notices_index", "reports_reminders"),
+    Wait.FAILED: ("reports_reminders",),
 }
-"""Where each is worked on: the first of these pages that there is. Of ratings: `_unhappy`."""
+"""Where each is worked on: the first of these pages that there is; `_page_of` knows the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +133,13 @@ def _figures(desk: Desk) -> dict[str, object]:
 
 def _cards(desk: Desk) -> list[Card]:
     waiting = count_waiting(desk.session, desk.community_id, desk.today)
-    since = desk.now - timedelta(days=FAILED_DAYS)
+    since = day_begins(first_lately(desk.today))
     failed = count_failed(desk.session, desk.community_id, since)
     return [
         Card(
             wait.label,
             failed if wait is Wait.FAILED else getattr(waiting, wait.value),
-            _unhappy(desk)
-            if wait is Wait.UNHAPPY
-            else next((link for page in PAGES[wait] if (link := links_to(desk, page))), None),
+            _page_of(desk, wait),
         )
         for wait in Wait
     ]
@@ -153,6 +152,14 @@ def _unhappy(desk: Desk) -> str | None:
     since = desk.today - timedelta(days=UNHAPPY_DAYS - 1)
     days = {"from": since.isoformat(), "to": desk.today.isoformat()}
     return desk.url("satisfaction_index", **days, score=Score.BAD.value) + "#things"
+
+
+def _page_of(desk: Desk, wait: Wait) -> str | None:
+    if wait is Wait.UNHAPPY:
+        return _unhappy(desk)
+    if wait is Wait.FAILED and desk.may(Permission.NOTICES):
+        return desk.url("notices_index", state=MessageState.FAILED.value)
+    return next((link for page in PAGES[wait] if (link := links_to(desk, page))), None)
 
 
 def _latest_alerts(desk: Desk) -> list[Alert]:
