@@ -3,10 +3,10 @@
 Names may be misspelt or shortened (`place_names`); the number of a home is exact or no match.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, or_, select, text
+from sqlalchemy import ARRAY, Text, and_, cast, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from billing.place_names import MISSPELT, find_names, is_proper, plain
@@ -136,3 +136,25 @@ def _with_room(session: Session, communities: Collection[int], room: str) -> lis
         for row in rows
         if row.room == room or row.community_id not in exact
     ]
+
+
+def find_rooms(
+    session: Session, community_id: int, typed: Sequence[str], read_room: RoomReader
+) -> tuple[list[str], list[str]]:
+    """The homes of a list as the community numbers them, each once, and what of it is none.
+
+    Args:
+        typed: as people write rooms, 3栋2单元501 or 3-2-501; each is one home.
+    """
+    read = {one: read_room(one) or one for one in typed}
+    named = cast([*read, *read.values()], ARRAY(Text))
+    known = set(
+        session.scalars(
+            select(Unit.room).where(
+                Unit.community_id == community_id, Unit.room.in_(select(func.unnest(named)))
+            )
+        )
+    )
+    rooms = [one if one in known else room for one, room in read.items()]
+    missing = [one for one, room in read.items() if known.isdisjoint((one, room))]
+    return list(dict.fromkeys(room for room in rooms if room in known)), missing

@@ -4,16 +4,18 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from billing.db import id_array
 from billing.dunning import DUNNERS, Demanded, clean_note, record_demand
 from billing.dunning_tables import Dunning, DunningWay, LetterService, ServiceWay
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.people import Staff, require_role
 from billing.privacy import Vault
-from billing.property import Community, get_community
+from billing.property import Community, Unit, get_community
 
 TRACKING = re.compile(r"[A-Za-z0-9-]{6,40}")
 PRINTED = re.compile(r"(.+)-([0-9]{4})-([0-9]{4,9})")
@@ -106,6 +108,71 @@ def get_letter(session: Session, printed: str) -> tuple[Community, Dunning]:
     if letter is None:
         raise NotFound(f"no letter {printed!r} in community {community.code}")
     return community, letter
+
+
+def homes_with_letter(session: Session, community_id: int, on: date) -> set[int]:
+    """The homes a letter of this day was printed for."""
+    return set(
+        session.scalars(
+            select(Dunning.unit_id).where(
+                Dunning.community_id == community_id,
+                Dunning.way == DunningWay.LETTER,
+                Dunning.made_on == on,
+            )
+        )
+    )
+
+
+def get_letters(session: Session, community_id: int, ids: Collection[int]) -> list[Dunning]:
+    """Letters of a community by their ids, in the order of their numbers; what is no letter of it
+    is left out.
+    """
+    return list(
+        session.scalars(
+            select(Dunning)
+            .where(
+                Dunning.community_id == community_id,
+                Dunning.way == DunningWay.LETTER,
+                Dunning.id.in_(id_array(ids)),
+            )
+            .order_by(Dunning.year, Dunning.no)
+        )
+    )
+
+
+def letter_rows(community_id: int) -> Select[tuple[Any, ...]]:
+    """SELECT of a community's letters: `key`, `year`, `no`, `unit_id`, `room`, `made_on`, `amount`,
+    `respond_by`, `staff`, `served` (how it was delivered last; null while nobody recorded it).
+    """
+    served = (
+        select(LetterService.way)
+        .where(
+            LetterService.community_id == Dunning.community_id,
+            LetterService.dunning_id == Dunning.id,
+        )
+        .order_by(LetterService.served_on.desc(), LetterService.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns: tuple[Any, ...] = (
+        Dunning.id.label("key"),
+        Dunning.year,
+        Dunning.no,
+        Dunning.unit_id,
+        Unit.room,
+        Dunning.made_on,
+        Dunning.amount,
+        Dunning.respond_by,
+        Staff.name.label("staff"),
+        served.label("served"),
+    )
+    return (
+        select(*columns)
+        .select_from(Dunning)
+        .join(Unit, (Unit.community_id == Dunning.community_id) & (Unit.id == Dunning.unit_id))
+        .join(Staff, Staff.id == Dunning.made_by)
+        .where(Dunning.community_id == community_id, Dunning.way == DunningWay.LETTER)
+    )
 
 
 def record_service(

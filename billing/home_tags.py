@@ -14,7 +14,7 @@ from billing.errors import InvalidInput
 from billing.people import Staff, StaffRole, require_role
 from billing.property import Unit
 
-TAGGERS = frozenset({StaffRole.MANAGER, StaffRole.SERVICE})
+TAGGERS = frozenset({StaffRole.MANAGER, StaffRole.ACCOUNTANT, StaffRole.SERVICE})
 """Who may tag homes."""
 
 TAG = re.compile(r"\w{2,12}")
@@ -106,6 +106,20 @@ def list_tags(session: Session, community_id: int) -> list[Tagged]:
         .order_by(HomeTag.tag)
     )
     return [Tagged(tag, tuple(sorted(rooms))) for tag, rooms in found]
+
+
+def tags_of(session: Session, community_id: int, unit_id: int) -> list[str]:
+    """The tags a home carries, in order."""
+    query = select(HomeTag.tag).where(
+        HomeTag.community_id == community_id, HomeTag.unit_id == unit_id
+    )
+    return list(session.scalars(query.order_by(HomeTag.tag)))
+
+
+def known_tags(session: Session, community_id: int) -> list[str]:
+    """Every tag some home of a community carries, in order."""
+    query = select(HomeTag.tag).where(HomeTag.community_id == community_id).distinct()
+    return list(session.scalars(query.order_by(HomeTag.tag)))
 
 
 def tags_in(session: Session, communities: Sequence[int], sentence: str) -> list[str]:

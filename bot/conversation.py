@@ -12,8 +12,9 @@ import structlog
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 
-from handlers.chat.context import Memory, Question, QuestionKind, Said
+from handlers.chat.context import Memory, Question, QuestionKind
 from handlers.chat.topics import Topic
+from handlers.heard import Said
 from notify.links import HomeRef
 
 MEMORY_SECONDS = 30 * 60

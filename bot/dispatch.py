@@ -50,9 +50,9 @@ from handlers.chat.context import (
     Readers,
     Refusal,
     Reply,
-    Said,
     ref_of,
 )
+from handlers.chat.rating import SCORES
 from handlers.chat.routes import (
     LEFT,
     MISUNDERSTOOD,
@@ -70,6 +70,7 @@ from handlers.chat.routes import (
 )
 from handlers.chat.scope import homes_meant
 from handlers.chat.topics import Topic
+from handlers.heard import Said
 from handlers.services import Services
 
 LAST_MESSAGE_PRECISION = timedelta(minutes=10)
@@ -285,6 +286,8 @@ def _answer_to_question(chat: Chat, text: str) -> Wish | None:
     if question.kind is QuestionKind.MEANT and (word in AGREEMENTS or word == question.kind.label):
         meant = Topic(question.data["topic"])
         return Wish(meant, meant, question.data["slots"])
+    if question.kind is QuestionKind.RATING and word in SCORES:
+        return Wish(answer_to(question.kind))
     if word == question.kind.label:
         return Wish(yes_to(question.kind))
     if refusal is not None:

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from billing.masking import mask_sentence
 from bot.understanding import Understanding
-from handlers.chat.context import Chat, QuestionKind, Said
+from handlers.chat.context import Chat, QuestionKind
 from handlers.chat.routes import MISUNDERSTOOD, NOT_UNDERSTOOD, UNSURE, no_to
-from handlers.heard import HeardReason, correct, keep
+from handlers.heard import HeardReason, Said, correct, keep
 
 SENTENCE_CHARACTERS_MAX = 300
 

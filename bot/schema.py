@@ -36,6 +36,7 @@ from billing import (  # noqa: F401  # a table is known once its module was impo
     people,
     prepayments,
     property,
+    rating_tables,
     reconciliation,
     refund_tables,
     resident_keys,

@@ -12,6 +12,7 @@ PLOT_LEFT = 8
 LINE_HEIGHT, PLOT_HEIGHT = 200, 160
 ROW, BAR = 30, 18
 LABEL_WIDTH, WORDS_WIDTH = 120, 130
+COLUMN_MAX = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +74,28 @@ class Column:
     shows_label: bool
 
 
-def standing_bars(values: Sequence[Value], labels_max: int = 12) -> tuple[Column, ...]:
+def standing_bars(
+    values: Sequence[Value], labels_max: int = 12, most: int | None = None
+) -> tuple[Column, ...]:
     """Bars for values that follow each other in time, each above its label; of many labels only
-    every so-and-so-many is written.
+    every so-and-so-many is written. Few bars are no broader than many.
+
+    Args:
+        most: what a bar of full height means; the largest value by default.
     """
-    full = max(*(value.amount for value in values), 1) if values else 1
+    full = max(most or 0, *(value.amount for value in values), 1) if values else 1
     step = (WIDTH - 2 * PLOT_LEFT) // max(len(values), 1)
     every = -(-len(values) // labels_max)
     columns = []
     for number, value in enumerate(values):
         height = max(value.amount, 0) * PLOT_HEIGHT // full
+        width = min(max(step - max(step // 4, 1), 1), COLUMN_MAX)
         columns.append(
             Column(
                 value,
-                PLOT_LEFT + number * step,
+                PLOT_LEFT + number * step + (step - width) // 2,
                 PLOT_HEIGHT - height + 20,
-                max(step - max(step // 4, 1), 1),
+                width,
                 height,
                 (len(values) - 1 - number) % max(every, 1) == 0,
             )

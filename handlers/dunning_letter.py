@@ -16,24 +16,29 @@ from billing.bank_accounts import transfer_instructions
 from billing.bill_lines import LineState, list_lines
 from billing.disputes import disputed_lines
 from billing.dunning import Demanded, list_dunnings, require_demandable
-from billing.dunning_letters import LetterNumber, list_services, record_letter, take_number
+from billing.dunning_letters import (
+    LetterNumber,
+    homes_with_letter,
+    list_services,
+    record_letter,
+    take_number,
+)
 from billing.dunning_tables import Dunning, DunningWay, LetterService
-from billing.errors import InvalidInput
+from billing.errors import Conflict, InvalidInput
 from billing.late_fee_policy import list_policies
 from billing.late_fee_tables import LateFeePolicy
 from billing.late_fees import LateFeeLine, price_debts
 from billing.money import ZERO, Money
-from billing.payments import lock_home
+from billing.payments import lock_home, lock_homes
 from billing.people import Occupancy, Resident, ResidentRole, Staff
 from billing.privacy import Vault
 from billing.property import Community, Unit
-from handlers.pages.blueprint import last_day
 from handlers.qr import qr_image
 from handlers.receipt_paper import capital
 from handlers.services import Services
 from notify.dunned import Told, list_told
 from notify.links import HomeRef
-from notify.wording import paper_environment
+from notify.wording import last_day, paper_environment
 
 RESPOND_DAYS = range(7, 91)
 """A period to pay in that is reasonable: not shorter, not longer."""
@@ -127,6 +132,41 @@ def print_letter(
         now=services.clock(),
     )
     return Printed(number, letter, paper, late_fee)
+
+
+def print_letters(
+    session: Session,
+    services: Services,
+    community: Community,
+    units: Sequence[Unit],
+    *,
+    by: Staff,
+    today: date,
+    days: int = RESPOND_DAYS_USUAL,
+) -> list[Printed]:
+    """Letters for several homes, in this order; homes with nothing to demand, and those a letter
+    was printed for today, get none, so that whoever prints twice prints nothing twice.
+
+    All the homes are locked before the community's row that numbers letters (`lock_home`).
+
+    Raises:
+        InvalidInput: as `print_letter`.
+    """
+    lock_homes(session, community.id, [unit.id for unit in units])
+    has_one = homes_with_letter(session, community.id, today)
+    printed = []
+    for unit in units:
+        if unit.id in has_one:
+            continue
+        try:
+            with session.begin_nested():
+                one = print_letter(
+                    session, services, community, unit, by=by, today=today, days=days
+                )
+        except Conflict:
+            continue
+        printed.append(one)
+    return printed
 
 
 def _read_debts(

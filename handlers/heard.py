@@ -5,7 +5,8 @@ labelled or not: what is worth keeping is exported before.
 """
 
 from collections import Counter, defaultdict
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,6 @@ from billing.db import Base, GlobalId
 from billing.errors import NotFound
 from billing.labels import LabelEnum
 from billing.people import Staff
-from handlers.chat.context import Said
 
 KEPT = timedelta(days=90)
 
@@ -28,6 +28,22 @@ class HeardReason(LabelEnum):
     NOT_UNDERSTOOD = "not_understood", "未听懂"
     ASKED_BACK = "asked_back", "反问确认"
     CORRECTED = "corrected", "用户更正"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The sentence before, masked, and what was made of it: to learn from if it was wrong.
+
+    Attributes:
+        slots: without the room.
+        heard_id: its number where it is kept already.
+    """
+
+    masked: str
+    guessed: str
+    confidence: float
+    slots: Mapping[str, Any]
+    heard_id: int | None = None
 
 
 class Heard(Base):
@@ -103,6 +119,18 @@ def correct(session: Session, said: Said, *, is_staff: bool, now: datetime) -> N
         heard.reason = HeardReason.CORRECTED
 
 
+def get_heard(session: Session, heard_id: int, *, lock: bool = False) -> Heard:
+    """A sentence.
+
+    Raises:
+        NotFound: no such sentence, or it was forgotten meanwhile.
+    """
+    heard = session.get(Heard, heard_id, with_for_update=lock or None)
+    if heard is None:
+        raise NotFound(f"no sentence {heard_id}; they are kept for {KEPT.days} days")
+    return heard
+
+
 def label_heard(session: Session, heard_id: int, intent: str, *, by: Staff, now: datetime) -> Heard:
     """Say what a sentence meant; again to say something else.
 
@@ -112,9 +140,7 @@ def label_heard(session: Session, heard_id: int, intent: str, *, by: Staff, now:
     Raises:
         NotFound: no such sentence, or it was forgotten meanwhile.
     """
-    heard = session.get(Heard, heard_id, with_for_update=True)
-    if heard is None:
-        raise NotFound(f"no sentence {heard_id}; they are kept for {KEPT.days} days")
+    heard = get_heard(session, heard_id, lock=True)
     heard.label, heard.labelled_by, heard.labelled_at = intent, by.id, now
     return heard
 
@@ -127,6 +153,17 @@ def list_heard(
     if is_labelled is not None:
         query = query.where(Heard.label.is_not(None) if is_labelled else Heard.label.is_(None))
     return list(session.scalars(query))
+
+
+def next_unlabelled(session: Session, *, before: int | None = None) -> Heard | None:
+    """The latest sentence nobody labelled; with a number the latest of the earlier ones."""
+    query = select(Heard).where(Heard.label.is_(None)).order_by(Heard.id.desc()).limit(1)
+    return session.scalar(query if before is None else query.where(Heard.id < before))
+
+
+def count_unlabelled(session: Session) -> int:
+    """How many sentences nobody labelled."""
+    return session.scalar(select(func.count()).where(Heard.label.is_(None))) or 0
 
 
 def forget_heard(session: Session, now: datetime) -> int:

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
 
+from billing.rating_tables import RatedKind
+
 OPENED = "m"
 """Part of the query of our links in messages: which message this was."""
 
@@ -43,6 +45,19 @@ class BroadcastRef:
 
     community_id: int
     broadcast_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RatedRef:
+    """Something to rate, named by a link.
+
+    Attributes:
+        subject_id: the payment, or the ticket.
+    """
+
+    community_id: int
+    kind: RatedKind
+    subject_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +162,22 @@ class Links:
         """The broadcast a token names, or None for a token we did not make."""
         ids = self._read("n", token)
         return BroadcastRef(*ids) if ids else None
+
+    def rated_token(self, ref: RatedRef) -> str:
+        """Token naming something to rate."""
+        return self._sign(f"r-{ref.kind.value}", ref.community_id, ref.subject_id)
+
+    def rating_url(self, ref: RatedRef) -> str:
+        """Page of a thing that was done, with a form to rate it."""
+        return f"{self.base_url}/o/rate/{self.rated_token(ref)}"
+
+    def read_rated(self, token: str) -> RatedRef | None:
+        """The thing a token names, or None for a token we did not make."""
+        for kind in RatedKind:
+            ids = self._read(f"r-{kind.value}", token)
+            if ids is not None:
+                return RatedRef(ids[0], kind, ids[1])
+        return None
 
     def arrears_url(self, ref: ArrearsRef) -> str:
         """The whole list of arrears, for the member of staff who asked for it."""

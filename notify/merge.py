@@ -12,11 +12,12 @@ from billing.money import Money
 from billing.people import Binding
 from billing.privacy import mask_room
 from billing.property import Community
+from billing.ratings import kind_of
 from billing.ticket_tables import Ticket
 from notify.broadcast_tables import Broadcast
 from notify.catalog import NOTICES, Matter, NoticeKind
 from notify.digest import Day, read_digest
-from notify.links import BillRef, BroadcastRef, FapiaoRef, HomeRef, Links
+from notify.links import BillRef, BroadcastRef, FapiaoRef, HomeRef, Links, RatedRef
 from notify.matters import (
     Matters,
     bills_of,
@@ -207,6 +208,12 @@ def _span(bills: Sequence[BillState]) -> tuple[date, date] | None:
     return min(periods).start, max(periods).end - timedelta(days=1)
 
 
+def _rated(notice: Notice, matters: Matters) -> RatedRef:
+    """The answered ticket, as something to rate."""
+    ticket, _ = matters.tickets[notice.community_id, notice.ref_id]
+    return RatedRef(ticket.community_id, kind_of(ticket), ticket.id)
+
+
 def _url(
     notices: Sequence[Notice], bills: Sequence[BillState], matters: Matters, links: Links
 ) -> str | None:
@@ -216,6 +223,8 @@ def _url(
     first = notices[0]
     if first.kind is NoticeKind.BROADCAST:
         return links.broadcast_url(BroadcastRef(first.community_id, first.ref_id))
+    if first.kind is NoticeKind.TICKET_ANSWERED:
+        return links.rating_url(_rated(first, matters))
     if first.kind not in OPENING or first.unit_id is None:
         return None
     if len(bills) == 1:

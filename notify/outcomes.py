@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import BigInteger, Row, Select, Text, func, select, text
 from sqlalchemy.orm import Session
 
 from notify.catalog import NoticeKind
+from notify.outbox import Message, MessageState
+from notify.sent import first_made, made_within
 
 PAID_WITHIN = timedelta(days=3)
 
@@ -23,29 +26,43 @@ COUNTS = """
 
 OUTCOMES = text(
     f"""
-    WITH told AS (
-        SELECT kind, state, opened_at, (
-            SELECT min(ref_id) FROM notice
-            WHERE notice.community_id = message.community_id AND notice.message_id = message.id
-              AND notice.kind = 'broadcast'
-        ) AS broadcast_id, EXISTS (
-            SELECT FROM notice
-            JOIN payment_allocation part ON part.community_id = notice.community_id
-             AND part.bill_id = notice.ref_id AND part.amount > 0
-            JOIN payment ON payment.community_id = part.community_id
-             AND payment.id = part.payment_id
-            WHERE notice.community_id = message.community_id AND notice.message_id = message.id
-              AND message.kind IN ('bill_issued', 'due_soon', 'overdue')
-              AND message.state IN ('sent', 'delivered', 'unknown')
-              AND payment.state = 'confirmed' AND payment.confirmed_at >= message.first_sent_at
-              AND payment.confirmed_at < message.first_sent_at + CAST(:within AS interval)
-        ) AS is_paid
+    WITH told AS MATERIALIZED (
+        SELECT message.community_id, message.id, kind, state, first_sent_at, opened_at
         FROM message
         LEFT JOIN message_open open ON open.community_id = message.community_id
          AND open.message_id = message.id
-        WHERE message.community_id = :community AND message.created_at >= :since
+        WHERE message.community_id = :community AND message.id >= :first
+          AND message.created_at >= :since
+    ),
+    dunned AS (
+        SELECT told.id, told.first_sent_at, notice.ref_id AS bill_id
+        FROM told JOIN notice ON notice.community_id = told.community_id
+         AND notice.message_id = told.id
+        WHERE told.kind IN ('bill_issued', 'due_soon', 'overdue')
+          AND told.state IN ('sent', 'delivered', 'unknown')
+    ),
+    paid AS (
+        SELECT DISTINCT dunned.id
+        FROM dunned
+        JOIN payment_allocation part ON part.community_id = :community
+         AND part.bill_id = dunned.bill_id AND part.amount > 0
+        JOIN payment ON payment.community_id = part.community_id AND payment.id = part.payment_id
+        WHERE payment.state = 'confirmed' AND payment.confirmed_at >= :since
+          AND payment.confirmed_at >= dunned.first_sent_at
+          AND payment.confirmed_at < dunned.first_sent_at + CAST(:within AS interval)
+    ),
+    spread AS (
+        SELECT told.id, min(notice.ref_id) AS broadcast_id
+        FROM told JOIN notice ON notice.community_id = told.community_id
+         AND notice.message_id = told.id
+        WHERE told.kind = 'broadcast' AND notice.kind = 'broadcast'
+        GROUP BY told.id
+    ),
+    became AS (
+        SELECT kind, state, opened_at, broadcast_id, paid.id IS NOT NULL AS is_paid
+        FROM told LEFT JOIN paid USING (id) LEFT JOIN spread USING (id)
     )
-    SELECT kind, broadcast_id, {COUNTS} FROM told GROUP BY kind, broadcast_id
+    SELECT kind, broadcast_id, {COUNTS} FROM became GROUP BY kind, broadcast_id
     ORDER BY kind, broadcast_id
     """  # noqa: S608  # constant text
 )
@@ -55,14 +72,6 @@ UNREACHABLE = text(
     SELECT count(DISTINCT follower.id) FROM follower
     JOIN binding ON binding.follower_id = follower.id AND binding.state = 'active'
     WHERE binding.community_id = :community AND follower.unreachable_at IS NOT NULL
-    """
-)
-
-
-FAILED = text(
-    """
-    SELECT count(*) FROM message
-    WHERE community_id = :community AND state = 'failed' AND created_at >= :since
     """
 )
 
@@ -94,16 +103,31 @@ class Outcomes:
 
 def list_outcomes(session: Session, community_id: int, since: datetime) -> list[Outcomes]:
     """What came of a community's messages that were made since then, by kind."""
-    rows = session.execute(
-        OUTCOMES, {"community": community_id, "since": since, "within": PAID_WITHIN}
-    )
+    rows = session.execute(OUTCOMES, _given(session, community_id, since))
     return [_outcomes(row) for row in rows]
+
+
+def _given(session: Session, community_id: int, since: datetime) -> dict[str, Any]:
+    first = first_made(session, community_id, since)
+    return {"community": community_id, "since": since, "first": first, "within": PAID_WITHIN}
+
+
+def outcome_rows(session: Session, community_id: int, since: datetime) -> Select[Any]:
+    """The same as rows for a file; `kind` is its code, `key` numbers them."""
+    names = [name for name in Outcomes.__slots__ if name != "kind"]
+    read = OUTCOMES.bindparams(**_given(session, community_id, since)).columns(
+        kind=Text, **dict.fromkeys(names, BigInteger)
+    )
+    rows = read.subquery("outcomes")
+    key = func.row_number().over(order_by=(rows.c.kind, rows.c.broadcast_id)).label("key")
+    return select(key, *rows.c).order_by(key)
 
 
 def count_failed(session: Session, community_id: int, since: datetime) -> int:
     """How many messages of a community made since then failed for good."""
-    given = {"community": community_id, "since": since}
-    return session.scalar(FAILED, given) or 0
+    fits = made_within(session, community_id, since)
+    query = select(func.count()).where(fits, Message.state == MessageState.FAILED)
+    return session.scalar(query) or 0
 
 
 def count_unreachable(session: Session, community_id: int) -> int:

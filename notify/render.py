@@ -100,9 +100,7 @@ def render(
 
     @cache
     def words() -> dict[str, str]:
-        offered = environment.get_template(f"notices/{kind.value}/fields.txt")
-        lines = (line.partition("=") for line in offered.render(names).splitlines() if line.strip())
-        return {name.strip(): value.strip() for name, _, value in lines}
+        return words_of(kind.value, environment, names)
 
     ways = route or NOTICES[kind].transports
     template_id, fields = _fill(kind.value, templates, words, Transport.TEMPLATE in ways)
@@ -125,6 +123,13 @@ def render(
         wording=None if wording is None else wording.value,
         route=[transport.value for transport in route],
     )
+
+
+def words_of(kind: str, environment: Environment, names: Mapping[str, Any]) -> dict[str, str]:
+    """What a kind offers to the fields of approved templates, by our word."""
+    offered = environment.get_template(f"notices/{kind}/fields.txt")
+    lines = (line.partition("=") for line in offered.render(names).splitlines() if line.strip())
+    return {name.strip(): value.strip() for name, _, value in lines}
 
 
 def sms_wording(kind: str, environment: Environment) -> str:

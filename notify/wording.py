@@ -3,7 +3,7 @@
 Every sentence a person reads is a template under `templates/`; these filters are all it may call.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote
@@ -28,6 +28,11 @@ def yuan(amount: Money) -> str:
 def chinese_date(day: date) -> str:
     """2026-11-05 → `2026年11月5日`."""
     return f"{day.year}年{day.month}月{day.day}日"
+
+
+def last_day(end: date) -> date:
+    """The last day of half-open days that end before `end`, as people name it."""
+    return end - timedelta(days=1)
 
 
 def clock(instant: datetime) -> str:

@@ -96,18 +96,25 @@ def _curve(period: Period, days: dict[date, tuple[int, int]], as_of: date) -> Cu
 
 
 def forecast(current: Curve, past: Sequence[Curve]) -> Forecast | None:
-    """Where this month will end, by what earlier ones gained from the same day on."""
+    """Where this month will end, by what earlier ones gained from the same day on. None where there
+    are none, and where nothing has been paid although most of them had money by the same day: such
+    a month follows no curve of theirs. None too where nothing is expected.
+    """
     today = len(current.paid) - 1
     last = max((current.period.end - current.begins_on).days - 1, today)
     now = current.rate_on(today)
     compared = [curve for curve in past if curve.due > ZERO and len(curve.paid) > last]
     if now is None or not compared:
         return None
+    if not now and median(curve.rate_on(today) or Fraction(0) for curve in compared):
+        return None
     gains = [
         (curve.rate_on(last) or Fraction(0)) - (curve.rate_on(today) or Fraction(0))
         for curve in compared
     ]
     rate = min(now + max(median(gains), Fraction(0)), max(now, Fraction(1)))
+    if not rate:
+        return None
     amount = round_to_fen(rate * Fraction(current.due.yuan))
     return Forecast(current.period, rate, amount, tuple(curve.period for curve in compared))
 

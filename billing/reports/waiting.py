@@ -6,6 +6,9 @@ from datetime import date
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+UNHAPPY_DAYS = 7
+"""So long a bad rating waits for somebody to call."""
+
 WAITING = text(
     """
     SELECT
@@ -25,7 +28,10 @@ WAITING = text(
        WHERE discrepancy.closed_at IS NULL) AS discrepancies,
       (SELECT count(*) FROM alert
        WHERE (community_id = :community_id OR community_id IS NULL) AND closed_at IS NULL
-         AND coalesce(snoozed_until, :today) <= :today) AS alerts
+         AND coalesce(snoozed_until, :today) <= :today) AS alerts,
+      (SELECT count(*) FROM rating
+       WHERE community_id = :community_id AND score = 'bad'
+         AND rated_on > :today - :unhappy_days) AS unhappy
     """
 )
 
@@ -33,7 +39,8 @@ WAITING = text(
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """How many of each: requests not decided, tickets not answered, money in the bank in no home's
-    account, open discrepancies of the community's merchant accounts, alerts open and not asleep.
+    account, open discrepancies of the community's merchant accounts, alerts open and not asleep,
+    bad ratings of the last `UNHAPPY_DAYS` days.
     """
 
     adjustments: int
@@ -43,9 +50,12 @@ class Waiting:
     unmatched: int
     discrepancies: int
     alerts: int
+    unhappy: int
 
 
 def count_waiting(session: Session, community_id: int, today: date) -> Waiting:
     """What waits in a community now."""
-    row = session.execute(WAITING, {"community_id": community_id, "today": today}).one()
+    row = session.execute(
+        WAITING, {"community_id": community_id, "today": today, "unhappy_days": UNHAPPY_DAYS}
+    ).one()
     return Waiting(**row._mapping)

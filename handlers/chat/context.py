@@ -16,6 +16,7 @@ from billing.homes import Home
 from billing.labels import LabelEnum
 from billing.people import Follower, Staff
 from handlers.chat.topics import Topic
+from handlers.heard import Said
 from handlers.services import Services
 from notify.links import HomeRef
 
@@ -24,7 +25,9 @@ REPLY_BYTES_MAX = 2048
 
 
 class QuestionKind(LabelEnum):
-    """A question that waits for a yes; the label is the word that says it."""
+    """A question that waits for a yes; the label is the word that says it. Of
+    `RATING` the answer is one of three words, and the label only names it.
+    """
 
     SIGN_IN = "sign_in", "确认登录"
     BIND = "bind", "确认绑定"
@@ -34,6 +37,7 @@ class QuestionKind(LabelEnum):
     DISPUTE = "dispute", "提交异议"
     BROADCAST = "broadcast", "确认群发"
     BROADCAST_DRAFT = "broadcast_draft", "写好了"
+    RATING = "rating", "评价"
 
 
 FORMS = frozenset({QuestionKind.FAPIAO, QuestionKind.BROADCAST_DRAFT})
@@ -120,22 +124,6 @@ class Question:
 
     kind: QuestionKind
     data: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The sentence before, masked, and what was made of it: to learn from if it was wrong.
-
-    Attributes:
-        slots: without the room.
-        heard_id: its number where it is kept already.
-    """
-
-    masked: str
-    guessed: str
-    confidence: float
-    slots: Mapping[str, Any]
-    heard_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from billing.homes import Home
 from billing.money import ZERO
 from billing.period import Period
 from billing.property import Community
+from billing.ratings import rateable_ticket
 from billing.tariffs import FeeKind
 from billing.ticket_tables import TicketKind
 from billing.tickets import Matter, list_of_follower, open_ticket
 from handlers.chat.context import Chat, Question, QuestionKind, Reply, ref_of
+from handlers.chat.rating import with_offer
 from handlers.chat.scope import homes_meant, months_meant, one_home, which_home
 from handlers.chat.story import is_bare, sealed_story, story
 from handlers.chat.topics import Topic
@@ -161,5 +163,10 @@ def _open(chat: Chat, home: Home, disputed: Disputable | None) -> Reply:
 
 
 def _earlier(chat: Chat) -> Reply:
-    """What the follower asked before, the latest first, and how to say what is wrong."""
-    return chat.say_list("dispute/earlier", list_of_follower(chat.session, chat.follower.id))
+    """What the follower asked before, the latest first, and how to say what is wrong; of the last
+    one that was answered he is asked how it was.
+    """
+    tickets = list_of_follower(chat.session, chat.follower.id)
+    done = (rateable_ticket(chat.session, ticket) for ticket in tickets)
+    last = next((thing for thing in done if thing is not None), None)
+    return with_offer(chat, chat.say_list("dispute/earlier", tickets), last)

@@ -26,7 +26,7 @@ from handlers.services import Services
 SECRET_FIELDS = frozenset(
     {"csrf_token", "password", "old", "new", "again", "totp", "payer", "account_number"}
 )
-PERSONAL_FIELDS = frozenset({"person_name", "person_phone"})
+PERSONAL_FIELDS = frozenset({"person_name", "person_phone", "person_note"})
 """Neither is ever written into the log: what opens a door, whose name or account it is."""
 
 ERRORS_FROM = 400

@@ -1,14 +1,13 @@
 """What templates of the console may call besides the filters of all templates."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
 from decimal import Decimal
 
 from billing.money import ZERO, Money
 from billing.pricing.prices import plain
 from billing.privacy import mask_openid
-from handlers.console.lists import cell, is_number
-from notify.wording import yuan
+from handlers.console.sheets import cell, is_number
+from notify.wording import last_day, yuan
 
 
 def fen(amount: int) -> str:
@@ -24,11 +23,6 @@ def units(value: Decimal | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def day_before(end: date) -> date:
-    """The last day of half-open days, as people name it."""
-    return end - timedelta(days=1)
-
-
 def total(amounts: Iterable[Money]) -> Money:
     """The sum of amounts; zero of none."""
     return sum(amounts, ZERO)
@@ -36,7 +30,7 @@ def total(amounts: Iterable[Money]) -> Money:
 
 FILTERS = {
     "cell": cell,
-    "day_before": day_before,
+    "day_before": last_day,
     "fen": fen,
     "openid": mask_openid,
     "plain": plain,

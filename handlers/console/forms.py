@@ -9,6 +9,8 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
+from werkzeug.datastructures import MultiDict
+
 from billing.errors import InvalidInput
 from billing.labels import LabelEnum
 from billing.money import Money
@@ -43,7 +45,10 @@ class Form:
 
     def __init__(self, values: Mapping[str, str] | None = None, *, place: str = "") -> None:
         self.place = place
-        self.values: dict[str, str] = dict(values or {})
+        self.values: dict[str, str] = dict((values or {}).items())
+        self._lists: dict[str, list[str]] = (
+            dict(values.lists()) if isinstance(values, MultiDict) else {}
+        )
         self.errors: dict[str, str] = {}
 
     @property
@@ -58,6 +63,10 @@ class Form:
     def typed(self, name: str) -> str:
         """What was typed, without spaces around it."""
         return self.values.get(name, "").strip()
+
+    def several(self, name: str) -> tuple[str, ...]:
+        """Every box of a name that is ticked, each once."""
+        return tuple(dict.fromkeys(self._lists.get(name, ())))
 
     def text(self, name: str, *, most: int = TEXT_MAX) -> str:
         """A text that has to be there."""

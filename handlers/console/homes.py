@@ -14,6 +14,7 @@ from billing.deposits import list_deposits
 from billing.disputes import disputed_lines
 from billing.errors import NotFound
 from billing.home_search import homes_meant
+from billing.home_tags import known_tags, tags_of
 from billing.labels import LabelEnum
 from billing.ledger import FixedAccount, balances
 from billing.money import ZERO
@@ -24,7 +25,9 @@ from billing.property import Building, ParkingSpace, Subject, Unit
 from billing.residents import count_bound, list_stays
 from billing.sightings import Sight, note_sightings
 from handlers.console.desk import Desk
+from handlers.console.forms import Form
 from handlers.console.lists import Cells, Listing, show_list
+from handlers.console.permissions import Permission
 
 PAYMENTS_SHOWN = 6
 
@@ -115,7 +118,11 @@ def find_home(desk: Desk, number: int) -> Unit:
 
 def show(desk: Desk, number: int) -> ResponseReturnValue:
     """A home's account: what it owes and why, what it has with us, who paid last."""
-    unit = find_home(desk, number)
+    return account(desk, find_home(desk, number))
+
+
+def account(desk: Desk, unit: Unit, tagging: Form | None = None) -> tuple[str, int]:
+    """The page of a home's account, with the form to tag it as it was sent."""
     here, session = desk.community_id, desk.session
     note_sightings(session, [(here, unit.id)], Sight.BILLS, desk.now, staff_id=desk.staff.id)
     bills = list_unpaid(session, here, [unit.id])
@@ -133,6 +140,9 @@ def show(desk: Desk, number: int) -> ResponseReturnValue:
         prepaid=balance(session, here, unit.id),
         movements=list_movements(session, here, unit.id, limit=PAYMENTS_SHOWN),
         deducted=list_auto_deduction(session, here, unit.id),
+        tags=tags_of(session, here, unit.id),
+        known_tags=known_tags(session, here) if desk.may(Permission.PEOPLE) else [],
+        tagging=tagging or Form(place="tag-"),
         deposits=list_deposits(session, here, unit_ids=[unit.id]),
         payments=list_confirmed(
             session, here, [unit.id], limit=PAYMENTS_SHOWN, states=BOOKED_STATES

@@ -21,7 +21,8 @@ from billing.people import Staff
 from handlers.console import work
 from handlers.console.desk import Desk
 from handlers.console.forms import Form, Problem
-from handlers.console.lists import XLSX, Listing, show_list
+from handlers.console.lists import Listing, show_list
+from handlers.console.sheets import XLSX
 
 UPLOAD_BYTES_MAX = 20 * 2**20
 NAME_MAX = 100

@@ -7,24 +7,18 @@ that come meanwhile move nothing.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
-from tempfile import TemporaryFile
+from functools import partial
 from typing import IO, Any
 from urllib.parse import urlencode
 
-import xlsxwriter
-from flask import request, send_file
+from flask import request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, Select, Subquery, func, select, tuple_
 from sqlalchemy.engine import Row
-from xlsxwriter.format import Format
-from xlsxwriter.worksheet import Worksheet
 
 from billing.labels import LabelEnum
-from billing.money import Money
 from handlers.console.desk import Desk
-from notify.wording import clock, yuan
+from handlers.console.sheets import file_of, open_book
 
 ROWS_PER_PAGE = 50
 COUNTED_MAX = 10_000
@@ -34,17 +28,6 @@ every page.
 
 ROWS_AT_ONCE = 2000
 KEY = re.compile(r"[0-9]{1,18}")
-WIDTH = 16
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-class Answer(LabelEnum):
-    """How yes, no and nothing are written."""
-
-    YES = "yes", "是"
-    NO = "no", "否"
-    NOTHING = "nothing", "无"
-
 
 Cells = Mapping[int, Mapping[str, object]]
 Beside = Callable[[Sequence[Row[Any]]], Cells]
@@ -183,75 +166,15 @@ def _beyond(
 
 def export(desk: Desk, listing: Listing) -> ResponseReturnValue:
     """Every row, streamed through a file on disk: memory does not grow with the list."""
-    file = TemporaryFile()  # noqa: SIM115  # sent, and closed by whoever sends it
-    _write_sheet(desk, listing, file)
-    file.seek(0)
-    name = f"{listing.name}-{desk.today.isoformat()}.xlsx"
-    return send_file(file, mimetype=XLSX, as_attachment=True, download_name=name)
+    return file_of(f"{listing.name}-{desk.today.isoformat()}", partial(_write, desk, listing))
 
 
-def _write_sheet(desk: Desk, listing: Listing, file: IO[bytes]) -> None:
-    # Texts stay texts: none becomes a formula or a link when somebody opens the file.
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with xlsxwriter.Workbook(file, options) as book:
-        sheet = book.add_worksheet()
-        bold = book.add_format({"bold": True})
-        money = book.add_format({"num_format": "#,##0.00"})
-        day = book.add_format({"num_format": "yyyy-mm-dd"})
+def _write(desk: Desk, listing: Listing, file: IO[bytes]) -> None:
+    with open_book(file) as book:
         columns = list(listing.columns)
-        sheet.set_column(0, len(columns) - 1, WIDTH)
-        sheet.freeze_panes(1, 0)
-        for place, column in enumerate(columns):
-            sheet.write_string(0, place, column.label, bold)
+        sheet = book.sheet([column.label for column in columns])
         rows = desk.session.execute(listing.query, execution_options={"yield_per": ROWS_AT_ONCE})
-        number = 0
         for part in rows.partitions():
             beside = _beside(listing, part)
             for row in part:
-                number += 1
-                for place, column in enumerate(columns):
-                    _write_cell(
-                        sheet, number, place, _value(listing, row, column, beside), money, day
-                    )
-
-
-def _write_cell(
-    sheet: Worksheet, number: int, place: int, value: object, money: Format, day: Format
-) -> None:
-    if isinstance(value, Money):
-        sheet.write_number(number, place, float(value.yuan), money)
-    elif is_number(value):
-        sheet.write_number(number, place, value)
-    elif isinstance(value, date) and not isinstance(value, datetime):
-        sheet.write_datetime(number, place, value, day)
-    else:
-        sheet.write_string(number, place, cell(value))
-
-
-def cell(value: object) -> str:
-    """A value as a person reads it in a table."""
-    match value:
-        case None | "":
-            return Answer.NOTHING.label
-        case bool():
-            return (Answer.YES if value else Answer.NO).label
-        case LabelEnum():
-            return value.label
-        case Money():
-            return yuan(value)
-        case datetime():
-            return clock(value)
-        case dict():
-            return "; ".join(f"{name}={one}" for name, one in value.items())
-        case _:
-            return str(value)
-
-
-def is_number(value: object) -> bool:
-    """Whether a cell is aligned as a figure."""
-    return isinstance(value, Money | Decimal | int) and not isinstance(value, bool)
+                sheet.add([_value(listing, row, column, beside) for column in columns])

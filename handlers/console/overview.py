@@ -1,28 +1,36 @@
 """Where work begins: the communities, and the state of one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flask import redirect
+from flask import redirect, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import or_, select
 
 from billing.alerts import Alert
+from billing.errors import InvalidInput
 from billing.labels import LabelEnum
 from billing.money import ZERO
+from billing.period import Period
+from billing.rating_tables import Score
 from billing.reports.ageing import Bucket, age_debts
+from billing.reports.collection import last_billed
 from billing.reports.income import income_by_day
-from billing.reports.rolled import Division, divide, whole_of
+from billing.reports.rolled import Division, divide, divide_by_community, whole_of
 from billing.reports.scope import Scope
-from billing.reports.waiting import count_waiting
+from billing.reports.waiting import UNHAPPY_DAYS, count_waiting
 from billing.setting_up import Step
+from handlers.console.collection_tables import Head, Title, parts_table
 from handlers.console.desk import Desk
+from handlers.console.notices import day_begins, first_lately
 from handlers.console.permissions import Permission
 from handlers.console.reports import asked_period, links_to, month_curves, rate_words
 from handlers.console.setup import read_setup
+from handlers.console.sheets import send_tables
+from notify.outbox import MessageState
 from notify.outcomes import count_failed
 
-FAILED_DAYS = 7
 ALERTS_SHOWN = 5
 
 
@@ -36,6 +44,7 @@ class Wait(LabelEnum):
     UNMATCHED = "unmatched", "未认领到账"
     DISCREPANCIES = "discrepancies", "支付差错"
     ALERTS = "alerts", "异常提醒"
+    UNHAPPY = "unhappy", "七天内不满意评价"
     FAILED = "failed", "七天内未送达通知"
 
 
@@ -47,9 +56,9 @@ PAGES = {
     Wait.UNMATCHED: ("bank_index",),
     Wait.DISCREPANCIES: ("discrepancies_index",),
     Wait.ALERTS: ("alerts_index",),
-    Wait.FAILED: ("notices_index", "reports_reminders"),
+    Wait.FAILED: ("reports_reminders",),
 }
-"""Where each is worked on: the first of these pages that there is."""
+"""Where each is worked on: the first of these pages that there is; `_page_of` knows the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,30 @@ def index(desk: Desk) -> ResponseReturnValue:
     """The communities one works for; with a single one, that."""
     if len(desk.communities) == 1:
         return redirect(desk.url("overview_community", code=desk.communities[0].code))
-    return desk.page("overview/index.html")
+    if not desk.may(Permission.REPORTS) or not desk.communities:
+        return desk.page("overview/index.html", parts=[])
+    ids = [one.id for one in desk.communities]
+    period = _asked_month(desk, ids)
+    parts = divide_by_community(desk.session, ids, period, period, desk.today)
+    if request.args.get("format") == "xlsx":
+        table = parts_table(Title.COMMUNITIES, Head.COMMUNITY, parts)
+        return send_tables(f"collection-{period}", [table])
+    return desk.page(
+        "overview/index.html",
+        parts=parts,
+        whole=whole_of(parts),
+        period=period,
+        rate_words=rate_words,
+    )
+
+
+def _asked_month(desk: Desk, community_ids: Sequence[int]) -> Period:
+    """The month of the address; the last that any of the communities was billed for."""
+    try:
+        return Period(request.args.get("period", ""))
+    except InvalidInput:
+        billed = [last_billed(desk.session, one) for one in community_ids]
+        return max((one for one in billed if one), default=Period.of(desk.today))
 
 
 def community(desk: Desk) -> ResponseReturnValue:
@@ -104,16 +136,33 @@ def _figures(desk: Desk) -> dict[str, object]:
 
 def _cards(desk: Desk) -> list[Card]:
     waiting = count_waiting(desk.session, desk.community_id, desk.today)
-    since = desk.now - timedelta(days=FAILED_DAYS)
+    since = day_begins(first_lately(desk.today))
     failed = count_failed(desk.session, desk.community_id, since)
     return [
         Card(
             wait.label,
             failed if wait is Wait.FAILED else getattr(waiting, wait.value),
-            next((link for page in PAGES[wait] if (link := links_to(desk, page))), None),
+            _page_of(desk, wait),
         )
         for wait in Wait
     ]
+
+
+def _unhappy(desk: Desk) -> str | None:
+    """The bad ratings that are counted, for those who may read reports."""
+    if not desk.may(Permission.REPORTS):
+        return None
+    since = desk.today - timedelta(days=UNHAPPY_DAYS - 1)
+    days = {"from": since.isoformat(), "to": desk.today.isoformat()}
+    return desk.url("satisfaction_index", **days, score=Score.BAD.value) + "#things"
+
+
+def _page_of(desk: Desk, wait: Wait) -> str | None:
+    if wait is Wait.UNHAPPY:
+        return _unhappy(desk)
+    if wait is Wait.FAILED and desk.may(Permission.NOTICES):
+        return desk.url("notices_index", state=MessageState.FAILED.value)
+    return next((link for page in PAGES[wait] if (link := links_to(desk, page))), None)
 
 
 def _latest_alerts(desk: Desk) -> list[Alert]:

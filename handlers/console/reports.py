@@ -4,30 +4,43 @@ homes and bills behind it.
 
 from collections import defaultdict
 from datetime import date, timedelta
+from typing import Any
 
 from flask import current_app, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select, type_coerce
+from sqlalchemy import Row, func, select
 
-from billing.bills import Bill, issued_bills
-from billing.db import MoneyColumn
 from billing.errors import InvalidInput
 from billing.labels import LabelEnum
 from billing.money import ZERO, Money
 from billing.payment_tables import PaymentChannel
 from billing.period import Period, add_months
-from billing.property import Building, Unit
+from billing.property import Building
 from billing.reports.ageing import Bucket, age_debts, homes_in_arrears
+from billing.reports.billed import billed_rows
 from billing.reports.collection import last_billed
 from billing.reports.growth import Curve, forecast, months_before, read_curves
 from billing.reports.income import conceded, income_by_day, received_rows
 from billing.reports.rolled import Collected, Division, cleared, divide, whole_of
-from billing.reports.rollups import is_owed
 from billing.reports.scope import Scope
 from billing.tariffs import FeeKind
-from handlers.charts import Bars, Value, line, lying_bars, standing_bars
+from handlers.charts import Bars, Column, Value, line, lying_bars, standing_bars
+from handlers.console.collection_tables import (
+    Head,
+    Title,
+    end_of,
+    growth_rows,
+    growth_table,
+    months_table,
+    parts_table,
+    whole_table,
+)
 from handlers.console.desk import Desk
+from handlers.console.letters import LETTERS_AT_ONCE
 from handlers.console.lists import Listing, show_list
+from handlers.console.reminder_tables import funnel, reminder_tables, rung_name
+from handlers.console.sheets import send_tables
+from handlers.dunning_letter import RESPOND_DAYS, RESPOND_DAYS_USUAL
 from notify.outcomes import count_unreachable, list_outcomes
 from notify.rung_effects import list_rung_effects
 from notify.wording import percent, yuan
@@ -55,12 +68,21 @@ class BillColumn(LabelEnum):
     """Columns of the bills behind a figure."""
 
     ROOM = "room", "房号"
-    BUILDING = "building", "楼栋"
-    PERIOD = "period", "账期"
-    DUE_ON = "due_on", "到期日"
+    STATE = "state", "状态"
+    OWED = "owed", "未收（元）"
     DUE = "due", "应收（元）"
     PAID = "paid", "已收（元）"
-    OWED = "owed", "未收（元）"
+    DUE_ON = "due_on", "到期日"
+    BUILDING = "building", "楼栋"
+
+
+class Standing(LabelEnum):
+    """How a bill stands."""
+
+    PAID = "paid", "已缴清"
+    PART = "part", "缴了一部分"
+    OPEN = "open", "待缴"
+    LATE = "late", "已逾期"
 
 
 class IncomeColumn(LabelEnum):
@@ -109,19 +131,26 @@ def curve_points(curve: Curve | None) -> str:
     return line(tenths, DAYS_SHOWN, TENTHS)
 
 
-def month_curves(desk: Desk, period: Period) -> dict[str, object]:
-    """This month's curve, the last one's, and where this one will likely end."""
+def _curves(desk: Desk, period: Period) -> tuple[Curve | None, Curve | None, list[Curve]]:
+    """The curve of a month, of the one before it, and of all that came before."""
     months = [period, *months_before(period)]
     curves = {
         curve.period: curve
         for curve in read_curves(desk.session, desk.community_id, months, desk.today)
     }
     now = curves.pop(period, None)
+    return now, curves.get(period.previous()), list(curves.values())
+
+
+def month_curves(desk: Desk, period: Period) -> dict[str, object]:
+    """This month's curve, the last one's, and where this one will likely end."""
+    now, before, past = _curves(desk, period)
     return {
         "curve": curve_points(now),
-        "curve_before": curve_points(curves.get(period.previous())),
+        "curve_before": curve_points(before),
+        "growth": growth_rows(now, before),
         "days_shown": DAYS_SHOWN,
-        "forecast": forecast(now, list(curves.values())) if now else None,
+        "forecast": forecast(now, past) if now else None,
     }
 
 
@@ -141,7 +170,9 @@ def _bars(desk: Desk, parts: list[Collected], period: Period) -> Bars:
 
 
 def index(desk: Desk) -> ResponseReturnValue:
-    """收缴率 of a month: whole, as it grows, by building and item, and against the year before."""
+    """收缴率 of a month: whole, as it grows, by building and item, and against the year before;
+    as a file all its tables.
+    """
     period = asked_period(desk)
     scope = Scope(desk.community_id, period, period)
     buildings = divide(desk.session, Division.BUILDING, scope, desk.today)
@@ -149,32 +180,50 @@ def index(desk: Desk) -> ResponseReturnValue:
     fees = divide(desk.session, Division.FEE, scope, desk.today)
     year = Scope(desk.community_id, Period.of(add_months(period.start, 1 - MONTHS_SHOWN)), period)
     months = divide(desk.session, Division.PERIOD, year, desk.today)
+    whole, old = whole_of(buildings), _cleared(desk, period)
+    if request.args.get("format") == "xlsx":
+        tables = [
+            whole_table(whole, old),
+            parts_table(Title.BUILDINGS, Head.BUILDING, buildings),
+            parts_table(Title.ITEMS, Head.ITEM, items),
+            parts_table(Title.FEES, Head.FEE, fees, lambda one: FeeKind(one.part).label),
+            months_table([(one, _cleared(desk, Period(one.part))) for one in months]),
+            growth_table(*_curves(desk, period)[:2]),
+        ]
+        return send_tables(f"collection-{desk.community.code}-{period}", tables)
     return desk.page(
         "reports/index.html",
         period=period,
-        whole=whole_of(buildings),
+        whole=whole,
         buildings=buildings,
         bars=_bars(desk, buildings, period),
         items=items,
         composition=[(FeeKind(one.part).label, one) for one in fees],
         months=months,
-        columns=standing_bars(
-            [
-                Value(
-                    one.part,
-                    one.rate.numerator * TENTHS // one.rate.denominator if one.rate else 0,
-                    rate_words(one),
-                    desk.url("reports_index", period=one.part),
-                )
-                for one in months
-            ],
-            labels_max=6,
-        ),
+        columns=_columns(desk, months),
         rate_words=rate_words,
-        cleared=cleared(
-            desk.session, desk.community_id, period.start, min(period.end, desk.today + DAY)
-        ),
+        cleared=old,
         **month_curves(desk, period),
+    )
+
+
+def _cleared(desk: Desk, period: Period) -> Collected:
+    """清欠率 of a month, of this one as far as it went."""
+    return cleared(desk.session, desk.community_id, period.start, end_of(period, desk.today))
+
+
+def _columns(desk: Desk, months: list[Collected]) -> tuple[Column, ...]:
+    return standing_bars(
+        [
+            Value(
+                one.part[2:],
+                one.rate.numerator * TENTHS // one.rate.denominator if one.rate else 0,
+                rate_words(one),
+                desk.url("reports_index", period=one.part),
+            )
+            for one in months
+        ],
+        most=TENTHS,
     )
 
 
@@ -208,6 +257,9 @@ def arrears(desk: Desk) -> ResponseReturnValue:
         bars=bars,
         total=sum((one.owed for one in aged), ZERO),
         bucket=bucket,
+        days=RESPOND_DAYS_USUAL,
+        days_range=RESPOND_DAYS,
+        most=LETTERS_AT_ONCE,
         home_link=lambda row: links_to(desk, "homes_show", number=row.key),
     )
 
@@ -217,49 +269,38 @@ def bills(desk: Desk) -> ResponseReturnValue:
     period = asked_period(desk)
     building = request.args.get("building", "").strip()
     unpaid = request.args.get("unpaid", "") != ""
-    issued = issued_bills().where(Bill.community_id == desk.community_id, Bill.period == period)
-    if building:
-        issued = issued.where(
-            Unit.building_id.in_(
-                select(Building.id).where(
-                    Building.community_id == desk.community_id, Building.code == building
-                )
-            )
-        )
-    if unpaid:
-        issued = issued.where(is_owed(desk.community_id))
-    bill = issued.subquery("bill_state")
-    query = (
-        select(
-            bill.c.id.label("key"),
-            bill.c.room,
-            Building.name.label("building"),
-            bill.c.period,
-            bill.c.due_on,
-            type_coerce(bill.c.amount + bill.c.adjusted, MoneyColumn()).label("due"),
-            bill.c.paid,
-            type_coerce(bill.c.amount + bill.c.adjusted - bill.c.paid, MoneyColumn()).label("owed"),
-        )
-        .join(Unit, (Unit.community_id == bill.c.community_id) & (Unit.id == bill.c.unit_id))
-        .join(
-            Building,
-            (Building.community_id == Unit.community_id) & (Building.id == Unit.building_id),
-        )
-    )
+    scope = Scope(desk.community_id, period, period, buildings=(building,) if building else ())
     return show_list(
         desk,
-        Listing("bills", BillColumn, query, sortable=(BillColumn.ROOM, BillColumn.DUE_ON)),
+        Listing(
+            f"bills-{period}",
+            BillColumn,
+            billed_rows(desk.community_id, period, building=building, unpaid=unpaid),
+            sortable=(BillColumn.ROOM, BillColumn.DUE_ON),
+            beside=lambda rows: {row.key: {"state": _standing(row, desk.today)} for row in rows},
+        ),
         "reports/bills.html",
         period=period,
         building=building,
         unpaid=unpaid,
+        whole=whole_of(divide(desk.session, Division.BUILDING, scope, desk.today)),
+        rate_words=rate_words,
         buildings=desk.session.scalars(
             select(Building)
             .where(Building.community_id == desk.community_id)
             .order_by(func.length(Building.code), Building.code)
         ).all(),
         bill_link=lambda row: links_to(desk, "homes_bill_show", number=row.key),
+        Standing=Standing,
     )
+
+
+def _standing(row: Row[Any], today: date) -> Standing:
+    if row.owed <= ZERO:
+        return Standing.PAID
+    if row.due_on < today:
+        return Standing.LATE
+    return Standing.PART if row.paid > ZERO else Standing.OPEN
 
 
 def income(desk: Desk) -> ResponseReturnValue:
@@ -307,14 +348,22 @@ def _month(desk: Desk) -> Period:
 def reminders(desk: Desk) -> ResponseReturnValue:
     """What came of what owners were told: sent, opened, paid; and what each rung adds."""
     since = desk.now - timedelta(days=REMINDED_DAYS)
-    outcomes = list_outcomes(desk.session, desk.community_id, since)
+    outcomes = [
+        one
+        for one in list_outcomes(desk.session, desk.community_id, since)
+        if one.sent or one.failed
+    ]
     effects = list_rung_effects(
         desk.session, desk.community_id, desk.today - timedelta(days=REMINDED_DAYS), desk.today
     )
+    if request.args.get("format") == "xlsx":
+        return send_tables("reminders", reminder_tables(outcomes, effects))
     return desk.page(
         "reports/reminders.html",
         days=REMINDED_DAYS,
-        outcomes=[one for one in outcomes if one.sent or one.failed],
+        outcomes=outcomes,
+        funnel=funnel(outcomes),
         effects=effects,
+        rung_name=rung_name,
         unreachable=count_unreachable(desk.session, desk.community_id),
     )

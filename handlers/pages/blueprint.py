@@ -1,7 +1,6 @@
 """The routes of owners' pages, in one table, and what all of them have in common."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
 from functools import partial, update_wrapper
 
 import structlog
@@ -17,6 +16,7 @@ from handlers.pages import (
     homes,
     pay,
     prepayment,
+    ratings,
     receipts,
     records,
     results,
@@ -29,7 +29,7 @@ from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.viewer import SignInNeeded, in_wechat, lead_to_sign_in, signed_in
 from handlers.receipt_paper import capital
 from handlers.services import Services
-from notify.wording import TEMPLATES
+from notify.wording import TEMPLATES, last_day
 
 View = Callable[..., ResponseReturnValue]
 log = structlog.get_logger(__name__)
@@ -50,6 +50,8 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/tariffs/<token>", records.tariffs),
     ("GET", "/receipt/<token>", receipts.receipt),
     ("GET", "/verify/<token>", receipts.verify),
+    ("GET", "/rate/<token>", ratings.show_rating),
+    ("POST", "/rate/<token>", ratings.send_rating),
     ("GET", "/fapiao/<token>", fapiao.fapiao),
     ("GET", "/fapiao/<token>/file", fapiao.fapiao_file),
     ("GET", "/arrears/<token>", arrears.arrears),
@@ -87,11 +89,6 @@ def _about_viewer(services: Services) -> dict[str, object]:
         "subscribe_page": services.subscribe_page if in_wechat() else None,
         "is_known": signed_in(services.clock()) is not None,
     }
-
-
-def last_day(end: date) -> date:
-    """The last day of a half-open range that ends before `end`."""
-    return end - timedelta(days=1)
 
 
 def _refused(refused: Refused) -> tuple[str, int]:

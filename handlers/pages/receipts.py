@@ -11,6 +11,7 @@ from billing.refund_tables import RefundStage
 from billing.refunds import refunded_of
 from billing.sightings import Sight
 from handlers.pages.queries import get_payment
+from handlers.pages.rating_panel import payment_panel
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.results import visit_payment
 from handlers.pages.sightings import note_sight
@@ -37,10 +38,12 @@ def receipt(services: Services, token: str) -> ResponseReturnValue:
         if visit.bound:  # who paid for a stranger's home sees his own payment only
             note_sight(session, visit, Sight.HISTORY, services.clock())
         paper = lay_out(services, session, record.payment, record.receipt)
+        panel = payment_panel(session, services, record.payment, visit.follower_id)
     return render_template(
         "pages/receipt.html",
         visit=visit,
         paper=paper,
+        panel=panel,
         home_token=services.links.home_token(visit.ref),
     )
 

@@ -24,6 +24,7 @@ from handlers.pages.queries import (
     sees_payment,
     visit_home,
 )
+from handlers.pages.rating_panel import Panel, payment_panel
 from handlers.pages.refusals import Refusal, Refused
 from handlers.pages.scan import way_back
 from handlers.pages.tokens import read_payment
@@ -53,6 +54,7 @@ class Result:
         prepaid: of a booked one, what became a prepayment by his wish.
         moved: of a booked one, what became a prepayment because its bills were paid meanwhile.
         settled: of a closed one, whether its bills are paid all the same.
+        panel: of a booked one, the form to rate it.
     """
 
     record: PaymentRecord
@@ -61,6 +63,7 @@ class Result:
     prepaid: Money = ZERO
     moved: Money = ZERO
     settled: bool = False
+    panel: Panel | None = None
 
 
 def paid(services: Services, token: str) -> ResponseReturnValue:
@@ -110,7 +113,8 @@ def _look(services: Services, viewer: Viewer, ref: PaymentRef | None) -> Result:
             return Result(record, visit, is_his=False)
         if payment.state is PaymentState.CONFIRMED:
             prepaid, moved = prepaid_parts(session, payment)
-            return Result(record, visit, is_his=True, prepaid=prepaid, moved=moved)
+            panel = payment_panel(session, services, payment, visit.follower_id)
+            return Result(record, visit, is_his=True, prepaid=prepaid, moved=moved, panel=panel)
         return Result(record, visit, is_his=True, settled=is_settled(session, payment))
 
 

@@ -111,6 +111,31 @@ for (const form of document.querySelectorAll("[data-price]")) {
   show();
 }
 
+// One tick for all of a page: data-all names the boxes.
+for (const all of document.querySelectorAll("[data-all]")) {
+  const boxes = [...all.closest("form").querySelectorAll(`input[type=checkbox][name=${all.dataset.all}]`)];
+  all.hidden = false;
+  all.addEventListener("change", (event) => boxes.forEach((box) => { box.checked = event.target.checked; }));
+}
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
+}
+
+// A meaning is picked by its number or by what its name holds; Enter sends it, Escape skips.
+for (const form of document.querySelectorAll("[data-pick]")) {
+  const find = form.querySelector("[data-pick-find]"), skip = form.querySelector("[data-pick-skip]");
+  const options = [...form.querySelectorAll("[data-pick-option]")];
+  find.addEventListener("input", () => {
+    const said = find.value.trim(), byNumber = /^\d+$/.test(said);
+    const fits = (option) => byNumber ? option.dataset.pickOption === said : option.textContent.includes(said);
+    const fitting = said === "" ? [] : options.filter(fits);
+    options.forEach((option) => {
+      option.querySelector("input").checked = option === fitting[0];
+      option.hidden = said !== "" && !byNumber && !fitting.includes(option);
+    });
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") skip.click();
+  });
 }

@@ -252,6 +252,18 @@ def test_a_forecast_adds_what_earlier_months_still_gained() -> None:
     assert forecast(curve("2026-11", 5), [curve("2026-10", 1, 2)]) is None
 
 
+def test_a_month_without_a_payment_is_foretold_only_if_earlier_ones_began_so_too() -> None:
+    late = [curve(month, *[0] * 10, *range(21)) for month in ("2026-09", "2026-10")]
+    early = [curve(month, *range(31)) for month in ("2026-09", "2026-10")]
+    nothing = curve("2026-11", *[0] * 10)
+    found = forecast(nothing, late)
+    assert found is not None
+    assert found.rate == Fraction(19, 100)
+    assert forecast(nothing, early) is None  # by this day there was money in every month
+    never = [curve(month, *[0] * 31) for month in ("2026-09", "2026-10")]
+    assert forecast(nothing, never) is None
+
+
 @given(
     st.lists(st.integers(0, 10), min_size=1, max_size=30),
     st.lists(st.lists(st.integers(0, 10), min_size=31, max_size=40), max_size=4),
@@ -266,6 +278,6 @@ def test_a_forecast_lies_between_what_is_paid_and_what_is_due(
     current = curve("2026-11", *grown(now), due=400)
     found = forecast(current, past)
     if found is None:
-        assert not past
+        assert not past or not current.paid[-1]
     else:
         assert current.paid[-1] <= found.amount <= current.due

@@ -32,7 +32,8 @@ from billing.property import Unit
 from billing.statements.grid import parse_grids
 from handlers.console.desk import Desk
 from handlers.console.forms import Form
-from handlers.console.lists import XLSX, Listing, show_list
+from handlers.console.lists import Listing, show_list
+from handlers.console.sheets import XLSX
 
 FILE_BYTES_MAX = 10 * 2**20
 

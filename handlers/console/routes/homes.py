@@ -6,9 +6,12 @@ from handlers.console import (
     homes,
     homes_bill,
     homes_deposits,
+    homes_dunning,
     homes_people,
     homes_statement,
+    homes_tags,
     homes_terms,
+    letters,
 )
 from handlers.console.permissions import Permission
 from handlers.console.routes.route import Route
@@ -42,6 +45,18 @@ HOMES: tuple[Route, ...] = (
     Route("POST", "/<code>/homes/<int:number>/price", homes_terms.price, P.APPROVE),
     Route("POST", "/<code>/homes/<int:number>/terms/end", homes_terms.end, P.APPROVE),
     Route("POST", "/<code>/homes/<int:number>/deduction", homes_terms.deduct, P.CORRECT),
+    Route("POST", "/<code>/homes/<int:number>/tags", homes_tags.add, P.PEOPLE),
+    Route("POST", "/<code>/homes/<int:number>/tags/remove", homes_tags.remove, P.PEOPLE),
+    Route("GET", "/<code>/homes/<int:number>/dunning", homes_dunning.show, P.LOOK),
+    Route("POST", "/<code>/homes/<int:number>/dunning", homes_dunning.demand, P.CORRECT),
+    Route("POST", "/<code>/homes/<int:number>/dunning/call", homes_dunning.call, P.CORRECT),
+    Route("GET", "/<code>/letters", letters.index, P.LOOK),
+    Route("POST", "/<code>/letters", letters.print_many, P.CORRECT),
+    Route("GET", "/<code>/letters/batch", letters.batch, P.LOOK),
+    Route("POST", "/<code>/letters/papers", letters.papers, P.PERSONAL),
+    Route("GET", "/<code>/letters/<int:number>", letters.show, P.LOOK),
+    Route("GET", "/<code>/letters/<int:number>/style", letters.style, P.PERSONAL),
+    Route("POST", "/<code>/letters/<int:number>/delivered", letters.delivered, P.CORRECT),
     Route("GET", "/<code>/approvals", approvals.index, P.LOOK),
     Route(
         "POST",

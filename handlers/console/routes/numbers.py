@@ -1,6 +1,6 @@
 """What the numbers say: dashboard, reports, alerts."""
 
-from handlers.console import alerts, overview, reports
+from handlers.console import alerts, overview, reports, satisfaction
 from handlers.console.permissions import Permission
 from handlers.console.routes.route import Route
 
@@ -15,6 +15,7 @@ NUMBERS: tuple[Route, ...] = (
     Route("GET", "/<code>/reports/bills", reports.bills, P.REPORTS),
     Route("GET", "/<code>/reports/income", reports.income, P.REPORTS),
     Route("GET", "/<code>/reports/reminders", reports.reminders, P.REPORTS),
+    Route("GET", "/<code>/reports/satisfaction", satisfaction.index, P.REPORTS),
     Route("GET", "/<code>/alerts", alerts.index, P.REPORTS),
     Route("GET", "/<code>/alerts/<int:number>", alerts.show, P.REPORTS),
     Route("POST", "/<code>/alerts/<int:number>/take", alerts.take, P.BANK),

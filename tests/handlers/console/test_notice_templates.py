@@ -13,7 +13,7 @@ from billing.bindings import see_follower
 from billing.people import Staff, StaffRole
 from bot.demo.templates import SANDBOX_TEMPLATES
 from bot.program import Program
-from handlers.console.notice_words import Word
+from handlers.console.template_words import Word
 from notify.approved import read_approved
 from notify.catalog import NOTICES, NoticeKind, Transport
 from notify.template_setting import offered_words

@@ -103,8 +103,8 @@ def test_a_bar_leads_to_the_bills_behind_it(clerk: MakeClerk, world: World) -> N
         rows = CalamineWorkbook.from_filelike(BytesIO(answer.data)).get_sheet_by_index(0)
         [_, *lines] = rows.to_python()
     assert lines
-    assert len({line[1] for line in lines}) == 1
-    due = (Money.from_yuan(f"{line[4]:.2f}") for line in lines)
+    assert len({line[6] for line in lines}) == 1
+    due = (Money.from_yuan(f"{line[3]:.2f}") for line in lines)
     assert sum(due, ZERO) == building.due
 
 
