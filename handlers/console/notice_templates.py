@@ -18,8 +18,8 @@ from billing.labels import LabelEnum
 from billing.people import Follower, Staff
 from handlers.console.desk import REFUSED, Desk, Outside
 from handlers.console.forms import Form
-from handlers.console.template_words import Word
 from handlers.console.seen import refuse_stale, write_down
+from handlers.console.template_words import Word
 from handlers.console.words import explain
 from handlers.notice_setting import list_account_templates, set_checked_template
 from notify.approved import Approved, read_approved

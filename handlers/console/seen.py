@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from billing.labels import LabelEnum
 from handlers.console.forms import Form
-from handlers.console.lists import Answer
+from handlers.console.sheets import Answer
 
 SEEN = "seen"
 
