@@ -11,10 +11,12 @@ from billing.bill_run_tables import BillRun, RunKind, RunState
 from billing.db import Database
 from billing.errors import InvalidInput
 from billing.people import BOOKKEEPERS, Staff, require_role
-from billing.period import Period
+from billing.period import Period, add_months, day_of_month
 from billing.property import Community
 
 BILLING_DAY_MAX = 28
+DUE_DAY_MAX = 31
+DUE_MONTHS_MAX = 12
 
 
 def missed_periods(session: Session, community_id: int, through: Period) -> list[Period]:
@@ -58,6 +60,39 @@ def set_schedule(
         .where(Community.id == community_id)
         .values(billing_day=billing_day, publishes_itself=publishes_itself)
     )
+
+
+def set_due_day(
+    session: Session, community_id: int, *, due_day: int, due_month_offset: int, by: Staff
+) -> None:
+    """Say by which day bills have to be paid; it holds for bills issued from now on.
+
+    Args:
+        due_day: 31 is the last day of every month.
+        due_month_offset: months granted, as `period.due_on` counts them.
+
+    Raises:
+        InvalidInput: no day from 1 to 31, no month from 0 to 12, or `by` may not.
+    """
+    require_role(by, community_id, BOOKKEEPERS)
+    if not 1 <= due_day <= DUE_DAY_MAX:
+        raise InvalidInput("due_day", f"must be 1 to {DUE_DAY_MAX}; {DUE_DAY_MAX} is the last day")
+    if not 0 <= due_month_offset <= DUE_MONTHS_MAX:
+        raise InvalidInput("due_month_offset", f"must be 0 to {DUE_MONTHS_MAX} months")
+    session.execute(
+        update(Community)
+        .where(Community.id == community_id)
+        .values(due_day=due_day, due_month_offset=due_month_offset)
+    )
+
+
+def next_billing_day(community: Community, today: date) -> date:
+    """The first billing day after today."""
+    this = day_of_month(today.year, today.month, community.billing_day)
+    if this > today:
+        return this
+    ahead = add_months(today.replace(day=1), 1)
+    return day_of_month(ahead.year, ahead.month, community.billing_day)
 
 
 def list_due_communities(session: Session, today: date) -> list[Community]:

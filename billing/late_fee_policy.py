@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -11,6 +11,7 @@ from billing.bills import BillLine, LineKind
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.late_fee_tables import LateFeeCap, LateFeeFreeze, LateFeePolicy
 from billing.ledger import ensure_accounts
+from billing.people import BOOKKEEPERS, Staff, require_role
 from billing.property import Community, SubjectKind, Unit
 from billing.tariffs import ChargeItem, FeeKind
 
@@ -132,6 +133,19 @@ def set_policy(
                 f"another version begins on {effective_from}; let this one begin on another day"
             )
     return _warnings(session, community_id, effective_from, daily_rate, cap)
+
+
+def set_late_fee_first(session: Session, community_id: int, *, first: bool, by: Staff) -> None:
+    """Say what money pays first when nobody says what it is for: late fees, or the debts they are
+    for (Civil Code 561 lets the parties agree). Holds for money that comes from now on; twice-safe.
+
+    Raises:
+        InvalidInput: `by` may not.
+    """
+    require_role(by, community_id, BOOKKEEPERS)
+    session.execute(
+        update(Community).where(Community.id == community_id).values(late_fee_first=first)
+    )
 
 
 def _check_policy(daily_rate: Decimal, grace_days: int, document: str) -> None:

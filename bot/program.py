@@ -83,11 +83,13 @@ def build(
     )
     links = Links(settings.base_url, settings.secret_key)
     text = text_environment()
+    vault = Vault(settings.data_keys, settings.hash_key)
+    sms = _sms(settings, vault, clock)
     services = Services(
         database=database,
         redis=redis,
         wechat=wechat,
-        vault=Vault(settings.data_keys, settings.hash_key),
+        vault=vault,
         channels=_channels(settings, clock),
         links=links,
         text=text,
@@ -95,7 +97,13 @@ def build(
         base_url=settings.base_url,
         subscribe_page=settings.wechat_subscribe_page,
         read_room=read_room,
-        approved=Approved(settings.wechat_templates, settings.wechat_subscriptions),
+        approved=Approved(
+            settings.wechat_templates,
+            settings.wechat_subscriptions,
+            {} if sms is None else sms.templates,
+        ),
+        sms=sms,
+        webhooks_loopback=settings.webhooks_to == "loopback",
     )
     notifier = Notifier(
         database=database,
@@ -106,7 +114,7 @@ def build(
         templates=settings.wechat_templates,
         clock=clock,
         subscriptions=settings.wechat_subscriptions,
-        sms=_sms(settings, services.vault, clock),
+        sms=sms,
         quotas={Transport.TEMPLATE: settings.wechat_template_quota},
         reminders_per_day=settings.reminders_per_day,
     )

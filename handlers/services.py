@@ -16,6 +16,7 @@ from billing.merchants import MerchantAccount
 from billing.privacy import Vault
 from notify.approved import Approved
 from notify.links import Links
+from notify.sms import SmsLine
 from notify.wechat import WeChat
 
 
@@ -24,7 +25,9 @@ class Services:
     """The parts a handler answers with. `channels` is keyed by merchant account code;
     `subscribe_page` is an article of the account in which notices are subscribed to, if there is;
     `read_room` reads a room as people say it;
-    `approved` is what the settings say of templates; rows of staff's win (`notify.approved`).
+    `approved` is what the settings say of templates; rows of staff's win (`notify.approved`);
+    `sms` is a line to the provider of SMS, if there is one;
+    `webhooks_loopback`: systems of this machine may be told of changes, for tests and demos.
     """
 
     database: Database
@@ -39,6 +42,8 @@ class Services:
     subscribe_page: str | None = None
     read_room: RoomReader = read_room_parts
     approved: Approved = field(default_factory=Approved)
+    sms: SmsLine | None = None
+    webhooks_loopback: bool = False
 
     def callback_url(self, merchant: MerchantAccount) -> str:
         """Where the provider of this account tells us what happened."""

@@ -1,11 +1,14 @@
 """Staff: who works here, in which role, where; and the log of what they did."""
 
+from datetime import timedelta
+
 from flask import request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from billing.audit import AuditEntry
+from billing.bindings import issue_code
 from billing.errors import NotFound
 from billing.labels import LabelEnum
 from billing.people import Staff, StaffRole
@@ -22,6 +25,9 @@ from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
 
 EVERYWHERE = ""
+CODE_HOURS = 24
+CODE_LIFE = timedelta(hours=CODE_HOURS)
+"""A code of staff opens more than one home, so it does not lie about."""
 
 
 class Done(LabelEnum):
@@ -173,6 +179,22 @@ def issue(desk: Desk, number: int) -> ResponseReturnValue:
     member = _member(desk, number)
     account = issue_account(desk.session, desk.services.vault, member, desk.now)
     return _issued(desk, account)
+
+
+def bind(desk: Desk, number: int) -> ResponseReturnValue:
+    """A code by which he binds his WeChat: reminders, alerts and test messages reach him there."""
+    member = _member(desk, number)
+    if member.left_at is not None or not desk.communities:
+        raise NotFound(f"no code for staff {number}: left, or there is no community")
+    code = issue_code(
+        desk.session,
+        desk.services.vault,
+        community_id=member.community_id or desk.communities[0].id,
+        staff_id=member.id,
+        now=desk.now,
+        life=CODE_LIFE,
+    )
+    return desk.page("staff/code.html", member=member, code=code, hours=CODE_HOURS)
 
 
 def leave(desk: Desk, number: int) -> ResponseReturnValue:

@@ -20,11 +20,13 @@ from billing.reports.income import income_by_day
 from billing.reports.rolled import Division, divide, divide_by_community, whole_of
 from billing.reports.scope import Scope
 from billing.reports.waiting import UNHAPPY_DAYS, count_waiting
+from billing.setting_up import Step
 from handlers.console.collection_tables import Head, Title, parts_table
 from handlers.console.desk import Desk
 from handlers.console.notices import day_begins, first_lately
 from handlers.console.permissions import Permission
 from handlers.console.reports import asked_period, links_to, month_curves, rate_words
+from handlers.console.setup import read_setup
 from handlers.console.sheets import send_tables
 from notify.outbox import MessageState
 from notify.outcomes import count_failed
@@ -99,8 +101,9 @@ def _asked_month(desk: Desk, community_ids: Sequence[int]) -> Period:
 
 
 def community(desk: Desk) -> ResponseReturnValue:
-    """What needs a hand in a community, and how much came in."""
-    return desk.page("overview/community.html", **_figures(desk))
+    """What needs a hand in a community, and how much came in; first what it lacks to begin."""
+    setup = read_setup(desk) if desk.may(Permission.SETTINGS) else None
+    return desk.page("overview/community.html", setup=setup, Step=Step, **_figures(desk))
 
 
 def live(desk: Desk) -> ResponseReturnValue:

@@ -6,10 +6,19 @@ import pytest
 from sqlalchemy import text
 
 from billing.bill_run import run_bills
-from billing.bill_schedule import list_due_communities, missed_periods, run_due
+from billing.bill_schedule import (
+    list_due_communities,
+    missed_periods,
+    next_billing_day,
+    run_due,
+    set_due_day,
+)
 from billing.business_day import BEIJING
+from billing.errors import InvalidInput
 from billing.ledger import ensure_accounts
+from billing.people import get_staff
 from billing.period import Period
+from billing.property import Community
 from billing.run_preview import preview_run
 from tests.conftest import NOW, World
 
@@ -176,3 +185,26 @@ def test_one_community_that_fails_does_not_stop_the_next(world: World) -> None:
     notes = [error.__notes__ for error in caught.value.exceptions]
     assert notes == [["bill run of community HY"]]
     assert made(world, "2026-12") == (1, 1)
+
+
+def test_the_next_billing_day_is_never_today(world: World) -> None:
+    with world.database.transaction() as session:
+        community = session.get_one(Community, world.community.id)
+        community.billing_day = 28
+        assert next_billing_day(community, date(2026, 12, 27)) == date(2026, 12, 28)
+        assert next_billing_day(community, date(2026, 12, 28)) == date(2027, 1, 28)
+        assert next_billing_day(community, date(2027, 1, 31)) == date(2027, 2, 28)
+
+
+def test_who_keeps_no_books_sets_no_due_day(world: World) -> None:
+    with world.database.transaction() as session:
+        before = session.get_one(Community, world.community.id).due_day
+        with pytest.raises(InvalidInput, match="this takes"):
+            set_due_day(
+                session,
+                world.community.id,
+                due_day=before - 1,
+                due_month_offset=0,
+                by=get_staff(session, "liu"),
+            )
+        assert session.get_one(Community, world.community.id).due_day == before

@@ -17,6 +17,7 @@ OWN: tuple[Route, ...] = (
     Route("GET", "/staff/<int:number>", members.show, P.STAFF),
     Route("POST", "/staff/<int:number>", members.change, P.STAFF),
     Route("POST", "/staff/<int:number>/account", members.issue, P.STAFF),
+    Route("POST", "/staff/<int:number>/code", members.bind, P.STAFF),
     Route("POST", "/staff/<int:number>/leave", members.leave, P.STAFF),
     Route("GET", "/audit", members.log, P.AUDIT),
 )

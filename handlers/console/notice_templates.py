@@ -1,0 +1,396 @@
+"""消息模板: by which transports a kind of notice goes, with which template, and a trial of it.
+
+WeChat's list of templates is the network's, so those pages are answered when the transaction of the
+request is over (`Outside`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from flask import make_response, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from billing.errors import BillingError, InvalidInput, NotFound
+from billing.labels import LabelEnum
+from billing.people import Follower, Staff
+from handlers.console.desk import REFUSED, Desk, Outside
+from handlers.console.forms import Form
+from handlers.console.seen import refuse_stale, write_down
+from handlers.console.template_words import Word
+from handlers.console.words import explain
+from handlers.notice_setting import list_account_templates, set_checked_template
+from notify.approved import Approved, read_approved
+from notify.catalog import NOTICES, NoticeKind, Transport
+from notify.template_setting import (
+    TEMPLATED,
+    UNSHOWN,
+    clear,
+    holds,
+    offered_words,
+    require_way,
+    samples,
+    set_route,
+    set_template,
+)
+from notify.template_tables import NoticeRoute, NoticeTemplate
+from notify.trial import Trial, send_trial
+from notify.wechat import AccountTemplate
+
+PHONE_DIGITS = (8, 15)
+JOINT = ","
+
+
+class Done(LabelEnum):
+    """What was done."""
+
+    SET = "set", "模板已启用，从下一条消息起使用"
+    ORDERED = "ordered", "发送顺序已保存，从下一条消息起使用"
+    CLEARED = "cleared", "已恢复为系统默认"
+
+
+class Objection(LabelEnum):
+    """Why a form is not accepted."""
+
+    NO_WECHAT = (
+        "no_wechat",
+        "您还没有绑定微信，收不到测试消息；请先在“员工与权限”里生成绑定码，发送给公众号",
+    )
+    NO_PHONE = "no_phone", "请填写手机号，只填数字"
+
+
+class Field(LabelEnum):
+    """What is decided."""
+
+    ORDER = "order", "发送顺序"
+    TEMPLATE = "template", "模板"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The template of a transport, who set it, and whether it is on at all.
+
+    Attributes:
+        by: None: it comes from the server's settings.
+        fields: field of the template, our word and an example of it.
+    """
+
+    transport: Transport
+    is_on: bool
+    template_id: str | None
+    row: NoticeTemplate | None
+    by: str | None
+    fields: list[tuple[str, str, str]]
+
+
+def _kind(values: Mapping[str, str]) -> NoticeKind:
+    code = values.get("kind", "")
+    if code not in set(NoticeKind):
+        raise NotFound(f"no kind of notice {code!r}")
+    return NoticeKind(code)
+
+
+def _way(values: Mapping[str, str], kind: NoticeKind) -> Transport:
+    code = values.get("transport", "")
+    if code not in set(Transport) or Transport(code) not in NOTICES[kind].transports:
+        raise NotFound(f"{kind.value} does not go by {code!r}")
+    return Transport(code)
+
+
+def index(desk: Desk) -> ResponseReturnValue:
+    """Every kind, by which transports it goes and which templates are missing."""
+    approved = read_approved(desk.session, desk.services.approved)
+    return desk.page(
+        "notice_templates/index.html",
+        kinds=[
+            (
+                kind,
+                approved.route(kind),
+                [way for way in approved.route(kind) if way in TEMPLATED],
+                {way for way in TEMPLATED if approved.template(kind, way) is not None},
+            )
+            for kind in NOTICES
+        ],
+        Transport=Transport,
+    )
+
+
+def show(desk: Desk) -> ResponseReturnValue:
+    """One kind."""
+    return desk.page("notice_templates/show.html", **_context(desk, _kind(request.args)))
+
+
+def _context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
+    """Everything the page of a kind shows; forms: `ordering`, `sms`, `trying`."""
+    approved = read_approved(desk.session, desk.services.approved)
+    route = approved.route(kind)
+    order = {f"way{place}": way.value for place, way in enumerate(route)}
+    return {
+        "kind": kind,
+        "rule": NOTICES[kind],
+        "ways": _ways(desk, kind, approved),
+        "is_ordered": desk.session.get(NoticeRoute, kind) is not None,
+        "ordering": forms.get("ordering") or Form(order, place="order-"),
+        "sms": forms.get("sms") or Form(place="sms-"),
+        "trying": forms.get("trying") or Form(place="test-"),
+        "seen": write_down({Field.ORDER.value: _labels(route)}),
+        "own": _openid(desk) is not None,
+        "trial": None,
+        "sms_line": desk.services.sms is not None,
+        "words": _words(kind, Transport.TEMPLATE),
+        "Transport": Transport,
+    }
+
+
+def _labels(route: tuple[Transport, ...]) -> str:
+    return JOINT.join(way.label for way in route)
+
+
+def _words(kind: NoticeKind, way: Transport) -> list[tuple[str, str, str]]:
+    return [(word, Word(word).label, samples()[word]) for word in offered_words(kind, way)]
+
+
+def _ways(desk: Desk, kind: NoticeKind, approved: Approved) -> list[InForce]:
+    rows = {
+        row.transport: (row, name)
+        for row, name in desk.session.execute(
+            select(NoticeTemplate, Staff.name)
+            .join(Staff, Staff.id == NoticeTemplate.set_by)
+            .where(NoticeTemplate.kind == kind)
+        )
+    }
+    ways = []
+    for way in NOTICES[kind].transports:
+        template = approved.template(kind, way)
+        row, name = rows.get(way, (None, None))
+        fields = {} if template is None else template["fields"]
+        named = [(field, _label(word), samples().get(word, "")) for field, word in fields.items()]
+        template_id = None if template is None else template["template_id"]
+        ways.append(InForce(way, way in approved.route(kind), template_id, row, name, named))
+    return ways
+
+
+def _label(word: str) -> str:
+    return Word(word).label if word in set(Word) else word
+
+
+def _openid(desk: Desk) -> str | None:
+    """Of whoever sits here, if he bound his WeChat."""
+    if desk.staff.follower_id is None:
+        return None
+    return desk.session.get_one(Follower, desk.staff.follower_id).openid
+
+
+def _to_kind(desk: Desk, said: Done, kind: NoticeKind) -> Response:
+    return desk.done(said, "notice_templates_show", kind=kind.value)
+
+
+def order(desk: Desk) -> ResponseReturnValue:
+    """By which transports a kind goes, the first first; one that is left out is off."""
+    form = Form(request.form, place="order-")
+    kind = _kind(request.form)
+    route = read_approved(desk.session, desk.services.approved).route(kind)
+    refuse_stale(form, Field, {Field.ORDER.value: _labels(route)})
+    places = range(len(NOTICES[kind].transports))
+    known = {way.value for way in Transport}
+    chosen = [Transport(code) for n in places if (code := form.typed(f"way{n}")) in known]
+
+    def act() -> Response:
+        set_route(desk.session, kind, chosen, by=desk.staff, now=desk.now)
+        return _to_kind(desk, Done.ORDERED, kind)
+
+    def again() -> tuple[str, int]:
+        return desk.page("notice_templates/show.html", **_context(desk, kind, ordering=form))
+
+    return desk.submit(form, act, again)
+
+
+def clear_one(desk: Desk) -> ResponseReturnValue:
+    """Back to the settings: the template of a transport, or without one the order."""
+    kind = _kind(request.form)
+    way = _way(request.form, kind) if request.form.get("transport") else None
+    clear(desk.session, kind, way, by=desk.staff)
+    return _to_kind(desk, Done.CLEARED, kind)
+
+
+def choose(desk: Desk) -> ResponseReturnValue | Outside:
+    """The account's templates, and of the chosen one which field shows which of our words."""
+    kind = _kind(request.args)
+    way = _way(request.args, kind)
+    try:
+        require_way(kind, way)
+    except InvalidInput as error:
+        raise NotFound(str(error)) from error
+    if way is Transport.SMS:
+        return desk.go("notice_templates_show", kind=kind.value)
+    present = read_approved(desk.session, desk.services.approved).template(kind, way)
+    form = Form(request.args)
+    return Outside(partial(_choose, desk, kind, way, present, form))
+
+
+def _choose(
+    desk: Desk,
+    kind: NoticeKind,
+    way: Transport,
+    present: Mapping[str, object] | None,
+    form: Form,
+    listed: list[AccountTemplate] | None = None,
+) -> ResponseReturnValue:
+    """The page; runs when no transaction is open. `listed`: when WeChat was asked already."""
+    if listed is None:
+        try:
+            listed = list_account_templates(desk.services, way)
+        except BillingError as error:
+            form.refuse("", explain(error))
+            listed = []
+    typed = form.typed("template_id")
+    chosen = next((one for one in listed if one.template_id == typed), None)
+    if chosen is not None:
+        _guess(form, chosen, present, offered_words(kind))
+    return desk.page(
+        "notice_templates/choose.html",
+        kind=kind,
+        way=way,
+        present="" if present is None else str(present["template_id"]),
+        seen=write_down(_template_seen(present)),
+        listed=listed,
+        chosen=chosen,
+        fields=_options(kind, chosen) if chosen else [],
+        form=form,
+    )
+
+
+def _template_seen(present: Mapping[str, object] | None) -> dict[str, str]:
+    return {Field.TEMPLATE.value: "" if present is None else str(present["template_id"])}
+
+
+def _guess(
+    form: Form,
+    chosen: AccountTemplate,
+    present: Mapping[str, object] | None,
+    offered: tuple[str, ...],
+) -> None:
+    """Fill in what is mapped now; else the first word that fits and is not taken."""
+    fields = present["fields"] if present and present["template_id"] == chosen.template_id else {}
+    taken: set[str] = set()
+    for field in chosen.fields:
+        fitting = [word for word in offered if field in UNSHOWN or holds(field, word)]
+        mapped = fields.get(field) if isinstance(fields, Mapping) else None
+        guess = mapped or next((word for word in fitting if word not in taken), "")
+        taken.add(form.values.setdefault(field, guess))
+
+
+def _options(
+    kind: NoticeKind, chosen: AccountTemplate
+) -> list[tuple[str, bool, list[tuple[str, str]]]]:
+    """Of every field whether it may stay empty, and the words that it can show."""
+    return [
+        (
+            field,
+            field in UNSHOWN,
+            [
+                (word, f"{label}（{sample}）")
+                for word, label, sample in _words(kind, Transport.TEMPLATE)
+                if field in UNSHOWN or holds(field, word)
+            ],
+        )
+        for field in chosen.fields
+    ]
+
+
+def save(desk: Desk) -> ResponseReturnValue | Outside:
+    """Use a template from the next message on."""
+    kind = _kind(request.form)
+    way = _way(request.form, kind)
+    form = Form(request.form, place="sms-" if way is Transport.SMS else "")
+    template_id = form.text("template_id")
+    present = read_approved(desk.session, desk.services.approved).template(kind, way)
+    if way is Transport.SMS:
+
+        def act() -> Response:
+            set_template(desk.session, kind, way, template_id, {}, by=desk.staff, now=desk.now)
+            return _to_kind(desk, Done.SET, kind)
+
+        def again() -> tuple[str, int]:
+            return desk.page("notice_templates/show.html", **_context(desk, kind, sms=form))
+
+        return desk.submit(form, act, again)
+    refuse_stale(form, Field, _template_seen(present))
+    return Outside(partial(_save, desk, kind, way, present, form))
+
+
+def _save(
+    desk: Desk,
+    kind: NoticeKind,
+    way: Transport,
+    present: Mapping[str, object] | None,
+    form: Form,
+) -> ResponseReturnValue:
+    """Ask WeChat, check, write; runs when no transaction is open."""
+    listed: list[AccountTemplate] | None = None
+    template_id = form.typed("template_id")
+    if form.is_fine:
+        try:
+            listed = list_account_templates(desk.services, way)
+            names = next((one.fields for one in listed if one.template_id == template_id), ())
+            fields = {name: form.typed(name) for name in names if form.typed(name)}
+            set_checked_template(
+                desk.services,
+                kind,
+                way,
+                template_id,
+                fields,
+                at_wechat=listed,
+                by=desk.staff,
+                now=desk.now,
+            )
+            return _to_kind(desk, Done.SET, kind)
+        except BillingError as error:
+            form.refuse("", explain(error))
+    response = make_response(_choose(desk, kind, way, present, form, listed))
+    response.status_code = REFUSED
+    return response
+
+
+def test(desk: Desk) -> ResponseReturnValue | Outside:
+    """Send the kind with sample words to whoever sits here; SMS to the number he types."""
+    kind = _kind(request.form)
+    way = _way(request.form, kind)
+    form = Form(request.form, place="test-")
+    to = _number(form) if way is Transport.SMS else _openid(desk)
+    if to is None:
+        form.refuse("", Objection.NO_WECHAT.label)
+    approved = read_approved(desk.session, desk.services.approved)
+    context = _context(desk, kind, trying=form)
+    if to is None or not form.is_fine:
+        return desk.page("notice_templates/show.html", **context)[0], REFUSED
+    return Outside(partial(_test, desk, approved, kind, way, to, context, form))
+
+
+def _number(form: Form) -> str:
+    typed = form.text("person_phone")
+    least, most = PHONE_DIGITS
+    if typed and not (typed.isascii() and typed.isdecimal() and least <= len(typed) <= most):
+        form.refuse("person_phone", Objection.NO_PHONE.label)
+    return typed
+
+
+def _test(
+    desk: Desk,
+    approved: Approved,
+    kind: NoticeKind,
+    way: Transport,
+    to: str,
+    context: dict[str, object],
+    form: Form,
+) -> ResponseReturnValue:
+    """Send it, and say what the other side answered; runs when no transaction is open."""
+    trial: Trial | None = None
+    try:
+        trial = send_trial(desk.services.wechat, desk.services.sms, approved, kind, way, to)
+    except BillingError as error:
+        form.refuse("", explain(error))
+    page, status = desk.page("notice_templates/show.html", **(context | {"trial": trial}))
+    return page, status if form.is_fine else REFUSED

@@ -1,0 +1,170 @@
+"""消息模板: what is in force, set against WeChat's own list, tried on oneself."""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from redis import Redis
+from sqlalchemy import select
+
+from billing.bindings import see_follower
+from billing.people import Staff, StaffRole
+from bot.demo.templates import SANDBOX_TEMPLATES
+from bot.program import Program
+from handlers.console.template_words import Word
+from notify.approved import read_approved
+from notify.catalog import NOTICES, NoticeKind, Transport
+from notify.template_setting import offered_words
+from notify.template_tables import NoticeTemplate
+from notify.wechat import WeChat
+from tests.handlers.console.conftest import Clerk
+from tests.notify.pretend_wechat import APP_ID, APP_SECRET, PretendWeChat
+
+MakeClerk = Callable[..., Clerk]
+KIND = NoticeKind.BILL_ISSUED
+SHOW = f"/templates/kind?kind={KIND.value}"
+FIELDS = f"/templates/fields?kind={KIND.value}&transport=template"
+[TEMPLATE] = [
+    one["template_id"] for one in SANDBOX_TEMPLATES if one["template_id"].startswith("TMBillIssued")
+]
+
+
+@pytest.fixture
+def pretend() -> Iterator[PretendWeChat]:
+    server = PretendWeChat()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def program(program: Program, pretend: PretendWeChat, redis: Redis) -> Iterator[Program]:
+    """The program with a WeChat that answers."""
+    wechat = WeChat(APP_ID, APP_SECRET, pretend.base, pretend.base, pretend.base, redis)
+    yield replace(program, services=replace(program.services, wechat=wechat))
+    wechat.close()
+
+
+@pytest.fixture
+def manager(clerk: MakeClerk) -> Clerk:
+    return clerk(StaffRole.MANAGER)
+
+
+def seen(page: str, action: str) -> str:
+    found = re.search(rf'action="/console{action}".*?name="seen" value="([^"]*)"', page, re.S)
+    assert found is not None
+    return html.unescape(found[1])
+
+
+def row(program: Program) -> NoticeTemplate | None:
+    with program.services.database.transaction() as session:
+        return session.scalar(select(NoticeTemplate))
+
+
+def test_every_word_of_every_kind_has_a_name_for_staff() -> None:
+    words = {word for kind in NOTICES for way in Transport for word in offered_words(kind, way)}
+    assert words <= {word.value for word in Word}
+
+
+def test_a_template_is_chosen_from_wechats_list_mapped_and_cleared(
+    manager: Clerk, program: Program
+) -> None:
+    assert "缺模板消息" in manager.get("/templates").text
+    assert TEMPLATE in manager.get(FIELDS).text
+    page = manager.get(f"{FIELDS}&template_id={TEMPLATE}").text
+    assert "金额（275.80元）" in page
+    wish = {
+        "kind": KIND.value,
+        "transport": "template",
+        "template_id": TEMPLATE,
+        "seen": seen(page, "/templates/fields"),
+        "thing1": "room",
+        "time2": "period",
+        "amount3": "amount",
+    }
+    refused = manager.post("/templates/fields", **wish)
+    assert refused.status_code == 422
+    assert "这些字段还没有选内容：time4" in refused.text
+    assert row(program) is None
+    assert manager.post("/templates/fields", **wish, time4="due_on").status_code == 303
+    kept = row(program)
+    assert kept is not None
+    assert kept.fields["time4"] == "due_on"
+    assert "测试员 于" in manager.get(SHOW).text
+    stale = manager.post("/templates/fields", **wish, time4="due_on")
+    assert stale.status_code == 422
+    assert f"模板 由 无 改为 {TEMPLATE}" in stale.text
+    cleared = manager.post("/templates/kind/clear", kind=KIND.value, transport="template")
+    assert cleared.status_code == 303
+    assert row(program) is None
+
+
+def test_when_wechat_does_not_answer_the_page_says_so(
+    manager: Clerk, pretend: PretendWeChat
+) -> None:
+    pretend.always["/cgi-bin/template/get_all_private_template"] = 48001
+    page = manager.get(FIELDS)
+    assert page.status_code == 200
+    assert "微信拒绝给出模板列表（错误码 48001）" in page.text
+
+
+def test_the_order_of_transports_is_set_and_goes_back(manager: Clerk, program: Program) -> None:
+    shown = seen(manager.get(SHOW).text, "/templates/kind/order")
+    wish = {"kind": KIND.value, "seen": shown, "way0": "service", "way1": "template"}
+    twice = manager.post("/templates/kind/order", **{**wish, "way1": "service"})
+    assert twice.status_code == 422
+    assert "每种只能选一次" in twice.text
+    assert manager.post("/templates/kind/order", **wish).status_code == 303
+    with program.services.database.transaction() as session:
+        route = read_approved(session, program.services.approved).route(KIND)
+    assert route == (Transport.SERVICE, Transport.TEMPLATE)
+    assert "改为 客服消息,模板消息" in manager.post("/templates/kind/order", **wish).text
+    assert manager.post("/templates/kind/clear", kind=KIND.value).status_code == 303
+    assert "系统默认" in manager.get(SHOW).text
+
+
+def test_a_code_of_sms_is_checked(manager: Clerk, program: Program) -> None:
+    wish = {"kind": KIND.value, "transport": "sms"}
+    refused = manager.post("/templates/fields", **wish, template_id="12")
+    assert refused.status_code == 422
+    assert "SMS_123456789" in refused.text
+    assert manager.post("/templates/fields", **wish, template_id="SMS_1").status_code == 303
+    kept = row(program)
+    assert kept is not None
+    assert (kept.transport, kept.template_id) == (Transport.SMS, "SMS_1")
+    no_line = manager.post("/templates/kind/test", **wish, person_phone="13800001234")
+    assert "服务器还没有配置短信平台" in no_line.text
+    assert "请填写手机号" in manager.post("/templates/kind/test", **wish, person_phone="12").text
+
+
+def test_a_trial_goes_to_oneself_and_the_answer_is_shown(
+    manager: Clerk, program: Program, pretend: PretendWeChat
+) -> None:
+    wish = {"kind": KIND.value, "transport": "service"}
+    assert "您还没有绑定微信" in manager.post("/templates/kind/test", **wish).text
+    with program.services.database.transaction() as session:
+        follower = see_follower(session, "oManager", program.services.clock())
+        session.get_one(Staff, manager.staff_id).follower_id = follower.id
+    pretend.followers.add("oManager")
+    assert "对方已接收" in manager.post("/templates/kind/test", **wish).text
+    assert pretend.shown[-1].openid == "oManager"
+    pretend.next_answers["/cgi-bin/message/custom/send"].append(45015)
+    assert "错误码 <code>45015</code>" in manager.post("/templates/kind/test", **wish).text
+
+
+def test_a_kind_or_transport_that_is_none_is_not_found(manager: Clerk) -> None:
+    for path in (
+        "/templates/kind?kind=nonsense",
+        "/templates/fields?kind=bill_issued&transport=service",
+        "/templates/fields?kind=alert&transport=template",
+    ):
+        assert manager.get(path).status_code == 404
+    assert manager.post("/templates/kind/order", kind="nonsense").status_code == 404
+
+
+def test_staff_get_a_code_that_binds_their_wechat(manager: Clerk) -> None:
+    page = manager.post(f"/staff/{manager.staff_id}/code")
+    assert page.status_code == 200
+    assert re.search("<code>[0-9A-Z]{5} [0-9A-Z]+</code>", page.text)
+    assert "还没有绑定" in manager.get(f"/staff/{manager.staff_id}").text

@@ -1,0 +1,158 @@
+"""外部接口: secrets are shown once, and what is of all communities is not one community's."""
+
+import re
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from billing.api_access import ApiScope, add_token, find_token, note_call
+from billing.api_tables import ApiToken
+from billing.facts import FactKind
+from billing.people import StaffRole
+from bot.program import Program
+from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
+from notify.webhooks import add_webhook
+from tests.conftest import World
+from tests.handlers.console.conftest import Clerk
+
+MakeClerk = Callable[..., Clerk]
+TOKEN = re.compile(r"mzk_[\w-]{40,}")
+URL = "https://erp.example.test/hook"
+
+
+def test_a_token_is_shown_once_opens_the_api_and_is_revoked(
+    clerk: MakeClerk, program: Program, world: World
+) -> None:
+    manager = clerk(StaffRole.MANAGER)
+    wish = {"name": "财务软件", "community": "HY", "scopes": ["homes:read", "bills:read"]}
+    answer = manager.post("/outside/tokens", **wish)
+    [secret] = TOKEN.findall(answer.text)
+    services = program.services
+    with services.database.transaction() as session:
+        token = find_token(session, secret, services.clock())
+        assert token is not None
+        assert (token.community_id, token.scopes) == (
+            world.community.id,
+            ["bills:read", "homes:read"],
+        )
+        note_call(
+            session,
+            token.id,
+            community_id=world.community.id,
+            method="GET",
+            subject="/api/v1/bills",
+            status=200,
+            address="192.0.2.9",
+            now=services.clock(),
+        )
+        number = token.id
+    page = manager.get("/outside").text
+    assert "财务软件" in page
+    assert "最近使用" in page
+    assert secret not in page
+    assert "/api/v1/bills" in manager.get(f"/outside/tokens/{number}").text
+    assert "请换一个名称" in manager.post("/outside/tokens", **wish).text
+    assert manager.post(f"/outside/tokens/{number}/revoke").status_code == 303
+    with services.database.transaction() as session:
+        assert find_token(session, secret, services.clock()) is None
+
+
+def test_a_form_without_what_it_needs_is_shown_again_with_what_was_ticked(
+    clerk: MakeClerk, program: Program
+) -> None:
+    manager = clerk(StaffRole.MANAGER)
+    answer = manager.post("/outside/tokens", name="", community="HY", scopes=["bills:read"])
+    assert answer.status_code == 422
+    assert 'value="bills:read" checked' in answer.text
+    assert "请选择" in manager.post("/outside/tokens", name="甲", community="HY").text
+    for url in ("ftp://erp.example.test", "https://me:secret@erp.example.test/", "nonsense"):
+        refused = manager.post(
+            "/outside/webhooks", name="乙", url=url, community="HY", kinds=["bill_issued"]
+        )
+        assert refused.status_code == 422, url
+        assert "请填写 https:// 开头的地址" in refused.text
+    with program.services.database.transaction() as session:
+        assert session.scalar(select(ApiToken.id)) is None
+        assert session.scalar(select(Webhook.id)) is None
+
+
+def test_a_webhook_is_added_its_deliveries_seen_sent_again_and_ended(
+    clerk: MakeClerk, program: Program, world: World
+) -> None:
+    manager, services = clerk(StaffRole.MANAGER), program.services
+    kinds = ["bill_issued", "payment_confirmed"]
+    answer = manager.post("/outside/webhooks", name="ERP", url=URL, community="HY", kinds=kinds)
+    with services.database.transaction() as session:
+        hook = session.scalars(select(Webhook)).one()
+        assert hook.kinds == kinds
+        secret = services.vault.open(hook.secret_sealed)
+        session.add(
+            WebhookDelivery(
+                community_id=world.community.id,
+                id=7,
+                webhook_id=hook.id,
+                fact_id=1,
+                body={"kind": "bill_issued"},
+                state=DeliveryState.GIVEN_UP,
+                attempts=12,
+                created_at=services.clock(),
+                queued_at=services.clock(),
+                next_attempt_at=services.clock(),
+                settled_at=services.clock(),
+                outcome="status 500",
+            )
+        )
+    assert secret in answer.text
+    path = f"/outside/webhooks/{hook.id}"
+    page = manager.get(path).text
+    assert f"{world.community.id}-7" in page
+    assert "多次尝试未成功" in page
+    assert secret not in page
+    assert "账单已出" in page
+    assert "没有推送记录" in manager.get(f"{path}?state=delivered").text
+    assert manager.post(f"{path}/replay", since="someday").status_code == 422
+    assert manager.post(f"{path}/replay", since="2026-11-01").status_code == 303
+    with services.database.transaction() as session:
+        assert session.scalar(select(WebhookDelivery.state)) is DeliveryState.QUEUED
+    assert manager.post(f"{path}/end").status_code == 303
+    assert "已停用，不能重发" in manager.post(f"{path}/replay", since="2026-11-01").text
+
+
+def test_what_is_of_all_communities_only_staff_of_all_see_and_make(
+    clerk: MakeClerk, program: Program, world: World
+) -> None:
+    services = program.services
+    with services.database.transaction() as session:
+        token, _ = add_token(
+            session,
+            name="总部大屏",
+            scopes=[ApiScope.BILLS_READ],
+            community_id=None,
+            now=services.clock(),
+        )
+        hook = add_webhook(
+            session,
+            services.vault,
+            name="总部",
+            url=URL,
+            secret="s" * 20,
+            kinds=[FactKind.BILL_ISSUED],
+            community_id=None,
+            loopback=False,
+            now=services.clock(),
+        )
+    one = clerk(StaffRole.MANAGER)
+    assert "总部" not in one.get("/outside").text
+    for path in (f"/outside/tokens/{token.id}", f"/outside/webhooks/{hook.id}"):
+        assert one.get(path).status_code == 404
+    assert one.post(f"/outside/tokens/{token.id}/revoke").status_code == 404
+    assert one.post(f"/outside/webhooks/{hook.id}/end").status_code == 404
+    wish = {"name": "新", "community": "", "scopes": ["bills:read"]}
+    assert "请选择您负责的小区" in one.post("/outside/tokens", **wish).text
+
+    with services.database.transaction() as session:
+        session.connection().exec_driver_sql("UPDATE staff SET community_id = NULL")
+    everybody = clerk(StaffRole.MANAGER)
+    assert "总部大屏" in everybody.get("/outside").text
+    assert everybody.post("/outside/tokens", **wish).status_code == 200
+    assert everybody.post(f"/outside/webhooks/{hook.id}/end").status_code == 303
