@@ -44,5 +44,5 @@ def test_from_the_rate_of_a_month_to_the_bills_behind_a_bar(
             page.get_by_role("link", name="导出 Excel").click()
         assert download.value.suggested_filename.endswith(".xlsx")
         page.get_by_role("link", name="欠费与账龄").click()
-        expect(page.get_by_role("img", name="欠费按账龄")).to_be_visible()
+        expect(page.get_by_role("group", name="欠费按账龄")).to_be_visible()
         assert fits(page)
