@@ -241,12 +241,21 @@ def sign_in(
     row.failures, row.locked_until, row.totp_step = 0, None, step or row.totp_step
     if _hasher().check_needs_rehash(row.password_hash):
         row.password_hash = _hasher().hash(login.password)
-    return _begin(session, row, staff, login, now)
+    return begin_session(session, staff, login, now)
 
 
-def _begin(
-    session: Session, row: StaffCredential, staff: Staff, login: Login, now: datetime
+def begin_session(
+    session: Session, staff: Staff, login: Login, now: datetime
 ) -> tuple[SignedIn, str]:
+    """Let somebody in who proved who he is: `sign_in` does, once he did.
+
+    Returns:
+        The session and its token.
+
+    Raises:
+        NoResultFound: he has nothing to sign in with.
+    """
+    row = session.get_one(StaffCredential, staff.id)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     begun = StaffSession(
         staff_id=staff.id,
