@@ -1,48 +1,20 @@
 """The API as it is served, on the world's database; other systems call it with their tokens."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from redis import Redis
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from billing.api_access import ApiScope, add_token
 from billing.api_tables import ApiCall
-from bot.app import create_app
-from bot.program import Program, build
-from tests.conftest import HASH_KEY, NOW, World
-from tests.phone import settings_for
+from tests.conftest import NOW, World
 
 EVERYTHING = tuple(ApiScope)
-
-
-@pytest.fixture
-def program(world: World, redis_url: str, redis: Redis) -> Iterator[Program]:
-    """The program on the world's database, with the keys of its people."""
-
-    given = {
-        "REDIS_URL": redis_url,
-        "DATABASE_URL": world.url,
-        "MINGZHANG_DATA_KEYS": os.environ["MZ_TEST_DATA_KEY"],
-        "MINGZHANG_HASH_KEY": HASH_KEY,
-    }
-    program = build(settings_for(redis_url, **given), clock=lambda: NOW)
-    yield program
-    program.services.redis.close()
-    program.queues.connection.close()
-    program.services.database.engine.dispose()
-
-
-@pytest.fixture
-def app(program: Program) -> Flask:
-    """The whole application, the API in it."""
-    return create_app(program)
 
 
 @dataclass

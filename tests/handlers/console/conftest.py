@@ -1,8 +1,7 @@
 """The console as it is served, on the world's database; staff sign in as they would."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -13,7 +12,6 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from redis import Redis
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -25,55 +23,14 @@ from billing.staff_access import Login as Typed
 from billing.staff_access import begin_session
 from billing.staff_tables import StaffCredential
 from billing.tariffs import ChargeItem, FeeKind
-from bot.app import create_app
-from bot.program import Program, build
+from bot.program import Program
 from handlers.console.sign_in import TOKEN
 from handlers.services import Services
-from tests.conftest import NOW, World, vault_environment
-from tests.phone import settings_for
+from tests.conftest import World
 
 PASSWORD = "correct horse battery"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-NO_WECHAT = {"WECHAT_API_BASE": "http://127.0.0.1:1", "WECHAT_OAUTH_BASE": "http://127.0.0.1:1"}
 CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
-
-
-@dataclass
-class Clock:
-    """Time as the tests want it."""
-
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, **span: float) -> None:
-        """Let time pass."""
-        self.now += timedelta(**span)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """10:30 on the tests' day, until a test lets time pass."""
-    return Clock()
-
-
-@pytest.fixture
-def program(world: World, redis_url: str, redis: Redis, clock: Clock) -> Iterator[Program]:
-    """The program on the world's database."""
-    given = {"REDIS_URL": redis_url, "DATABASE_URL": world.url, **NO_WECHAT}
-    given |= vault_environment()
-    program = build(settings_for(redis_url, **given), clock=clock)
-    yield program
-    program.services.redis.close()
-    program.queues.connection.close()
-    program.services.database.engine.dispose()
-
-
-@pytest.fixture
-def app(program: Program) -> Flask:
-    """The whole application, the console in it."""
-    return create_app(program)
 
 
 class Clerk:

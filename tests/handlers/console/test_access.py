@@ -27,7 +27,8 @@ from bot.program import Program
 from handlers.console.permissions import PERMISSIONS
 from handlers.console.routes import ROUTES, Route
 from tests.conftest import World, many_rounds
-from tests.handlers.console.conftest import PASSWORD, SECRET, Clerk, Clock, member, typed
+from tests.handlers.application import Clock
+from tests.handlers.console.conftest import PASSWORD, SECRET, Clerk, member, typed
 
 MakeClerk = Callable[..., Clerk]
 

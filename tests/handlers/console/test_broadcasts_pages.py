@@ -15,7 +15,8 @@ from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.outbox import Notice
 from tests.conftest import World
-from tests.handlers.console.conftest import Clerk, Clock
+from tests.handlers.application import Clock
+from tests.handlers.console.conftest import Clerk
 
 MakeClerk = Callable[..., Clerk]
 WORDS = "明天上午 9:00 停水，请储水 <b>&"

@@ -19,7 +19,8 @@ from billing.property import Unit
 from billing.residents import Stay, list_stays
 from bot.program import Program
 from tests.conftest import World
-from tests.handlers.console.conftest import Clerk, Clock
+from tests.handlers.application import Clock
+from tests.handlers.console.conftest import Clerk
 
 MakeClerk = Callable[..., Clerk]
 ROOM = "1-1-302"

@@ -10,7 +10,8 @@ from bot.program import Program
 from bot.understanding.phrasebook import BACKGROUND, intents
 from handlers.console.heard import meanings
 from handlers.heard import Heard, HeardReason
-from tests.handlers.console.conftest import Clerk, Clock
+from tests.handlers.application import Clock
+from tests.handlers.console.conftest import Clerk
 
 MakeClerk = Callable[..., Clerk]
 SENTENCES = ("多钱来着", "灯怎么不亮", "<i>喂</i>")

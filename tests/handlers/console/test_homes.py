@@ -42,7 +42,8 @@ from billing.sightings import Sighting
 from billing.voids import void_bill
 from bot.program import Program
 from tests.conftest import World
-from tests.handlers.console.conftest import Clerk, Clock
+from tests.handlers.application import Clock
+from tests.handlers.console.conftest import Clerk
 from tests.places import add_community
 
 MakeClerk = Callable[..., Clerk]

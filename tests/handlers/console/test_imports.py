@@ -19,7 +19,8 @@ from bot.program import Program
 from handlers.console.imports import UPLOAD_BYTES_MAX
 from handlers.long_work import do_long_work
 from tests.billing.imports.workbooks import filled, xlsx
-from tests.handlers.console.conftest import CSRF, Clerk, Clock
+from tests.handlers.application import Clock
+from tests.handlers.console.conftest import CSRF, Clerk
 
 MakeClerk = Callable[..., Clerk]
 FINE = {SheetKind.BUILDINGS: [{"code": "9", "name": "9号楼"}]}

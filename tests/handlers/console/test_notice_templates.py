@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from flask import Flask
+from prometheus_client import CollectorRegistry
 from redis import Redis
 from sqlalchemy import select
 
 from billing.bindings import see_follower
 from billing.people import Staff, StaffRole
+from bot.app import create_app
 from bot.demo.templates import SANDBOX_TEMPLATES
 from bot.program import Program
 from handlers.console.template_words import Word
@@ -42,8 +45,15 @@ def pretend() -> Iterator[PretendWeChat]:
 def program(program: Program, pretend: PretendWeChat, redis: Redis) -> Iterator[Program]:
     """The program with a WeChat that answers."""
     wechat = WeChat(APP_ID, APP_SECRET, pretend.base, pretend.base, pretend.base, redis)
-    yield replace(program, services=replace(program.services, wechat=wechat))
+    services = replace(program.services, wechat=wechat)
+    yield replace(program, services=services, registry=CollectorRegistry())
     wechat.close()
+
+
+@pytest.fixture
+def app(program: Program) -> Flask:
+    """What that program serves."""
+    return create_app(program)
 
 
 @pytest.fixture

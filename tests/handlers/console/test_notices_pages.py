@@ -27,7 +27,8 @@ from notify.outbox import (
 )
 from notify.sent import made_within
 from tests.conftest import World
-from tests.handlers.console.conftest import Clerk, Clock
+from tests.handlers.application import Clock
+from tests.handlers.console.conftest import Clerk
 
 MakeClerk = Callable[..., Clerk]
 Tell = Callable[..., int]

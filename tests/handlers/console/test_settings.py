@@ -86,7 +86,7 @@ REFUSED = [
     ("desk", {"phone": "1", "opens": "09:00", "closes": "18:00"}, "电话号码不对"),
     ("desk", {"phone": "010-5550 0100", "opens": "nine", "closes": "18:00"}, "请填写时间"),
     ("desk", {"phone": "010-5550 0100", "opens": "18:00", "closes": "09:00"}, "须晚于"),
-    ("sending", {"per_minute": "0"}, "请填写 1–10000"),
+    ("sending", {"per_minute": "0"}, "每分钟 1 到 10000 条"),
 ]
 
 
