@@ -86,6 +86,13 @@ class Message(Base):
         ),
         # Read by delivery.claim: what a crashed worker left behind.
         Index("ix_message_leased", "lease_until", postgresql_where=text("state = 'sending'")),
+        # Read by sent: what failed lately, of very many that did not.
+        Index(
+            "ix_message_failed",
+            "community_id",
+            "id",
+            postgresql_where=text("state = 'failed'"),
+        ),
         # Read by reports.list_unsettled and close_unknown: what nobody has told us about yet.
         Index(
             "ix_message_unknown",
