@@ -105,6 +105,8 @@ def test_another_one_begins_with_the_fields_of_an_earlier_one(clerk: MakeClerk) 
         ({"entrance": "3"}, "没有这个范围：3-"),
         ({"fees": "gold"}, "没有这个选项"),
         ({"days": "99999"}, "天数太大了"),
+        ({"days": "0"}, "须大于 0"),
+        ({"owed": "0.00"}, "须大于 0"),
         ({"owed": "x"}, "请填写金额"),
         ({"first": "2026-10", "last": "2026-08"}, "起始月不晚于截止月"),
         ({"first": "2026-10"}, "请填写月份"),
