@@ -251,7 +251,7 @@ def _decision(one: Broadcast) -> Form:
 
 def confirm(desk: Desk, number: int) -> ResponseReturnValue:
     """Say yes, as its author or as the second person."""
-    one = get_broadcast(desk.session, desk.community_id, number)
+    one = get_broadcast(desk.session, desk.community_id, number, lock=True)
     form = _decision(one)
     if presses_unlawfully(one.meant, one.body) and not form.ticked("read_again"):
         form.refuse("read_again", Objection.READ_AGAIN.label)
@@ -272,7 +272,7 @@ def confirm(desk: Desk, number: int) -> ResponseReturnValue:
 
 def cancel(desk: Desk, number: int) -> ResponseReturnValue:
     """Take it back; of one on its way, what has not left."""
-    one = get_broadcast(desk.session, desk.community_id, number)
+    one = get_broadcast(desk.session, desk.community_id, number, lock=True)
     form = _decision(one)
 
     def act() -> Response:
