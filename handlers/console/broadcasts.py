@@ -43,7 +43,6 @@ from notify.broadcasts import (
     presses_unlawfully,
     sent_from,
 )
-from notify.catalog import NoticeKind, Transport
 from notify.quiet_hours import next_allowed
 from notify.recipients import count_readers
 
@@ -199,7 +198,6 @@ def _page(desk: Desk, one: Broadcast, form: Form) -> tuple[str, int]:
     is_open = one.state in OPEN_STATES
     leaves_at = _leaves_at(one, desk.now)
     approved = read_approved(desk.session, desk.services.approved)
-    template = approved.template(NoticeKind.BROADCAST, Transport.TEMPLATE)
     meant = one.meant
     return desk.page(
         "broadcasts/show.html",
@@ -210,7 +208,7 @@ def _page(desk: Desk, one: Broadcast, form: Form) -> tuple[str, int]:
         is_open=is_open,
         is_soon=leaves_at <= desk.now + TAKEN_BACK_WITHIN,
         readers=count_readers(desk.session, one.community_id, meant, desk.now) if is_open else None,
-        shown=show_broadcast(desk.community, one.body, leaves_at, desk.services.text, template),
+        shown=show_broadcast(desk.community, one.body, leaves_at, desk.services.text, approved),
         is_unlawful=presses_unlawfully(meant, one.body),
         alone_max=ALONE_MAX,
         is_mine=one.drafted_by == desk.staff.id,

@@ -13,10 +13,11 @@ from notify.approved import Approved
 from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast
 from notify.broadcasts import confirm_broadcast
-from notify.catalog import NoticeKind, Urgency
+from notify.catalog import NoticeKind, Transport, Urgency
 from notify.freeze import Press
 from notify.intake import take_facts
 from notify.outbox import Message, MessageState
+from notify.template_tables import NoticeRoute, NoticeTemplate
 from tests.phone import Phone
 from tests.town import Town
 from tests.waiting import wait_until_somebody_waits
@@ -227,6 +228,24 @@ def test_it_is_scheduled_and_slowed_down_in_a_sentence(town: Town, manager: Phon
 
 
 def test_who_is_reached_by_a_template_alone_is_counted(town: Town, manager: Phone) -> None:
+    town.now += timedelta(days=3)
+    town.phone("o-3-2-501").says("账单")
+    manager.says(f"群发 3栋：{BODY}").shows("其中 1 人 48 小时内没来过公众号，现在收不到")
+
+
+def test_the_preview_goes_by_the_ways_staff_set(town: Town, manager: Phone) -> None:
+    with town.world.database.transaction() as session:
+        said = {
+            "kind": NoticeKind.BROADCAST,
+            "set_by": get_staff(session, "zhao").id,
+            "set_at": town.now,
+        }
+        template = {"transport": Transport.TEMPLATE, "template_id": "T1"}
+        session.add(NoticeTemplate(**said, **template, fields={"thing1": "body"}))
+        session.add(NoticeRoute(**said, transports=["template"]))
+    manager.says(f"群发 3栋：{BODY}").shows("都发模板消息，点开看全文")
+    with town.world.database.transaction() as session:
+        session.execute(update(NoticeRoute).values(transports=["service"]))
     town.now += timedelta(days=3)
     town.phone("o-3-2-501").says("账单")
     manager.says(f"群发 3栋：{BODY}").shows("其中 1 人 48 小时内没来过公众号，现在收不到")

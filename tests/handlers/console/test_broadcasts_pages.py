@@ -1,5 +1,6 @@
 """群发 in the console: drafted by fields, shown and counted, confirmed, approved, taken back."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -13,7 +14,9 @@ from bot.program import Program
 from notify import broadcasts
 from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast, BroadcastState
+from notify.catalog import NoticeKind, Transport
 from notify.outbox import Notice
+from notify.template_tables import NoticeRoute, NoticeTemplate
 from tests.conftest import World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
@@ -140,6 +143,78 @@ def test_a_draft_is_shown_as_it_will_be_read_with_how_many_read_it(
     assert "确认发送给 3 人" in page
     assert "又没有可用的模板消息" in page  # the silent one gets nothing: no template is approved
     assert "全体业主" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "ways", "in_chat", "others", "card"),
+    [
+        ({"thing1": "body", "time2": "sent_at"}, None, 2, 1, True),
+        ({"thing1": "body", "time2": "sent_at"}, ["service"], 2, 1, False),
+        ({"thing1": "body", "time2": "sent_at"}, ["template"], 0, 3, True),
+        ({"thing1": "body", "time2": "sent_at"}, ["template", "service"], 0, 3, True),
+        ({"thing1": "no_such_word"}, ["template", "service"], 2, 1, False),
+    ],
+)
+def test_the_preview_goes_by_the_ways_staff_set(
+    clerk: MakeClerk,
+    readers: None,
+    program: Program,
+    clock: Clock,
+    fields: dict[str, str],
+    ways: list[str] | None,
+    in_chat: int,
+    others: int,
+    card: bool,
+) -> None:
+    desk = clerk(StaffRole.SERVICE)
+    said = {"kind": NoticeKind.BROADCAST, "set_by": desk.staff_id, "set_at": clock.now}
+    with program.services.database.transaction() as session:
+        template = {"transport": Transport.TEMPLATE, "template_id": "T1", "fields": fields}
+        session.add(NoticeTemplate(**said, **template))
+        if ways is not None:
+            session.add(NoticeRoute(**said, transports=ways))
+    page = desk.get(f"/HY/broadcasts/{drafted(desk)}").text
+    tiles = re.findall(r'<div class="card[^"]*"><small>([^<]*)</small><b>(\d+)</b>', page)
+    assert tiles[2:] == [
+        ("对话里直接看到全文", str(in_chat)),
+        ("收到模板消息，点开看全文" if card else "收不到", str(others)),
+    ]
+    assert ("2026-11-23 10:31" in page) is card
+    assert "点开看全文</p>" in page or not card
+
+
+def test_at_night_page_and_words_name_the_same_hour_before_and_after(
+    clerk: MakeClerk, readers: None, program: Program, world: World, clock: Clock
+) -> None:
+    desk = clerk(StaffRole.SERVICE)
+    with program.services.database.transaction() as session:
+        session.add(
+            NoticeTemplate(
+                kind=NoticeKind.BROADCAST,
+                transport=Transport.TEMPLATE,
+                template_id="T1",
+                fields={"time2": "sent_at"},
+                set_by=desk.staff_id,
+                set_at=clock.now,
+            )
+        )
+    number = drafted(desk)
+    clock.later(hours=11, minutes=45)  # 22:15
+    desk = clerk(StaffRole.SERVICE)
+    desk.post(f"/HY/broadcasts/{number}/confirm", state="draft")
+    clock.later(minutes=2)
+    with program.services.database.transaction() as session:
+        assert send_due(session, clock.now) == 0
+    card = '<div class="phone"><p>2026-11-24 09:00</p>'
+    page = desk.get(f"/HY/broadcasts/{number}").text
+    assert card in page
+    assert "2026-11-24 09:00 开始发送，到时重新统计人数" in page
+    clock.later(hours=10, minutes=43)
+    with program.services.database.transaction() as session:
+        assert send_due(session, clock.now) == 1
+    page = clerk(StaffRole.SERVICE).get(f"/HY/broadcasts/{number}").text
+    assert card in page
+    assert "2026-11-24 09:00 开始" in page
 
 
 def test_it_is_confirmed_followed_and_stopped_and_the_numbers_add_up(
