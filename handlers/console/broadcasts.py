@@ -3,7 +3,7 @@ person, followed while it leaves, taken back.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import request
@@ -26,10 +26,11 @@ from handlers.console.desk import Desk
 from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
 from handlers.console.notice_words import advice
+from handlers.console.notices import DAYS_MAX
 from notify.approved import read_approved
 from notify.audiences import Audience
 from notify.broadcast_preview import describe_audience, show_broadcast
-from notify.broadcast_results import read_results
+from notify.broadcast_results import read_progress, with_effects
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.broadcasts import (
     ALONE_MAX,
@@ -223,16 +224,22 @@ def _leaves_at(one: Broadcast, now: datetime) -> datetime:
 
 
 def _progress(desk: Desk, one: Broadcast) -> Mapping[str, Any]:
-    """What became of it; `is_over` once nothing changes by itself any more."""
-    results = read_results(desk.session, one) if one.state in LEFT_STATES else None
+    """What became of it; `is_over` once nothing changes by itself any more. What its readers did is
+    counted from then on: it is dear, and a page that follows it asks again and again.
+    """
+    results = read_progress(desk.session, one) if one.state in LEFT_STATES else None
     is_over = one.state is not BroadcastState.QUEUED and (results is None or not results.waiting)
+    if results is not None and is_over:
+        results = with_effects(desk.session, one, results)
     words: dict[str, Any] = {"one": one, "results": results, "is_over": is_over}
     words["leaves_at"] = _leaves_at(one, desk.now)
     if results is None:
         return words
+    left_on = business_date(words["leaves_at"])
     ended = sum(results.failed.values()) + sum(results.suppressed.values())
     return words | {
-        "left_on": business_date(_leaves_at(one, desk.now)),
+        "left_on": left_on,
+        "until": min(desk.today, left_on + timedelta(days=DAYS_MAX - 1)),
         "total": results.waiting + results.left + ended,
         "done": results.left + ended,
         "advice": advice,

@@ -1,5 +1,6 @@
 """群发 in the console: drafted by fields, shown and counted, confirmed, approved, taken back."""
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +16,7 @@ from notify import broadcasts
 from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.catalog import NoticeKind, Transport
-from notify.outbox import Notice
+from notify.outbox import Message, MessageState, Notice, NoticeState, Reason
 from notify.template_tables import NoticeRoute, NoticeTemplate
 from tests.conftest import World
 from tests.handlers.application import Clock
@@ -231,11 +232,15 @@ def test_it_is_confirmed_followed_and_stopped_and_the_numbers_add_up(
     live = desk.get(f"/HY/broadcasts/{number}/live").text
     assert "0/2 人已处理，还有 2 人在排队" in live
     assert "data-over" not in live
+    assert "缴费的人数，发完后统计" in live
+    assert "其中三天内缴费" not in live
+    assert 'data-every="15"' in desk.get(f"/HY/broadcasts/{number}").text
     assert "data-over" in desk.get(f"/HY/broadcasts/{number}/live?state=queued").text
     assert desk.post(f"/HY/broadcasts/{number}/cancel", state="sent").status_code == 303
     page = desk.get(f"/HY/broadcasts/{number}").text
     assert "没有再发：群发已中止" in page
     assert "与发送时的人数一致" in page
+    assert "其中三天内缴费" in page
     assert kept(program, world, number).state is BroadcastState.STOPPED
     with program.services.database.transaction() as session:
         assert session.scalars(select(Notice.state)).all() == ["suppressed"] * 2
@@ -323,6 +328,50 @@ def test_what_is_all_sent_cannot_be_taken_back(
         session.execute(update(Notice).values(state="suppressed", reason="expired"))
     refused = desk.post(f"/HY/broadcasts/{number}/cancel", state="sent")
     assert "已经全部发出" in refused.text
+
+
+def test_whom_it_did_not_reach_is_found_from_it_alone_and_months_later(
+    clerk: MakeClerk, readers: None, program: Program, world: World, clock: Clock
+) -> None:
+    desk = clerk(StaffRole.SERVICE)
+    numbers = [drafted(desk, rooms=room) for room in ROOMS[:2]]
+    for number in numbers:
+        desk.post(f"/HY/broadcasts/{number}/confirm", state="draft")
+    clock.later(minutes=1)
+    with program.services.database.transaction() as session:
+        assert [send_due(session, clock.now) for _ in numbers] == [1, 1]
+        told = session.scalars(select(Notice).where(Notice.kind == NoticeKind.BROADCAST)).all()
+        for notice in told:
+            message = Message(
+                community_id=notice.community_id,
+                follower_id=notice.follower_id,
+                kind=notice.kind,
+                urgency=notice.urgency,
+                transport=Transport.SERVICE,
+                content={"text": "停水", "fields": {}},
+                client_msg_id=f"m{notice.id}",
+                state=MessageState.FAILED,
+                reason=Reason.NO_TRANSPORT,
+                created_at=clock.now,
+                expires_at=notice.expires_at,
+                next_attempt_at=clock.now,
+                attempts=0,
+            )
+            session.add(message)
+            session.flush()
+            notice.state, notice.message_id = NoticeState.MERGED, message.id
+    clock.later(days=60)
+    desk = clerk(StaffRole.SERVICE)
+    page = desk.get(f"/HY/broadcasts/{numbers[0]}").text
+    link = re.search(r'href="/console([^"]+)">看没有发成的是哪些人', page)
+    assert link is not None
+    found = desk.get(html.unescape(link[1])).text
+    rows = found.partition("<tbody>")[2]
+    assert ROOMS[0] in rows
+    assert ROOMS[1] not in rows
+    assert f'name="broadcast" value="{numbers[0]}"' in found
+    assert "一次最多看 31 天" not in found
+    assert "请填写数字" in desk.get("/HY/notices?broadcast=x").text
 
 
 def test_the_list_shows_them_by_state_and_tags_of_homes_can_be_chosen(
