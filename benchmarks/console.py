@@ -261,6 +261,8 @@ def _pages(
         "payments": lambda: "/payments",
         "all payments": lambda: f"/payments?state=confirmed&after={one().unit_id * MONTHS}",
         "payments of a room": lambda: f"/payments?q={one().room}",
+        "a payment by its number": lambda: f"/payments?q=OLD{100_000_000 + one().unit_id}",
+        "payments of a stair": lambda: "/payments?q=" + one().room[:-2],
         "payments of a room's beginning": lambda: f"/payments?q={one().room[:1]}",
         "bills of a run": lambda: f"/bill-runs/{run}",
         "bills of a run by amount": lambda: f"/bill-runs/{run}?sort=amount&order=desc",
