@@ -30,8 +30,6 @@ ASKING, TOLD = "asking-", "told-"
 """The two forms of the page."""
 
 REPLAY_DAYS = 7
-PLACES = 1 << 20
-"""More than there are communities: numbers of deliveries are only unique within one."""
 
 
 class Done(LabelEnum):
@@ -229,7 +227,7 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
     state = request.args.get("state", "")
     one = WebhookDelivery
     query = select(
-        (one.id * PLACES + one.community_id).label("key"),
+        one.id.label("key"),  # from one sequence for all communities; with the webhook an index
         func.concat(one.community_id, "-", one.id).label("number"),
         one.body["kind"].astext.label("kind"),
         one.created_at,
