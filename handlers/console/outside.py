@@ -21,6 +21,7 @@ from billing.labels import LabelEnum
 from handlers.console.desk import Desk
 from handlers.console.forms import Form, Problem
 from handlers.console.lists import Listing, show_list
+from handlers.console.words import explain_answer
 from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from notify.webhooks import TELLABLE, add_webhook, end_webhook, replay
 
@@ -243,7 +244,7 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
         DeliveryColumn,
         query,
         newest_first=True,
-        shown={DeliveryColumn.KIND: _kind},
+        shown={DeliveryColumn.KIND: _kind, DeliveryColumn.OUTCOME: explain_answer},
     )
     return show_list(
         desk,

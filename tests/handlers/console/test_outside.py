@@ -1,12 +1,16 @@
 """外部接口: secrets are shown once, and what is of all communities is not one community's."""
 
+import html
+import inspect
 import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import pytest
+from python_calamine import CalamineWorkbook
 from sqlalchemy import event, func, select, text
 
 from billing.api_access import ApiScope, add_token, find_token, note_call
@@ -14,6 +18,7 @@ from billing.api_tables import ApiToken
 from billing.facts import FactKind
 from billing.people import StaffRole
 from bot.program import Program
+from notify import webhook_post
 from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from notify.webhooks import add_webhook
 from tests.conftest import SOAK, World, many_rounds
@@ -69,12 +74,17 @@ def test_a_form_without_what_it_needs_is_shown_again_with_what_was_ticked(
     assert answer.status_code == 422
     assert 'value="bills:read" checked' in answer.text
     assert "请选择" in manager.post("/outside/tokens", name="甲", community="HY").text
-    for url in ("ftp://erp.example.test", "https://me:secret@erp.example.test/", "nonsense"):
+    for url, words in (
+        ("ftp://erp.example.test", "请填写 https:// 开头的地址"),
+        ("nonsense", "请填写 https:// 开头的地址"),
+        ("https://me:secret@erp.example.test/", "地址里不能有用户名、密码和 #"),
+        ("https://[::1", "这不是网址"),
+    ):
         refused = manager.post(
             "/outside/webhooks", name="乙", url=url, community="HY", kinds=["bill_issued"]
         )
         assert refused.status_code == 422, url
-        assert "请填写 https:// 开头的地址" in refused.text
+        assert words in refused.text, url
     with program.services.database.transaction() as session:
         assert session.scalar(select(ApiToken.id)) is None
         assert session.scalar(select(Webhook.id)) is None
@@ -260,3 +270,67 @@ def test_a_page_of_deliveries_is_read_from_its_index_however_many_there_are(
             if " ORDER BY " in statement.replace("\n", " "):
                 assert "Backward using ix_webhook_delivery_webhook" in plan, plan
                 assert "Seq Scan" not in plan, plan
+
+
+REASON = re.compile(r'Refused\(f?"([^"]+)"\)|InvalidInput\("url", f?"([^"]+)"\)')
+PLACES_FILLED = {
+    "{type(error).__name__}": ("ConnectTimeoutError", "SSLError", "RemoteDisconnected"),
+    "{status}": ("500",),
+    "{schemes[0]}": ("https",),
+}
+
+
+def outcomes() -> list[str]:
+    """Everything a delivery can end with, as the code that posts writes it."""
+    written = {"".join(found) for found in REASON.findall(inspect.getsource(webhook_post))}
+    for place, values in PLACES_FILLED.items():
+        assert any(place in one for one in written), place
+        written = {one.replace(place, value) for one in written for value in values}
+    return ["accepted", "the webhook was ended", *sorted(written)]
+
+
+def test_how_deliveries_ended_is_said_in_chinese_on_the_page_and_in_the_file(
+    clerk: MakeClerk, program: Program, world: World
+) -> None:
+    manager, services = clerk(StaffRole.MANAGER), program.services
+    now, said = services.clock(), outcomes()
+    with services.database.transaction() as session:
+        hook = add_webhook(
+            session,
+            services.vault,
+            name="ERP",
+            url=URL,
+            secret="s" * 20,
+            kinds=[FactKind.BILL_ISSUED],
+            community_id=world.community.id,
+            loopback=False,
+            now=now,
+        )
+        session.add_all(
+            WebhookDelivery(
+                community_id=world.community.id,
+                webhook_id=hook.id,
+                fact_id=place,
+                body={"kind": "bill_issued"},
+                state=DeliveryState.GIVEN_UP,
+                attempts=1,
+                created_at=now,
+                queued_at=now,
+                next_attempt_at=now,
+                settled_at=now,
+                outcome=outcome,
+            )
+            for place, outcome in enumerate(said)
+        )
+        session.flush()
+    page = html.unescape(manager.get(f"/outside/webhooks/{hook.id}").text)
+    with manager.get(f"/outside/webhooks/{hook.id}?format=xlsx") as answer:
+        book = answer.data
+    heads, *rows = CalamineWorkbook.from_filelike(BytesIO(book)).get_sheet_by_index(0).to_python()
+    cells = [str(row[heads.index("最近结果")]) for row in rows]
+    assert len(cells) == len(said)
+    for outcome in said:
+        assert outcome not in page
+        assert outcome not in cells
+    assert not [cell for cell in cells if cell.startswith("其他情况") or cell not in page]
+    assert {"对方已接收", "对方回答 HTTP 500，没有接收", "等了太久，对方没有回答"} <= {*cells}
