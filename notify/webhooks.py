@@ -80,7 +80,7 @@ def add_webhook(
         told = ", ".join(sorted(TELLABLE))
         raise InvalidInput("kinds", f"name at least one, of: {told}")
     # Of two who take a name at once the second waits here for the first.
-    webhook = session.scalar(
+    webhook: Webhook | None = session.scalar(
         insert(Webhook)
         .values(
             name=name,
