@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,8 @@ UNSHOWN = frozenset({"first", "remark"})
 
 WORD = re.compile(r"^(\w+) = ", re.MULTILINE)
 """A word in `fields.txt`, one a line."""
+
+LOCK_KIND = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 20261126))")
 
 INSTANT = re.compile(r"[0-9]{1,2}:[0-9]{2}|[0-9]{4}[\u5e74/-]")
 
@@ -142,6 +144,13 @@ def require_way(kind: NoticeKind, transport: Transport) -> None:
         )
 
 
+def lock_kind(session: Session, kind: NoticeKind) -> None:
+    """Have whoever else sets or clears something of a kind wait until this transaction ends; rows
+    that are not there yet cannot be locked. Safe to repeat.
+    """
+    session.execute(LOCK_KIND, {"name": f"notice {kind.value}"})
+
+
 def set_template(
     session: Session,
     kind: NoticeKind,
@@ -159,6 +168,7 @@ def set_template(
         InvalidInput: `by` may not, or the code of an SMS that is none.
     """
     require_manager(by)
+    lock_kind(session, kind)
     require_way(kind, transport)
     if transport is Transport.SMS and (SMS_CODE.fullmatch(template_id) is None or fields):
         raise InvalidInput("template_id", "an SMS takes a code like SMS_123456789 and no fields")
@@ -193,6 +203,7 @@ def set_route(
         InvalidInput: `by` may not; none, one twice, or one the kind cannot take.
     """
     require_manager(by)
+    lock_kind(session, kind)
     there = NOTICES[kind].transports
     if not transports or len(set(transports)) < len(transports) or not set(transports) <= {*there}:
         raise InvalidInput(
@@ -220,6 +231,7 @@ def clear(session: Session, kind: NoticeKind, transport: Transport | None, *, by
         InvalidInput: `by` may not.
     """
     require_manager(by)
+    lock_kind(session, kind)
     if transport is None:
         session.execute(delete(NoticeRoute).where(NoticeRoute.kind == kind))
         return

@@ -12,22 +12,16 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.audit import audit
 from billing.db import expect_lists
 from billing.errors import NotFound
 from billing.property import Community
 from billing.staff_access import SignedIn, find_session
 from handlers.console import sign_in
 from handlers.console.desk import Desk, Outside
+from handlers.console.logged import log_action
 from handlers.console.permissions import PERMISSIONS
 from handlers.console.routes import ROUTES, Route
 from handlers.services import Services
-
-SECRET_FIELDS = frozenset(
-    {"csrf_token", "password", "old", "new", "again", "totp", "payer", "account_number"}
-)
-PERSONAL_FIELDS = frozenset({"person_name", "person_phone", "person_note"})
-"""Neither is ever written into the log: what opens a door, whose name or account it is."""
 
 ERRORS_FROM = 400
 NUL = chr(0)
@@ -93,8 +87,9 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
             abort(404)
         outside = answer if isinstance(answer, Outside) else None
         response = make_response("" if isinstance(answer, Outside) else answer)
-        if request.method == "POST" and response.status_code < ERRORS_FROM:
-            _write_down(desk, route)
+        is_logged = outside is None or outside.is_logged
+        if request.method == "POST" and is_logged and response.status_code < ERRORS_FROM:
+            log_action(desk, books)
     for left in desk.afterwards:
         left()
     return response if outside is None else outside.act()
@@ -127,23 +122,6 @@ def _named(communities: list[Community], code: str) -> Community:
     if found is None:
         abort(404)
     return found
-
-
-def _write_down(desk: Desk, route: Route) -> None:
-    audit(
-        desk.session,
-        staff_id=desk.staff.id,
-        community_id=desk.community_id if "<code>" in route.rule else None,
-        action=route.name,
-        subject=request.path,
-        detail={
-            name: text
-            for name, text in request.form.items()
-            if name not in SECRET_FIELDS | PERSONAL_FIELDS
-        },
-        address=request.remote_addr or "",
-        now=desk.now,
-    )
 
 
 def _keep_private(response: Response) -> Response:

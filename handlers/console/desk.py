@@ -33,9 +33,14 @@ REFUSED = 422
 class Outside:
     """The rest of an answer, for when the transaction is over: it asks a payment provider, which no
     transaction waits for. What the view did before is committed and written down by then.
+
+    Attributes:
+        is_logged: the view did something before. If not, what `act` does it writes down itself, by
+            `logged.log_action`, in the transaction that does it.
     """
 
     act: Callable[[], ResponseReturnValue]
+    is_logged: bool = True
 
 
 @dataclass(frozen=True, slots=True)

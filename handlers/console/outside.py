@@ -21,6 +21,7 @@ from billing.labels import LabelEnum
 from handlers.console.desk import Desk
 from handlers.console.forms import Form, Problem
 from handlers.console.lists import Listing, show_list
+from handlers.console.words import explain_answer
 from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from notify.webhooks import TELLABLE, add_webhook, end_webhook, replay
 
@@ -30,8 +31,6 @@ ASKING, TOLD = "asking-", "told-"
 """The two forms of the page."""
 
 REPLAY_DAYS = 7
-PLACES = 1 << 20
-"""More than there are communities: numbers of deliveries are only unique within one."""
 
 
 class Done(LabelEnum):
@@ -229,7 +228,7 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
     state = request.args.get("state", "")
     one = WebhookDelivery
     query = select(
-        (one.id * PLACES + one.community_id).label("key"),
+        one.id.label("key"),  # from one sequence for all communities; with the webhook an index
         func.concat(one.community_id, "-", one.id).label("number"),
         one.body["kind"].astext.label("kind"),
         one.created_at,
@@ -245,7 +244,7 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
         DeliveryColumn,
         query,
         newest_first=True,
-        shown={DeliveryColumn.KIND: _kind},
+        shown={DeliveryColumn.KIND: _kind, DeliveryColumn.OUTCOME: explain_answer},
     )
     return show_list(
         desk,
