@@ -30,6 +30,7 @@ from notify.template_setting import (
     clear,
     holds,
     offered_words,
+    require_manager,
     require_way,
     samples,
     set_route,
@@ -59,6 +60,7 @@ class Objection(LabelEnum):
         "您还没有绑定微信，收不到测试消息；请先在“员工与权限”里生成绑定码，发送给公众号",
     )
     NO_PHONE = "no_phone", "请填写手机号，只填数字"
+    SMS_EVERY = "sms_every", "测试短信可以发给任何号码，请负责全部小区的经理来发"
 
 
 class Field(LabelEnum):
@@ -123,13 +125,17 @@ def show(desk: Desk) -> ResponseReturnValue:
 
 
 def _context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
-    """Everything the page of a kind shows; forms: `ordering`, `sms`, `trying`."""
+    """Everything the page of a kind shows; forms: `ordering`, `sms`, `trying`.
+
+    Who manages one community reads it without the forms.
+    """
     approved = read_approved(desk.session, desk.services.approved)
     route = approved.route(kind)
     order = {f"way{place}": way.value for place, way in enumerate(route)}
     return {
         "kind": kind,
         "rule": NOTICES[kind],
+        "route": route,
         "ways": _ways(desk, kind, approved),
         "is_ordered": desk.session.get(NoticeRoute, kind) is not None,
         "ordering": forms.get("ordering") or Form(order, place="order-"),
@@ -137,11 +143,24 @@ def _context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
         "trying": forms.get("trying") or Form(place="test-"),
         "seen": write_down({Field.ORDER.value: _labels(route)}),
         "own": _openid(desk) is not None,
+        "everywhere": _works_everywhere(desk),
         "trial": None,
         "sms_line": desk.services.sms is not None,
         "words": _words(kind, Transport.TEMPLATE),
         "Transport": Transport,
     }
+
+
+def _works_everywhere(desk: Desk) -> bool:
+    return desk.staff.community_id is None
+
+
+def _require_manager(desk: Desk, form: Form) -> None:
+    """Refused before WeChat is asked."""
+    try:
+        require_manager(desk.staff)
+    except InvalidInput as error:
+        form.refuse("", explain(error))
 
 
 def _labels(route: tuple[Transport, ...]) -> str:
@@ -192,6 +211,7 @@ def order(desk: Desk) -> ResponseReturnValue:
     form = Form(request.form, place="order-")
     kind = _kind(request.form)
     route = read_approved(desk.session, desk.services.approved).route(kind)
+    _require_manager(desk, form)
     refuse_stale(form, Field, {Field.ORDER.value: _labels(route)})
     places = range(len(NOTICES[kind].transports))
     known = {way.value for way in Transport}
@@ -211,8 +231,16 @@ def clear_one(desk: Desk) -> ResponseReturnValue:
     """Back to the settings: the template of a transport, or without one the order."""
     kind = _kind(request.form)
     way = _way(request.form, kind) if request.form.get("transport") else None
-    clear(desk.session, kind, way, by=desk.staff)
-    return _to_kind(desk, Done.CLEARED, kind)
+    form = Form(place="test-")
+
+    def act() -> Response:
+        clear(desk.session, kind, way, by=desk.staff)
+        return _to_kind(desk, Done.CLEARED, kind)
+
+    def again() -> tuple[str, int]:
+        return desk.page("notice_templates/show.html", **_context(desk, kind, trying=form))
+
+    return desk.submit(form, act, again)
 
 
 def choose(desk: Desk) -> ResponseReturnValue | Outside:
@@ -223,7 +251,7 @@ def choose(desk: Desk) -> ResponseReturnValue | Outside:
         require_way(kind, way)
     except InvalidInput as error:
         raise NotFound(str(error)) from error
-    if way is Transport.SMS:
+    if way is Transport.SMS or not _works_everywhere(desk):
         return desk.go("notice_templates_show", kind=kind.value)
     present = read_approved(desk.session, desk.services.approved).template(kind, way)
     form = Form(request.args)
@@ -317,6 +345,10 @@ def save(desk: Desk) -> ResponseReturnValue | Outside:
             return desk.page("notice_templates/show.html", **_context(desk, kind, sms=form))
 
         return desk.submit(form, act, again)
+    _require_manager(desk, form)
+    if not form.is_fine:
+        page = desk.page("notice_templates/show.html", **_context(desk, kind, trying=form))
+        return page[0], REFUSED
     refuse_stale(form, Field, _template_seen(present))
     return Outside(partial(_save, desk, kind, way, present, form))
 
@@ -355,13 +387,17 @@ def _save(
 
 
 def test(desk: Desk) -> ResponseReturnValue | Outside:
-    """Send the kind with sample words to whoever sits here; SMS to the number he types."""
+    """Send the kind with sample words to whoever sits here; SMS to the number he types, if he
+    manages all communities.
+    """
     kind = _kind(request.form)
     way = _way(request.form, kind)
     form = Form(request.form, place="test-")
     to = _number(form) if way is Transport.SMS else _openid(desk)
     if to is None:
         form.refuse("", Objection.NO_WECHAT.label)
+    if way is Transport.SMS and not _works_everywhere(desk):
+        form.refuse("", Objection.SMS_EVERY.label)
     approved = read_approved(desk.session, desk.services.approved)
     context = _context(desk, kind, trying=form)
     if to is None or not form.is_fine:
