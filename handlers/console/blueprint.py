@@ -2,7 +2,7 @@
 written down.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial, update_wrapper
 from typing import Any
@@ -22,10 +22,14 @@ from handlers.console.desk import Desk, Outside
 from handlers.console.permissions import PERMISSIONS
 from handlers.console.routes import ROUTES, Route
 from handlers.services import Services
+from notify.webhook_post import mask_url
 
 SECRET_FIELDS = frozenset(
     {"csrf_token", "password", "old", "new", "again", "totp", "payer", "account_number"}
 )
+URL_FIELD = "url"
+"""Written without its query, which may hold a secret."""
+
 PERSONAL_FIELDS = frozenset({"person_name", "person_phone", "person_note"})
 """Neither is ever written into the log: what opens a door, whose name or account it is."""
 
@@ -33,6 +37,8 @@ ERRORS_FROM = 400
 NUL = chr(0)
 """No key types it, and the database takes no text with it."""
 
+NUMBER_MAX = (1 << 63) - 1
+"""The database counts no further."""
 
 MAY_KEEP_PASSWORD = ("account_show", "account_change", "account_sign_out")
 """Where somebody with a temporary password may go before he chose his own."""
@@ -63,7 +69,7 @@ def _let_files_in(sizes: Mapping[str, int], endpoint: str | None, _values: Any) 
 
 def _answer(services: Services, route: Route, **values: object) -> ResponseReturnValue:
     """One request: everything it does is done, and written down, or nothing is."""
-    if any(NUL in text for text in (request.path, *request.values.values())):
+    if any(NUL in text for text in _texts()):
         abort(400)
     now = services.clock()
     with services.database.transaction() as books:
@@ -76,6 +82,8 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
             return redirect(url_for("console.account_show"))
         if route.permission and route.permission not in PERMISSIONS[found.staff.role]:
             abort(403)
+        if any(isinstance(value, int) and value > NUMBER_MAX for value in values.values()):
+            abort(404)
         communities = _communities(books, found)
         code = values.pop("code", None)
         desk = Desk(
@@ -98,6 +106,16 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
     for left in desk.afterwards:
         left()
     return response if outside is None else outside.act()
+
+
+def _texts() -> Iterator[str]:
+    """Everything that was sent: names as well as values, each as often as it is there."""
+    yield request.path
+    for sent in (request.args, request.form):
+        for name, text in sent.items(multi=True):
+            yield from (name, text)
+    for name, file in request.files.items(multi=True):
+        yield from (name, file.filename or "")
 
 
 def _who(books: Session, token: object, now: datetime, *, is_click: bool) -> SignedIn | None:
@@ -133,17 +151,23 @@ def _write_down(desk: Desk, route: Route) -> None:
     audit(
         desk.session,
         staff_id=desk.staff.id,
-        community_id=desk.community_id if "<code>" in route.rule else None,
+        community_id=desk.concerned,
         action=route.name,
         subject=request.path,
         detail={
-            name: text
-            for name, text in request.form.items()
+            name: _written(name, texts)
+            for name, texts in request.form.lists()
             if name not in SECRET_FIELDS | PERSONAL_FIELDS
         },
         address=request.remote_addr or "",
         now=desk.now,
     )
+
+
+def _written(name: str, texts: list[str]) -> str | list[str]:
+    """What was sent under a name; a list where it was sent more than once."""
+    kept = [mask_url(text) for text in texts] if name == URL_FIELD else texts
+    return kept if len(kept) > 1 else kept[0]
 
 
 def _keep_private(response: Response) -> Response:

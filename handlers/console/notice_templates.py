@@ -392,6 +392,7 @@ def test(desk: Desk) -> ResponseReturnValue | Outside:
     """
     kind = _kind(request.form)
     way = _way(request.form, kind)
+    desk.concern(desk.staff.community_id)
     form = Form(request.form, place="test-")
     to = _number(form) if way is Transport.SMS else _openid(desk)
     if to is None:
