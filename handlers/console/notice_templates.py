@@ -1,4 +1,4 @@
-"""消息模板: by which transports a kind of notice goes, with which template, and a trial of it.
+"""消息模板: by which transports a kind of notice goes, and with which template.
 
 WeChat's list of templates is the network's, so those pages are answered when the transaction of the
 request is over (`Outside`).
@@ -37,10 +37,8 @@ from notify.template_setting import (
     set_template,
 )
 from notify.template_tables import NoticeRoute, NoticeTemplate
-from notify.trial import Trial, send_trial
 from notify.wechat import AccountTemplate
 
-PHONE_DIGITS = (8, 15)
 JOINT = ","
 
 
@@ -50,17 +48,6 @@ class Done(LabelEnum):
     SET = "set", "模板已启用，从下一条消息起使用"
     ORDERED = "ordered", "发送顺序已保存，从下一条消息起使用"
     CLEARED = "cleared", "已恢复为系统默认"
-
-
-class Objection(LabelEnum):
-    """Why a form is not accepted."""
-
-    NO_WECHAT = (
-        "no_wechat",
-        "您还没有绑定微信，收不到测试消息；请先在“员工与权限”里生成绑定码，发送给公众号",
-    )
-    NO_PHONE = "no_phone", "请填写手机号，只填数字"
-    SMS_EVERY = "sms_every", "测试短信可以发给任何号码，请负责全部小区的经理来发"
 
 
 class Field(LabelEnum):
@@ -87,14 +74,24 @@ class InForce:
     fields: list[tuple[str, str, str]]
 
 
-def _kind(values: Mapping[str, str]) -> NoticeKind:
+def read_kind(values: Mapping[str, str]) -> NoticeKind:
+    """The kind that was sent.
+
+    Raises:
+        NotFound: none of that name.
+    """
     code = values.get("kind", "")
     if code not in set(NoticeKind):
         raise NotFound(f"no kind of notice {code!r}")
     return NoticeKind(code)
 
 
-def _way(values: Mapping[str, str], kind: NoticeKind) -> Transport:
+def read_way(values: Mapping[str, str], kind: NoticeKind) -> Transport:
+    """The transport that was sent.
+
+    Raises:
+        NotFound: none the kind goes by.
+    """
     code = values.get("transport", "")
     if code not in set(Transport) or Transport(code) not in NOTICES[kind].transports:
         raise NotFound(f"{kind.value} does not go by {code!r}")
@@ -121,10 +118,10 @@ def index(desk: Desk) -> ResponseReturnValue:
 
 def show(desk: Desk) -> ResponseReturnValue:
     """One kind."""
-    return desk.page("notice_templates/show.html", **_context(desk, _kind(request.args)))
+    return desk.page("notice_templates/show.html", **kind_context(desk, read_kind(request.args)))
 
 
-def _context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
+def kind_context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
     """Everything the page of a kind shows; forms: `ordering`, `sms`, `trying`.
 
     Who manages one community reads it without the forms.
@@ -142,8 +139,8 @@ def _context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
         "sms": forms.get("sms") or Form(place="sms-"),
         "trying": forms.get("trying") or Form(place="test-"),
         "seen": write_down({Field.ORDER.value: _labels(route)}),
-        "own": _openid(desk) is not None,
-        "everywhere": _works_everywhere(desk),
+        "own": own_openid(desk) is not None,
+        "everywhere": works_everywhere(desk),
         "trial": None,
         "sms_line": desk.services.sms is not None,
         "words": _words(kind, Transport.TEMPLATE),
@@ -151,7 +148,8 @@ def _context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
     }
 
 
-def _works_everywhere(desk: Desk) -> bool:
+def works_everywhere(desk: Desk) -> bool:
+    """Whether whoever sits here works for all communities, as templates are."""
     return desk.staff.community_id is None
 
 
@@ -195,7 +193,7 @@ def _label(word: str) -> str:
     return Word(word).label if word in set(Word) else word
 
 
-def _openid(desk: Desk) -> str | None:
+def own_openid(desk: Desk) -> str | None:
     """Of whoever sits here, if he bound his WeChat."""
     if desk.staff.follower_id is None:
         return None
@@ -209,7 +207,7 @@ def _to_kind(desk: Desk, said: Done, kind: NoticeKind) -> Response:
 def order(desk: Desk) -> ResponseReturnValue:
     """By which transports a kind goes, the first first; one that is left out is off."""
     form = Form(request.form, place="order-")
-    kind = _kind(request.form)
+    kind = read_kind(request.form)
     route = read_approved(desk.session, desk.services.approved).route(kind)
     _require_manager(desk, form)
     refuse_stale(form, Field, {Field.ORDER.value: _labels(route)})
@@ -222,15 +220,15 @@ def order(desk: Desk) -> ResponseReturnValue:
         return _to_kind(desk, Done.ORDERED, kind)
 
     def again() -> tuple[str, int]:
-        return desk.page("notice_templates/show.html", **_context(desk, kind, ordering=form))
+        return desk.page("notice_templates/show.html", **kind_context(desk, kind, ordering=form))
 
     return desk.submit(form, act, again)
 
 
 def clear_one(desk: Desk) -> ResponseReturnValue:
     """Back to the settings: the template of a transport, or without one the order."""
-    kind = _kind(request.form)
-    way = _way(request.form, kind) if request.form.get("transport") else None
+    kind = read_kind(request.form)
+    way = read_way(request.form, kind) if request.form.get("transport") else None
     form = Form(place="test-")
 
     def act() -> Response:
@@ -238,20 +236,20 @@ def clear_one(desk: Desk) -> ResponseReturnValue:
         return _to_kind(desk, Done.CLEARED, kind)
 
     def again() -> tuple[str, int]:
-        return desk.page("notice_templates/show.html", **_context(desk, kind, trying=form))
+        return desk.page("notice_templates/show.html", **kind_context(desk, kind, trying=form))
 
     return desk.submit(form, act, again)
 
 
 def choose(desk: Desk) -> ResponseReturnValue | Outside:
     """The account's templates, and of the chosen one which field shows which of our words."""
-    kind = _kind(request.args)
-    way = _way(request.args, kind)
+    kind = read_kind(request.args)
+    way = read_way(request.args, kind)
     try:
         require_way(kind, way)
     except InvalidInput as error:
         raise NotFound(str(error)) from error
-    if way is Transport.SMS or not _works_everywhere(desk):
+    if way is Transport.SMS or not works_everywhere(desk):
         return desk.go("notice_templates_show", kind=kind.value)
     present = read_approved(desk.session, desk.services.approved).template(kind, way)
     form = Form(request.args)
@@ -330,8 +328,8 @@ def _options(
 
 def save(desk: Desk) -> ResponseReturnValue | Outside:
     """Use a template from the next message on."""
-    kind = _kind(request.form)
-    way = _way(request.form, kind)
+    kind = read_kind(request.form)
+    way = read_way(request.form, kind)
     form = Form(request.form, place="sms-" if way is Transport.SMS else "")
     template_id = form.text("template_id")
     present = read_approved(desk.session, desk.services.approved).template(kind, way)
@@ -342,12 +340,12 @@ def save(desk: Desk) -> ResponseReturnValue | Outside:
             return _to_kind(desk, Done.SET, kind)
 
         def again() -> tuple[str, int]:
-            return desk.page("notice_templates/show.html", **_context(desk, kind, sms=form))
+            return desk.page("notice_templates/show.html", **kind_context(desk, kind, sms=form))
 
         return desk.submit(form, act, again)
     _require_manager(desk, form)
     if not form.is_fine:
-        page = desk.page("notice_templates/show.html", **_context(desk, kind, trying=form))
+        page = desk.page("notice_templates/show.html", **kind_context(desk, kind, trying=form))
         return page[0], REFUSED
     refuse_stale(form, Field, _template_seen(present))
     return Outside(partial(_save, desk, kind, way, present, form))
@@ -384,50 +382,3 @@ def _save(
     response = make_response(_choose(desk, kind, way, present, form, listed))
     response.status_code = REFUSED
     return response
-
-
-def test(desk: Desk) -> ResponseReturnValue | Outside:
-    """Send the kind with sample words to whoever sits here; SMS to the number he types, if he
-    manages all communities.
-    """
-    kind = _kind(request.form)
-    way = _way(request.form, kind)
-    desk.concern(desk.staff.community_id)
-    form = Form(request.form, place="test-")
-    to = _number(form) if way is Transport.SMS else _openid(desk)
-    if to is None:
-        form.refuse("", Objection.NO_WECHAT.label)
-    if way is Transport.SMS and not _works_everywhere(desk):
-        form.refuse("", Objection.SMS_EVERY.label)
-    approved = read_approved(desk.session, desk.services.approved)
-    context = _context(desk, kind, trying=form)
-    if to is None or not form.is_fine:
-        return desk.page("notice_templates/show.html", **context)[0], REFUSED
-    return Outside(partial(_test, desk, approved, kind, way, to, context, form))
-
-
-def _number(form: Form) -> str:
-    typed = form.text("person_phone")
-    least, most = PHONE_DIGITS
-    if typed and not (typed.isascii() and typed.isdecimal() and least <= len(typed) <= most):
-        form.refuse("person_phone", Objection.NO_PHONE.label)
-    return typed
-
-
-def _test(
-    desk: Desk,
-    approved: Approved,
-    kind: NoticeKind,
-    way: Transport,
-    to: str,
-    context: dict[str, object],
-    form: Form,
-) -> ResponseReturnValue:
-    """Send it, and say what the other side answered; runs when no transaction is open."""
-    trial: Trial | None = None
-    try:
-        trial = send_trial(desk.services.wechat, desk.services.sms, approved, kind, way, to)
-    except BillingError as error:
-        form.refuse("", explain(error))
-    page, status = desk.page("notice_templates/show.html", **(context | {"trial": trial}))
-    return page, status if form.is_fine else REFUSED
