@@ -120,13 +120,17 @@ def check_mapping(
 
 
 def require_manager(by: Staff) -> None:
-    """Templates are the account's, so a manager of any community sets them.
+    """Templates are the account's, which all communities share, so a manager of all sets them.
 
     Raises:
         InvalidInput: somebody else.
     """
     if by.role is not StaffRole.MANAGER:
         raise InvalidInput("by", f"{by.login} is {by.role.value}; this takes manager")
+    if by.community_id is not None:
+        raise InvalidInput(
+            "by", f"{by.login} manages one community; this takes a manager of all communities"
+        )
 
 
 def require_way(kind: NoticeKind, transport: Transport) -> None:

@@ -2,7 +2,7 @@
 written down.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial, update_wrapper
 from typing import Any
@@ -27,6 +27,8 @@ ERRORS_FROM = 400
 NUL = chr(0)
 """No key types it, and the database takes no text with it."""
 
+NUMBER_MAX = (1 << 63) - 1
+"""The database counts no further."""
 
 MAY_KEEP_PASSWORD = ("account_show", "account_change", "account_sign_out")
 """Where somebody with a temporary password may go before he chose his own."""
@@ -57,7 +59,7 @@ def _let_files_in(sizes: Mapping[str, int], endpoint: str | None, _values: Any) 
 
 def _answer(services: Services, route: Route, **values: object) -> ResponseReturnValue:
     """One request: everything it does is done, and written down, or nothing is."""
-    if any(NUL in text for text in (request.path, *request.values.values())):
+    if any(NUL in text for text in _texts()):
         abort(400)
     now = services.clock()
     with services.database.transaction() as books:
@@ -70,6 +72,8 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
             return redirect(url_for("console.account_show"))
         if route.permission and route.permission not in PERMISSIONS[found.staff.role]:
             abort(403)
+        if any(isinstance(value, int) and value > NUMBER_MAX for value in values.values()):
+            abort(404)
         communities = _communities(books, found)
         code = values.pop("code", None)
         desk = Desk(
@@ -93,6 +97,16 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
     for left in desk.afterwards:
         left()
     return response if outside is None else outside.act()
+
+
+def _texts() -> Iterator[str]:
+    """Everything that was sent: names as well as values, each as often as it is there."""
+    yield request.path
+    for sent in (request.args, request.form):
+        for name, text in sent.items(multi=True):
+            yield from (name, text)
+    for name, file in request.files.items(multi=True):
+        yield from (name, file.filename or "")
 
 
 def _who(books: Session, token: object, now: datetime, *, is_click: bool) -> SignedIn | None:

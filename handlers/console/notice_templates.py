@@ -32,6 +32,7 @@ from notify.template_setting import (
     holds,
     lock_kind,
     offered_words,
+    require_manager,
     require_way,
     samples,
     set_route,
@@ -118,7 +119,9 @@ def show(desk: Desk) -> ResponseReturnValue:
 
 
 def context_of(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
-    """Everything the page of a kind shows; forms: `ordering`, `sms`, `trying`."""
+    """Everything the page of a kind shows; forms: `ordering`, `sms`, `trying`. Who manages one
+    community reads it without the forms.
+    """
     approved = read_approved(desk.session, desk.services.approved)
     route = approved.route(kind)
     order = {f"way{place}": way.value for place, way in enumerate(route)}
@@ -133,11 +136,29 @@ def context_of(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]
         "seen": write_down(_order_seen(route)),
         "clearing": forms.get("clearing") or Form(place="clear-"),
         "own": own_openid(desk) is not None,
+        "everywhere": works_everywhere(desk),
         "trial": None,
         "sms_line": desk.services.sms is not None,
         "words": _words(kind, Transport.TEMPLATE),
         "Transport": Transport,
     }
+
+
+def works_everywhere(desk: Desk) -> bool:
+    """Whether whoever sits here works for all communities, as templates are."""
+    return desk.staff.community_id is None
+
+
+def _refused(desk: Desk, kind: NoticeKind) -> ResponseReturnValue | None:
+    """The page that says who sets templates, for whoever does not; before WeChat is asked."""
+    form = Form(place="test-")
+    try:
+        require_manager(desk.staff)
+    except InvalidInput as error:
+        form.refuse("", explain(error))
+        page = desk.page("notice_templates/show.html", **context_of(desk, kind, trying=form))
+        return page[0], REFUSED
+    return None
 
 
 def _order_seen(route: tuple[Transport, ...]) -> dict[str, str]:
@@ -194,6 +215,8 @@ def order(desk: Desk) -> ResponseReturnValue:
     """By which transports a kind goes, the first first; one that is left out is off."""
     form = Form(request.form, place="order-")
     kind = kind_of(request.form)
+    if (refused := _refused(desk, kind)) is not None:
+        return refused
     refuse_stale(form, Field, _order_seen(_locked(desk, kind).route(kind)))
     places = range(len(NOTICES[kind].transports))
     known = {way.value for way in Transport}
@@ -212,6 +235,8 @@ def order(desk: Desk) -> ResponseReturnValue:
 def clear_one(desk: Desk) -> ResponseReturnValue:
     """Back to the settings: the template of a transport, or without one the order."""
     kind = kind_of(request.form)
+    if (refused := _refused(desk, kind)) is not None:
+        return refused
     way = way_of(request.form, kind) if request.form.get("transport") else None
     form, approved = Form(request.form, place="clear-"), _locked(desk, kind)
     now = (
@@ -239,7 +264,7 @@ def choose(desk: Desk) -> ResponseReturnValue | Outside:
         require_way(kind, way)
     except InvalidInput as error:
         raise NotFound(str(error)) from error
-    if way is Transport.SMS:
+    if way is Transport.SMS or not works_everywhere(desk):
         return desk.go("notice_templates_show", kind=kind.value)
     present = read_approved(desk.session, desk.services.approved).template(kind, way)
     form = Form(request.args)
@@ -324,6 +349,8 @@ def _options(
 def save(desk: Desk) -> ResponseReturnValue | Outside:
     """Use a template from the next message on."""
     kind = kind_of(request.form)
+    if (refused := _refused(desk, kind)) is not None:
+        return refused
     way = way_of(request.form, kind)
     form = Form(request.form, place="sms-" if way is Transport.SMS else "")
     template_id = form.text("template_id")

@@ -9,7 +9,13 @@ from billing.errors import BillingError
 from billing.labels import LabelEnum
 from handlers.console.desk import REFUSED, Desk, Outside
 from handlers.console.forms import Form
-from handlers.console.notice_templates import context_of, kind_of, own_openid, way_of
+from handlers.console.notice_templates import (
+    context_of,
+    kind_of,
+    own_openid,
+    way_of,
+    works_everywhere,
+)
 from handlers.console.words import explain
 from notify.approved import Approved, read_approved
 from notify.catalog import NoticeKind, Transport
@@ -26,14 +32,20 @@ class Objection(LabelEnum):
         "您还没有绑定微信，收不到测试消息；请先在“员工与权限”里生成绑定码，发送给公众号",
     )
     NO_PHONE = "no_phone", "请填写手机号，只填数字"
+    SMS_EVERY = "sms_every", "测试短信可以发给任何号码，请负责全部小区的经理来发"
 
 
 def test(desk: Desk) -> ResponseReturnValue | Outside:
-    """Send the kind with sample words to whoever sits here; SMS to the number he types."""
+    """Send the kind with sample words to whoever sits here; SMS to the number he types, if he
+    manages all communities.
+    """
     kind = kind_of(request.form)
     way = way_of(request.form, kind)
+    desk.concern(desk.staff.community_id)
     form = Form(request.form, place="test-")
     to = _number(form) if way is Transport.SMS else own_openid(desk)
+    if way is Transport.SMS and not works_everywhere(desk):
+        form.refuse("", Objection.SMS_EVERY.label)
     if to is None:
         form.refuse("", Objection.NO_WECHAT.label)
     approved = read_approved(desk.session, desk.services.approved)

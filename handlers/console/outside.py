@@ -22,6 +22,7 @@ from handlers.console.desk import Desk
 from handlers.console.forms import Form, Problem
 from handlers.console.lists import Listing, show_list
 from handlers.console.words import explain_answer
+from notify.webhook_post import mask_url
 from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from notify.webhooks import TELLABLE, add_webhook, end_webhook, replay
 
@@ -104,6 +105,7 @@ def _page(desk: Desk, sent: Form | None = None) -> tuple[str, int]:
         kinds=sorted(TELLABLE, key=list(FactKind).index),
         every=Place.EVERY,
         FactKind=FactKind,
+        mask_url=mask_url,
     )
 
 
@@ -115,6 +117,7 @@ def _read_place(desk: Desk, form: Form) -> int | None:
     found = next((one.id for one in desk.communities if one.code == typed), None)
     if found is None:
         form.refuse("community", Objection.ELSEWHERE.label)
+    desk.concern(found)
     return found
 
 
@@ -154,6 +157,7 @@ def _token(desk: Desk, number: int) -> ApiToken:
     )
     if found is None:
         raise NotFound(f"no token {number}")
+    desk.concern(found.community_id)
     return found
 
 
@@ -215,6 +219,7 @@ def _hook(desk: Desk, number: int) -> Webhook:
     )
     if found is None:
         raise NotFound(f"no webhook {number}")
+    desk.concern(found.community_id)
     return found
 
 
@@ -251,6 +256,7 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
         listing,
         "outside/deliveries.html",
         hook=hook,
+        url=mask_url(hook.url),
         form=form,
         state=state,
         states=[(each.value, each.label) for each in DeliveryState],

@@ -22,7 +22,7 @@ from handlers.console.template_words import Word
 from notify.approved import read_approved
 from notify.catalog import NOTICES, NoticeKind, Transport
 from notify.template_setting import offered_words, set_template
-from notify.template_tables import NoticeTemplate
+from notify.template_tables import NoticeRoute, NoticeTemplate
 from notify.wechat import WeChat
 from tests.handlers.console.conftest import Clerk
 from tests.notify.pretend_wechat import APP_ID, APP_SECRET, Call, PretendWeChat
@@ -60,7 +60,8 @@ def app(program: Program) -> Flask:
 
 @pytest.fixture
 def manager(clerk: MakeClerk) -> Clerk:
-    return clerk(StaffRole.MANAGER)
+    """Of all communities, as templates are."""
+    return clerk(StaffRole.MANAGER, community_id=None)
 
 
 def seen(page: str, action: str) -> str:
@@ -240,3 +241,48 @@ def test_staff_get_a_code_that_binds_their_wechat(manager: Clerk) -> None:
     assert page.status_code == 200
     assert re.search("<code>[0-9A-Z]{5} [0-9A-Z]+</code>", page.text)
     assert "还没有绑定" in manager.get(f"/staff/{manager.staff_id}").text
+
+
+def test_a_manager_of_one_community_reads_templates_and_sets_none(
+    clerk: MakeClerk, program: Program, pretend: PretendWeChat
+) -> None:
+    one = clerk(StaffRole.MANAGER)
+    page = one.get(SHOW).text
+    assert "请负责全部小区的经理来设置" in page
+    assert "客服消息" in page
+    assert all(
+        f'action="/console/templates/{action}"' not in page
+        for action in ("kind/order", "kind/clear", "fields")
+    )
+    assert one.get(FIELDS).headers["Location"].endswith(SHOW)
+    for path, fields in (
+        ("kind/order", {"seen": "{}", "way0": "service"}),
+        ("kind/clear", {}),
+        ("kind/clear", {"transport": "template"}),
+        ("fields", {"transport": "sms", "template_id": "SMS_1"}),
+        ("fields", {"transport": "template", "template_id": TEMPLATE, "seen": "{}"}),
+    ):
+        answer = one.post(f"/templates/{path}", kind=KIND.value, **fields)
+        assert answer.status_code == 422, (path, fields)
+        assert 'class="problem"' in answer.text, (path, fields)
+        assert "消息模板对所有小区生效，请负责全部小区的经理来设置<" in answer.text, (path, fields)
+    assert row(program) is None
+    with program.services.database.transaction() as session:
+        assert session.scalar(select(NoticeRoute)) is None
+
+
+def test_a_manager_of_one_community_tries_messages_on_himself_alone(
+    clerk: MakeClerk, program: Program, pretend: PretendWeChat
+) -> None:
+    one = clerk(StaffRole.MANAGER)
+    with program.services.database.transaction() as session:
+        follower = see_follower(session, "oManager", program.services.clock())
+        session.get_one(Staff, one.staff_id).follower_id = follower.id
+    pretend.followers.add("oManager")
+    assert 'aria-label="测试客服消息"' in one.get(SHOW).text
+    wish = {"kind": KIND.value, "transport": "service"}
+    assert "对方已接收" in one.post("/templates/kind/test", **wish).text
+    wish = {"kind": KIND.value, "transport": "sms", "person_phone": "13800001234"}
+    refused = one.post("/templates/kind/test", **wish)
+    assert refused.status_code == 422
+    assert "请负责全部小区的经理来发" in refused.text

@@ -86,6 +86,8 @@ REFUSED = [
     ("refunds", {"limit": "-1"}, "限额不能小于 0"),
     ("desk", {"phone": "1", "opens": "09:00", "closes": "18:00"}, "电话号码不对"),
     ("desk", {"phone": "010-5550 0100", "opens": "nine", "closes": "18:00"}, "请填写时间"),
+    ("desk", {"phone": "010-5550 0100", "opens": "08:30Z", "closes": "18:00"}, "请填写时间"),
+    ("desk", {"phone": "010-5550 0100", "opens": "08:30", "closes": "18:00Z"}, "请填写时间"),
     ("desk", {"phone": "010-5550 0100", "opens": "18:00", "closes": "09:00"}, "须晚于"),
     ("sending", {"per_minute": "0"}, "每分钟 1 到 10000 条"),
 ]
@@ -179,6 +181,9 @@ def test_a_clause_that_cannot_be_is_refused(manager: Clerk, program: Program, wo
     latest = str(before[-1].id) if before else "0"
     for changes, words in (
         ({"daily_rate": "much"}, "请填写数字"),
+        ({"daily_rate": "1e9999999"}, "请填写数字"),
+        ({"daily_rate": "1e-9999999"}, "请填写数字"),
+        ({"daily_rate": "1_0"}, "请填写数字"),
         ({"daily_rate": "101"}, "每日费率须为"),
         ({"daily_rate": "0.00000001"}, "小数位太多"),
         ({"daily_rate": "0.05", "grace_days": "9999"}, "天数须为 0–3650"),
