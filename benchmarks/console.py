@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.paid_years import build_paid_years
 from benchmarks.served import Served, environment_of, free_port, served
+from benchmarks.town import bind_owners, tidy
 from billing.bulk import copy_rows
 from billing.db import Database, connect
 from billing.merchants import MerchantAccount
@@ -73,6 +74,57 @@ CARS = [
 """A car at every home, and a log as long as there are homes."""
 
 
+TOLD = [
+    text(statement)
+    for statement in (
+        r"""
+        CREATE TEMPORARY TABLE told ON COMMIT DROP AS
+        SELECT row_number() OVER (ORDER BY at, kind, bill_id) AS id, told.*
+        FROM (
+            SELECT bill.id AS bill_id, bill.unit_id, binding.follower_id, 'bill_issued' AS kind,
+                   'bill\:' || bill.id AS fact_key, chunk.issued_on + time '02:00' AS at
+            FROM bill JOIN bill_run_chunk chunk ON chunk.community_id = bill.community_id
+             AND chunk.run_id = bill.run_id AND chunk.no = bill.chunk_no
+            JOIN binding ON binding.community_id = bill.community_id
+             AND binding.unit_id = bill.unit_id
+            WHERE bill.community_id = :c
+            UNION ALL
+            SELECT bill.id, bill.unit_id, binding.follower_id, 'due_soon',
+                   'bill\:' || bill.id || '\:T-3', chunk.due_on - 3 + time '02:00'
+            FROM bill JOIN bill_run_chunk chunk ON chunk.community_id = bill.community_id
+             AND chunk.run_id = bill.run_id AND chunk.no = bill.chunk_no
+            JOIN binding ON binding.community_id = bill.community_id
+             AND binding.unit_id = bill.unit_id
+            WHERE bill.community_id = :c AND bill.unit_id % 3 = 0
+             AND chunk.due_on - 3 < CAST(:now AS date)
+        ) told
+        """,
+        """
+        INSERT INTO message (community_id, id, follower_id, kind, urgency, transport, content,
+                             client_msg_id, state, reason, created_at, expires_at, next_attempt_at,
+                             attempts, first_sent_at, settled_at)
+        SELECT :c, id, follower_id, kind, 'today', 'template', '{"text": "bench"}', 'bench-' || id,
+               CASE WHEN id % 200 = 0 THEN 'failed' ELSE 'delivered' END,
+               CASE WHEN id % 200 = 0 THEN 'refused' END, at, at, at, 1,
+               CASE WHEN id % 200 <> 0 THEN at END, at
+        FROM told
+        """,
+        """
+        INSERT INTO notice (community_id, id, follower_id, kind, urgency, fact_key, unit_id, ref_id,
+                            data, state, created_at, not_before, expires_at, message_id)
+        SELECT :c, id, follower_id, kind, 'today', fact_key, unit_id, bill_id, '{}', 'merged', at,
+               at, at, id
+        FROM told
+        """,
+        """
+        INSERT INTO message_open (community_id, message_id, opened_at)
+        SELECT :c, id, at + interval '1 hour' FROM told WHERE id % 3 = 0
+        """,
+    )
+]
+"""Every home was told of each bill, and a third of them reminded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dweller:
     """Somebody who owns a home."""
@@ -92,11 +144,13 @@ def measure(homes: int = 2_000) -> dict[str, Any]:
         migrate(engines.database_url)
         database = Database(connect(engines.database_url), after_facts=lambda: None)
         community = build_paid_years(database, homes, PERIOD, MERCHANT_ID, now, MONTHS, ITEMS)
+        bind_owners(database, community, homes, now)
         vault = Vault([account["data_key"]], account["hash_key"])
         people = _settle(database, vault, community, chance, now)
         with database.transaction() as session:
             merchant = session.get_one(MerchantAccount, MERCHANT_ID).code
             run = session.scalar(text("SELECT min(id) FROM bill_run"))
+            told = session.scalar(text("SELECT count(*) FROM message"))
         port = free_port()
         environment = environment_of(account, merchant, port, Path(var))
         environment |= {"DATABASE_URL": engines.database_url, "REDIS_URL": engines.redis_url}
@@ -111,7 +165,13 @@ def measure(homes: int = 2_000) -> dict[str, Any]:
                 "bills": _export(browser, server, f"{base}/reports/bills?format=xlsx"),
             }
         database.engine.dispose()
-    return {"homes": homes, "payments": homes * MONTHS, "p95_ms": p95, "exports": exports}
+    return {
+        "homes": homes,
+        "payments": homes * MONTHS,
+        "messages": told,
+        "p95_ms": p95,
+        "exports": exports,
+    }
 
 
 def _settle(
@@ -140,12 +200,10 @@ def _settle(
         keep_credential(session, vault, staff, PASSWORD, SECRET, now, is_temporary=False)
         for statement in CARS:
             session.execute(statement, {"c": community.id, "now": now, "staff": staff.id})
+        for statement in TOLD:
+            session.execute(statement, {"c": community.id, "now": now})
         rebuild(session, community.id)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("RESET ROLE"))
-        # What a rebuilding leaves empty; the nightly folding leaves next to nothing.
-        for order in ("VACUUM FULL collection_move", "VACUUM FULL owed_move", "ANALYZE"):
-            connection.execute(text(order))
+    tidy(database)
     return people
 
 
@@ -203,6 +261,8 @@ def _pages(
         "payments": lambda: "/payments",
         "all payments": lambda: f"/payments?state=confirmed&after={one().unit_id * MONTHS}",
         "payments of a room": lambda: f"/payments?q={one().room}",
+        "a payment by its number": lambda: f"/payments?q=OLD{100_000_000 + one().unit_id}",
+        "payments of a stair": lambda: "/payments?q=" + one().room[:-2],
         "payments of a room's beginning": lambda: f"/payments?q={one().room[:1]}",
         "bills of a run": lambda: f"/bill-runs/{run}",
         "bills of a run by amount": lambda: f"/bill-runs/{run}?sort=amount&order=desc",
@@ -211,6 +271,15 @@ def _pages(
         "arrears": lambda: "/reports/arrears",
         "arrears, the most first": lambda: "/reports/arrears?sort=owed&order=desc",
         "income": lambda: "/reports/income",
+        "what reminders bring": lambda: "/reports/reminders",
+        "which rungs make people pay": lambda: "/settings/effects",
+        "satisfaction": lambda: "/reports/satisfaction",
+        "letters": lambda: "/letters",
+        "notices": lambda: "/notices",
+        "failed notices": lambda: "/notices?state=failed",
+        "notices of a room": lambda: f"/notices?room={one().room}",
+        "what came of notices": lambda: "/notices/outcomes?days=30",
+        "broadcasts": lambda: "/broadcasts",
         "meters": lambda: "/meters",
         "meters by room": lambda: "/meters?sort=subject",
         "tickets": lambda: "/tickets",

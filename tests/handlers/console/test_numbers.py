@@ -227,3 +227,12 @@ def test_an_alert_of_another_community_does_not_exist(clerk: MakeClerk, world: W
         )
         other = session.scalars(select(Alert.id)).one()
     assert clerk(StaffRole.MANAGER).get(f"/HY/alerts/{other}").status_code == 404
+
+
+@pytest.mark.parametrize("period", ["1900-01", "2999-12", "1989-12"])
+def test_a_month_nobody_was_billed_for_gives_the_last_that_was(
+    clerk: MakeClerk, period: str
+) -> None:
+    one = clerk(StaffRole.MANAGER)
+    for path in ("/HY/", "/HY/reports/", "/HY/reports/income"):
+        assert one.get(f"{path}?period={period}").status_code == 200
