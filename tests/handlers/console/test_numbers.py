@@ -77,6 +77,16 @@ def test_who_may_not_see_statistics_sees_what_waits_alone(clerk: MakeClerk, worl
     assert clerk(StaffRole.CASHIER).get("/HY/reports/").status_code == 403
 
 
+@pytest.mark.parametrize("role", StaffRole)
+def test_what_waits_leads_only_where_one_may_go(clerk: MakeClerk, role: StaffRole) -> None:
+    one = clerk(role)
+    tree = html.fromstring(one.get("/HY/").text)
+    links = tree.xpath("//ul[@class='waits']//a/@href")
+    assert links
+    for link in links:
+        assert one.get(link.removeprefix("/console")).status_code == 200, link
+
+
 def test_the_tables_of_a_month_sum_to_its_whole(clerk: MakeClerk, world: World) -> None:
     with world.database.transaction() as session:
         scope = Scope(world.community.id, NOVEMBER, NOVEMBER)
