@@ -20,7 +20,7 @@ from handlers.console.desk import REFUSED, Desk, Outside
 from handlers.console.forms import Form
 from handlers.console.logged import log_action
 from handlers.console.seen import refuse_stale, write_down
-from handlers.console.template_words import Word
+from handlers.console.template_words import Word, field_options, words_of
 from handlers.console.words import explain
 from handlers.notice_setting import list_account_templates, set_checked_template
 from notify.approved import Approved, read_approved
@@ -139,7 +139,7 @@ def context_of(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]
         "everywhere": works_everywhere(desk),
         "trial": None,
         "sms_line": desk.services.sms is not None,
-        "words": _words(kind, Transport.TEMPLATE),
+        "words": words_of(kind, Transport.TEMPLATE),
         "Transport": Transport,
     }
 
@@ -169,10 +169,6 @@ def _locked(desk: Desk, kind: NoticeKind) -> Approved:
     """What is in force, and stays so until this transaction ends."""
     lock_kind(desk.session, kind)
     return read_approved(desk.session, desk.services.approved)
-
-
-def _words(kind: NoticeKind, way: Transport) -> list[tuple[str, str, str]]:
-    return [(word, Word(word).label, samples()[word]) for word in offered_words(kind, way)]
 
 
 def _ways(desk: Desk, kind: NoticeKind, approved: Approved) -> list[InForce]:
@@ -298,7 +294,7 @@ def _choose(
         seen=write_down(_template_seen(present)),
         listed=listed,
         chosen=chosen,
-        fields=_options(kind, chosen) if chosen else [],
+        fields=field_options(kind, chosen) if chosen else [],
         form=form,
     )
 
@@ -326,24 +322,6 @@ def _guess(
         mapped = fields.get(field) if isinstance(fields, Mapping) else None
         guess = mapped or next((word for word in fitting if word not in taken), "")
         taken.add(form.values.setdefault(field, guess))
-
-
-def _options(
-    kind: NoticeKind, chosen: AccountTemplate
-) -> list[tuple[str, bool, list[tuple[str, str]]]]:
-    """Of every field whether it may stay empty, and the words that it can show."""
-    return [
-        (
-            field,
-            field in UNSHOWN,
-            [
-                (word, f"{label}（{sample}）")
-                for word, label, sample in _words(kind, Transport.TEMPLATE)
-                if field in UNSHOWN or holds(field, word)
-            ],
-        )
-        for field in chosen.fields
-    ]
 
 
 def save(desk: Desk) -> ResponseReturnValue | Outside:
