@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.paid_years import build_paid_years
 from benchmarks.served import Served, environment_of, free_port, served
-from benchmarks.town import bind_owners
+from benchmarks.town import bind_owners, tidy
 from billing.bulk import copy_rows
 from billing.db import Database, connect
 from billing.merchants import MerchantAccount
@@ -203,11 +203,7 @@ def _settle(
         for statement in TOLD:
             session.execute(statement, {"c": community.id, "now": now})
         rebuild(session, community.id)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("RESET ROLE"))
-        # What a rebuilding leaves empty; the nightly folding leaves next to nothing.
-        for order in ("VACUUM FULL collection_move", "VACUUM FULL owed_move", "ANALYZE"):
-            connection.execute(text(order))
+    tidy(database)
     return people
 
 
@@ -265,6 +261,8 @@ def _pages(
         "payments": lambda: "/payments",
         "all payments": lambda: f"/payments?state=confirmed&after={one().unit_id * MONTHS}",
         "payments of a room": lambda: f"/payments?q={one().room}",
+        "a payment by its number": lambda: f"/payments?q=OLD{100_000_000 + one().unit_id}",
+        "payments of a stair": lambda: "/payments?q=" + one().room[:-2],
         "payments of a room's beginning": lambda: f"/payments?q={one().room[:1]}",
         "bills of a run": lambda: f"/bill-runs/{run}",
         "bills of a run by amount": lambda: f"/bill-runs/{run}?sort=amount&order=desc",

@@ -230,6 +230,16 @@ def clone_history(database: Database, community: Community, period: Period, mont
         session.execute(text("ANALYZE"))
 
 
+def tidy(database: Database) -> None:
+    """Free what making the roll-ups anew left empty, which the nightly folding never does; look at
+    every table anew.
+    """
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("RESET ROLE"))
+        for order in ("VACUUM FULL collection_move", "VACUUM FULL owed_move", "ANALYZE"):
+            connection.execute(text(order))
+
+
 def _community(session: Session) -> Community:
     merchant = MerchantAccount(code="BENCH", provider=Provider.WECHAT_PAY, mchid="1", name="bench")
     session.add(merchant)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.api_tables import ApiCall, ApiToken
@@ -49,18 +50,22 @@ def add_token(
     name = require_text("name", name)
     if not scopes:
         raise InvalidInput("scopes", "a token that may do nothing is no use; name at least one")
-    if session.scalar(select(ApiToken.id).where(ApiToken.name == name)) is not None:
-        raise Conflict(f"there is a token named {name!r}; choose another name")
     secret = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    token = ApiToken(
-        name=name,
-        token_hash=_hash(secret),
-        scopes=sorted(scope.value for scope in set(scopes)),
-        community_id=community_id,
-        created_at=now,
+    # Of two who take a name at once the second waits here for the first.
+    token = session.scalar(
+        insert(ApiToken)
+        .values(
+            name=name,
+            token_hash=_hash(secret),
+            scopes=sorted(scope.value for scope in set(scopes)),
+            community_id=community_id,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["name"])
+        .returning(ApiToken)
     )
-    session.add(token)
-    session.flush()
+    if token is None:
+        raise Conflict(f"there is a token named {name!r}; choose another name")
     return token, secret
 
 

@@ -47,7 +47,11 @@ def audit(
     address: str,
     now: datetime,
 ) -> None:
-    """Write down what somebody did, in the transaction that does it."""
+    """Write down what somebody did, in the transaction that does it.
+
+    Args:
+        detail: each value cut to `VALUE_CHARACTERS_MAX`; a list stays one.
+    """
     session.add(
         AuditEntry(
             at=now,
@@ -55,7 +59,13 @@ def audit(
             community_id=community_id,
             action=action,
             subject=subject,
-            detail={key: str(value)[:VALUE_CHARACTERS_MAX] for key, value in detail.items()},
+            detail={key: _cut(value) for key, value in detail.items()},
             address=address,
         )
     )
+
+
+def _cut(value: object) -> str | list[str]:
+    if isinstance(value, list):
+        return [str(one)[:VALUE_CHARACTERS_MAX] for one in value]
+    return str(value)[:VALUE_CHARACTERS_MAX]

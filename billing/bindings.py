@@ -133,6 +133,7 @@ def redeem_code(
 ) -> Redeemed:
     """Use a code. The caller commits whatever comes of it: wrong codes are counted.
 
+    A code of staff who left is as good as expired.
     Wrong codes are counted by `binding_tries`; a mistyped one (check character) is not.
     """
     if is_locked_out(session, follower.id, now):
@@ -151,16 +152,20 @@ def redeem_code(
     if found.used_at is not None:
         same_person = found.used_by == follower.id
         return Redeemed.ALREADY_BOUND if same_person else Redeemed.USED
-    if found.expires_at <= now:
+    # Locked after the code, as `let_go` locks them: who leaves at this moment stays out.
+    member = None
+    if found.staff_id is not None:
+        member = session.get_one(Staff, found.staff_id, with_for_update={"key_share": True})
+    if found.expires_at <= now or (member is not None and member.left_at is not None):
         return Redeemed.EXPIRED
     found.used_at = now
     found.used_by = follower.id
-    if found.staff_id is not None:
+    if member is not None:
         # One phone speaks for one member of staff: the one of its newest code.
         session.execute(
             update(Staff).where(Staff.follower_id == follower.id).values(follower_id=None)
         )
-        session.get_one(Staff, found.staff_id).follower_id = follower.id
+        member.follower_id = follower.id
         return Redeemed.STAFF_BOUND
     if found.unit_id is None:
         raise NotFound(f"binding code {found.id} names neither home nor staff")

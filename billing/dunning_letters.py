@@ -13,6 +13,7 @@ from billing.db import id_array
 from billing.dunning import DUNNERS, Demanded, clean_note, record_demand
 from billing.dunning_tables import Dunning, DunningWay, LetterService, ServiceWay
 from billing.errors import Conflict, InvalidInput, NotFound
+from billing.payments import lock_home
 from billing.people import Staff, require_role
 from billing.privacy import Vault
 from billing.property import Community, Unit, get_community
@@ -203,6 +204,7 @@ def record_service(
     if not letter.made_on <= on <= today:
         raise InvalidInput("on", f"must be from {letter.made_on}, the letter's date, to {today}")
     _check_tracking(way, tracking_number)
+    lock_home(session, letter.community_id, letter.unit_id)  # one after the other
     known = session.scalar(
         select(LetterService).where(
             LetterService.community_id == letter.community_id,

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing.addresses import RoomReader, find_addresses
-from billing.db import id_array
+from billing.db import is_one_of
 from billing.lookups import read_room_parts
 from billing.privacy import Vault
 from billing.property import ParkingSpace, Subject, Unit
@@ -64,7 +64,7 @@ def homes_meant(
     for way in ways:
         found.update(session.scalars(way))
     if found:
-        fits.append(Unit.id.in_(id_array(found)))
+        fits.append(is_one_of(Unit.id, found))
     return or_(false(), *fits)
 
 

@@ -56,7 +56,7 @@ HOMES_OF = (
 )
 PERSON_OF = (
     select(Follower, Staff, *HOME_COLUMNS)
-    .outerjoin(Staff, Staff.follower_id == Follower.id)
+    .outerjoin(Staff, (Staff.follower_id == Follower.id) & Staff.left_at.is_(None))
     .outerjoin(
         Binding, (Binding.follower_id == Follower.id) & (Binding.state == BindingState.ACTIVE)
     )

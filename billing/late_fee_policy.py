@@ -44,10 +44,7 @@ def ensure_late_fee_item(session: Session, community_id: int, active_from: date)
     found = find_late_fee_item(session, community_id)
     if found is not None:
         return found
-    # Two who make it at once wait here for each other.
-    session.execute(
-        select(Community.id).where(Community.id == community_id).with_for_update(key_share=True)
-    )
+    _lock(session, community_id)  # two who make it at once wait here for each other
     session.execute(
         insert(ChargeItem)
         .values(
@@ -66,6 +63,12 @@ def ensure_late_fee_item(session: Session, community_id: int, active_from: date)
         raise Conflict(f"item {ITEM_CODE} is of another fee; rename it before setting a policy")
     ensure_accounts(session, community_id, {item.code: item.name})
     return item
+
+
+def _lock(session: Session, community_id: int) -> None:
+    session.execute(
+        select(Community.id).where(Community.id == community_id).with_for_update(key_share=True)
+    )
 
 
 def list_policies(session: Session, community_id: int) -> list[LateFeePolicy]:
@@ -106,6 +109,7 @@ def set_policy(
     """
     _check_policy(daily_rate, grace_days, document)
     document = document.strip()
+    _lock(session, community_id)  # whoever looked at the versions under it has seen the newest
     ensure_late_fee_item(session, community_id, effective_from)
     known = session.scalar(
         insert(LateFeePolicy)

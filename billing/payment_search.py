@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, cast, false, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, String, cast, false, func, select, union
 from sqlalchemy.orm import Session
 
 from billing.business_day import BEIJING
@@ -20,6 +20,9 @@ from billing.payment_tables import (
 )
 from billing.property import Unit
 from billing.receipts import PRINTED
+
+HOMES_MAX = 1000
+"""Homes whose payments are looked up home by home."""
 
 TAIL_CHARACTERS_MIN = 6
 """So many last characters of a provider's number are enough to look for it."""
@@ -89,8 +92,9 @@ def _midnight(day: date) -> datetime:
 
 
 def _meant(session: Session, community_id: int, search: PaymentSearch) -> ColumnElement[bool]:
-    """Condition on `Payment`: it has this number, or is of a home that is meant. Numbers are looked
-    for apart: joined by OR to a home they would be looked for in every payment.
+    """Condition on `Payment`: it has this number; else it is of a home that is meant. Both are
+    looked for apart, by their own indexes: joined by OR every payment would be looked at. Of very
+    many homes a page is full before that matters.
     """
     printed = PRINTED.fullmatch(search.wanted)
     if printed is not None:  # told by its form, and then nothing else
@@ -101,9 +105,11 @@ def _meant(session: Session, community_id: int, search: PaymentSearch) -> Column
         )
         return Payment.id.in_(receipt)
     numbered = session.scalars(union(*_by_number(community_id, search.wanted))).all()
-    if not numbered:
-        return search.of_homes
-    return or_(search.of_homes, is_one_of(Payment.id, numbered))
+    if numbered:
+        return is_one_of(Payment.id, numbered)
+    here = select(Unit.id).where(Unit.community_id == community_id, search.of_homes)
+    homes = session.scalars(here.limit(HOMES_MAX + 1)).all()
+    return is_one_of(Payment.unit_id, homes) if len(homes) <= HOMES_MAX else search.of_homes
 
 
 def _by_number(community_id: int, wanted: str) -> list[Select[int]]:

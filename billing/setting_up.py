@@ -53,7 +53,8 @@ class BooksOpened:
         unmetered: names of items charged by usage of which no meter is written down.
         is_metered: whether anything is charged by usage.
         has_codes: whether codes for homes were handed out, or somebody bound his home otherwise.
-        unsafe: logins of staff who handle its money or settings and have no second factor.
+        unsafe: logins of its own staff who handle money or settings and have no second factor;
+            those who work for all communities are not named to the staff of one.
     """
 
     has_homes: bool
@@ -105,7 +106,7 @@ READ = text(
               WHERE coalesce(community_id, :community) = :community AND left_at IS NULL
                 AND role = 'manager') AS has_manager,
       ARRAY(SELECT login FROM staff JOIN staff_credential ON staff_id = staff.id
-            WHERE coalesce(community_id, :community) = :community AND left_at IS NULL
+            WHERE community_id = :community AND left_at IS NULL
               AND role IN ('manager', 'accountant', 'cashier') AND totp_sealed IS NULL
             ORDER BY login) AS unsafe,
       EXISTS (SELECT FROM binding_code WHERE community_id = :community AND unit_id IS NOT NULL)

@@ -20,7 +20,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing.errors import Conflict, InvalidInput
-from billing.people import TELLERS, Staff, StaffRole
+from billing.people import TELLERS, BindingCode, Staff, StaffRole
 from billing.privacy import Vault
 from billing.staff_tables import StaffCredential, StaffSession
 
@@ -199,9 +199,21 @@ def change_staff(
 
 
 def let_go(session: Session, staff: Staff, now: datetime) -> None:
-    """He does not work here any more: no sign-in, no notice, no order in the chat. What he did
-    stays under his name. Safe to repeat.
+    """He does not work here any more: no sign-in, no notice, no order in the chat, and codes that
+    would bind his WeChat expire. What he did stays under his name. Safe to repeat.
     """
+    session.execute(
+        update(BindingCode)
+        .where(
+            BindingCode.staff_id == staff.id,
+            BindingCode.used_at.is_(None),
+            BindingCode.expires_at > now,
+        )
+        .values(expires_at=now)
+    )
+    session.refresh(
+        staff, with_for_update={"key_share": True}
+    )  # a code may have bound him a moment ago
     staff.left_at = staff.left_at or now
     staff.follower_id = None
     row = session.get(StaffCredential, staff.id)

@@ -1,13 +1,16 @@
 """Setting a template takes WeChat's list of them: it is asked for while no transaction is open."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from billing.errors import Conflict, InvalidInput
 from billing.people import Staff
 from handlers.services import Services
+from notify.approved import read_approved
 from notify.catalog import NoticeKind, Transport
-from notify.template_setting import check_mapping, offered_words, set_template
+from notify.template_setting import check_mapping, lock_kind, offered_words, set_template
 from notify.wechat import AccountTemplate, WeChatError, WeChatUnreachable
 
 
@@ -40,17 +43,28 @@ def set_checked_template(
     fields: Mapping[str, str],
     *,
     at_wechat: list[AccountTemplate],
+    seen: Mapping[str, object] | None,
     by: Staff,
     now: datetime,
+    log: Callable[[Session], None],
 ) -> None:
     """Use a template from the next message on, in a transaction of its own.
 
     Args:
         at_wechat: as `list_account_templates` gave them.
+        seen: the template that was in force when `by` decided; None: there was none.
+        log: writes down who did it, in the same transaction.
 
     Raises:
         InvalidInput: a mapping WeChat would refuse, or `by` may not.
+        Conflict: somebody set another while WeChat was asked.
     """
     check_mapping(fields, template_id, at_wechat, offered_words(kind, transport))
     with services.database.transaction() as session:
+        lock_kind(session, kind)
+        present = read_approved(session, services.approved).template(kind, transport)
+        if present != seen:
+            there = "none" if present is None else present["template_id"]
+            raise Conflict(f"the template was changed meanwhile, to {there}; look at it first")
         set_template(session, kind, transport, template_id, fields, by=by, now=now)
+        log(session)

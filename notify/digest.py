@@ -101,7 +101,9 @@ def write_digests(session: Session, now: datetime) -> int:
     Safe to call twice: a day is told once.
     """
     staff = session.scalars(
-        select(Staff).where(Staff.follower_id.is_not(None)).order_by(Staff.id)
+        select(Staff)
+        .where(Staff.follower_id.is_not(None), Staff.left_at.is_(None))
+        .order_by(Staff.id)
     ).all()
     communities = session.scalars(select(Community).order_by(Community.id)).all() if staff else []
     days = {community.id: read_day(session, community, now) for community in communities}

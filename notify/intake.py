@@ -92,14 +92,15 @@ TAKE_FACTS = text(
         UNION
         SELECT due.*, staff.follower_id
         FROM due
-        JOIN staff ON staff.follower_id IS NOT NULL
+        JOIN staff ON staff.follower_id IS NOT NULL AND staff.left_at IS NULL
          AND (staff.community_id IS NULL OR staff.community_id = due.community_id
               OR due.community_id = 0)
         WHERE due.audience = 'staff'
         UNION
         SELECT due.*, staff.follower_id
         FROM due
-        JOIN staff ON staff.follower_id IS NOT NULL AND staff.role = ANY(CAST(:approvers AS text[]))
+        JOIN staff ON staff.follower_id IS NOT NULL AND staff.left_at IS NULL
+             AND staff.role = ANY(CAST(:approvers AS text[]))
          AND (staff.community_id IS NULL OR staff.community_id = due.community_id)
          AND staff.id <> CAST(due.data ->> 'by' AS bigint)
         WHERE due.audience = 'approvers'

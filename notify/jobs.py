@@ -38,6 +38,7 @@ from notify.queues import Queues, wake_key
 from notify.remind import remind
 from notify.render import NOTHING, Templates
 from notify.reports import Question, close_unknown, list_unsettled, put_off, record_fate
+from notify.rung_effects import count_rungs
 from notify.sending import Result, Sender
 from notify.sms import SmsFate, SmsLine, SmsRefused, SmsUnreachable
 from notify.wechat import Action, WeChat
@@ -235,7 +236,19 @@ class Notifier:
         for community_id in communities:
             while (count := self._count_settled(community_id)) is not None:
                 counted += count
-        return {"communities": len(communities), "messages": counted}
+        rungs = sum(self._count_rungs(community_id) for community_id in communities)
+        return {"communities": len(communities), "messages": counted, "rungs": rungs}
+
+    def _count_rungs(self, community_id: int) -> int:
+        counted = 0
+        today = business_date(self.clock())
+        while count := self._count_some_rungs(community_id, today):
+            counted += count
+        return counted
+
+    def _count_some_rungs(self, community_id: int, today: date) -> int:
+        with self.database.transaction() as session:
+            return count_rungs(session, community_id, today)
 
     def _count_settled(self, community_id: int) -> int | None:
         with self.database.transaction() as session:

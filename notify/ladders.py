@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from billing.property import Community
 from notify.ladder import DEFAULT, Ladder, make_ladder
 from notify.ladder_tables import CommunityLadder
 
@@ -39,6 +40,10 @@ def set_ladder(
     Raises:
         InvalidInput: as `make_ladder`.
     """
+    # Two at once wait here for each other: what one keeps is what the other set.
+    session.execute(
+        select(Community.id).where(Community.id == community_id).with_for_update(key_share=True)
+    )
     before = get_ladder(session, community_id)
     after = make_ladder(
         before.due_soon if due_soon is None else due_soon,

@@ -282,7 +282,9 @@ def _people(session: Session, followers: Collection[int]) -> dict[int, Follower]
 
 
 def _staff(session: Session, followers: Collection[int]) -> set[int]:
-    found = session.scalars(select(Staff.follower_id).where(Staff.follower_id.in_(followers)))
+    found = session.scalars(
+        select(Staff.follower_id).where(Staff.follower_id.in_(followers), Staff.left_at.is_(None))
+    )
     return {follower for follower in found if follower is not None}
 
 

@@ -6,21 +6,29 @@ is what the rung adds. Who is bound may be readier to pay anyway, so the figure 
 """
 
 import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.bill_run_tables import BillRunChunk, ChunkState
 from billing.labels import LabelEnum
 from notify.holidays import read_holidays
 from notify.ladder import Rung
+from notify.ladder_tables import RungCount
 from notify.ladders import get_ladder
 
 Z_95 = 1.96
 WIDTH_MAX = 0.05
 """A difference known no better than this half width is not called nil."""
+
+LOOKS_BACK_DAYS = 190
+"""The nightly count begins there: half a year and a little."""
 
 SETTLED_DAYS = 3
 """Rungs of the last days are left out: what was paid may not be booked."""
@@ -33,47 +41,60 @@ EFFECTS = text(
             CAST(:days AS date[])
         ) AS standing (run_id, chunk_no, code, day)
     ),
-    open AS (
-        SELECT bill.id, code, day FROM standing
-        JOIN bill USING (run_id, chunk_no)
+    stood AS MATERIALIZED (
+        SELECT run_id, chunk_no, code, day, bill.id, bill.amount AS due
+        FROM standing JOIN bill USING (run_id, chunk_no)
         WHERE bill.community_id = :community AND NOT EXISTS (
             SELECT FROM bill_void void
             WHERE void.community_id = bill.community_id AND void.bill_id = bill.id
-        ) AND bill.amount + (
-            SELECT coalesce(sum(change.amount), 0) FROM adjustment change
-            WHERE change.community_id = bill.community_id AND change.bill_id = bill.id
-              AND change.state = 'approved'
-        ) > (
-            SELECT coalesce(sum(part.amount), 0) FROM payment_allocation part
-            WHERE part.community_id = bill.community_id AND part.bill_id = bill.id
-              AND part.effective_on < day
         )
     ),
+    changed AS (
+        SELECT change.bill_id, sum(change.amount) AS amount FROM adjustment change
+        WHERE change.community_id = :community AND change.state = 'approved'
+          AND change.bill_id IN (SELECT id FROM stood)
+        GROUP BY 1
+    ),
+    part AS MATERIALIZED (
+        SELECT bill_id, effective_on, amount FROM payment_allocation
+        WHERE community_id = :community AND bill_id IN (SELECT id FROM stood)
+    ),
+    received AS (
+        SELECT stood.id, code, coalesce(sum(part.amount) FILTER (WHERE effective_on < day), 0)
+                   AS before,
+               coalesce(bool_or(part.amount > 0 AND effective_on >= day
+                                AND effective_on < day + 2), false) AS is_paid
+        FROM stood LEFT JOIN part ON part.bill_id = stood.id
+        GROUP BY 1, 2
+    ),
+    told AS (
+        SELECT DISTINCT notice.ref_id AS id, split_part(notice.fact_key, ':', 3) AS code
+        FROM notice
+        JOIN message ON message.community_id = notice.community_id
+         AND message.id = notice.message_id AND message.state IN ('sent', 'delivered')
+        WHERE notice.community_id = :community AND notice.kind IN ('due_soon', 'overdue')
+          AND notice.ref_id IN (SELECT id FROM stood)
+    ),
     seen AS (
-        SELECT code, EXISTS (
-            SELECT FROM notice JOIN message ON message.community_id = notice.community_id
-             AND message.id = notice.message_id AND message.state IN ('sent', 'delivered')
-            WHERE notice.community_id = :community AND notice.kind IN ('due_soon', 'overdue')
-              AND notice.fact_key = 'bill:' || open.id || ':' || code
-              AND notice.follower_id IN (
-                SELECT follower_id FROM binding JOIN bill
-                  ON bill.community_id = binding.community_id AND bill.unit_id = binding.unit_id
-                WHERE bill.community_id = :community AND bill.id = open.id)
-        ) AS is_told, EXISTS (
-            SELECT FROM payment_allocation part
-            WHERE part.community_id = :community AND part.bill_id = open.id AND part.amount > 0
-              AND part.effective_on >= day AND part.effective_on < day + 2
-        ) AS is_paid
-        FROM open
+        SELECT run_id, chunk_no, code, day, received.is_paid, told.id IS NOT NULL AS is_told
+        FROM stood JOIN received USING (id, code)
+        LEFT JOIN changed ON changed.bill_id = stood.id
+        LEFT JOIN told USING (id, code)
+        WHERE stood.due + coalesce(changed.amount, 0) > received.before
     )
-    SELECT code, count(*) FILTER (WHERE is_told) AS told,
+    SELECT run_id, chunk_no, code, day, count(*) FILTER (WHERE is_told) AS told,
            count(*) FILTER (WHERE is_told AND is_paid) AS told_paid,
            count(*) FILTER (WHERE NOT is_told) AS untold,
            count(*) FILTER (WHERE NOT is_told AND is_paid) AS untold_paid
-    FROM seen GROUP BY code
+    FROM seen GROUP BY 1, 2, 3, 4
     """
 )
-"""The followers are named so that the unique key of notices is used."""
+"""Set by set: a bill stands on several rungs, and there are very many."""
+
+COUNTS = ("told", "told_paid", "untold", "untold_paid")
+
+AT_ONCE = 40
+"""Rungs of chunks in a statement: so many times 2,000 bills."""
 
 
 class Effect(LabelEnum):
@@ -123,25 +144,100 @@ def list_rung_effects(
     session: Session, community_id: int, since: date, today: date
 ) -> list[RungEffect]:
     """Every rung that bills of a community stood on since it climbs its ladder, in the order they
-    are climbed.
+    are climbed. What the night has counted is read, the rest is counted now.
 
     Args:
         since: first day of rungs looked at; the last is `SETTLED_DAYS` before today.
     """
     standing = _standing(session, community_id, since, today - timedelta(days=SETTLED_DAYS))
-    rows = session.execute(
-        EFFECTS,
-        {
-            "community": community_id,
-            "runs": [chunk.run_id for chunk, _ in standing],
-            "chunks": [chunk.no for chunk, _ in standing],
-            "codes": [rung.code for _, rung in standing],
-            "days": [rung.on for _, rung in standing],
-        },
-    )
-    order = {rung.code: rung.on - (chunk.due_on or rung.on) for chunk, rung in standing}
-    effects = [RungEffect(**row._mapping) for row in rows]
+    counted = _counted(session, community_id, since)
+    order, sums = dict[str, timedelta](), defaultdict[str, list[int]](lambda: [0, 0, 0, 0])
+    missing = []
+    for chunk, rung in standing:
+        order.setdefault(rung.code, rung.on - (chunk.due_on or rung.on))
+        row = counted.get((chunk.run_id, chunk.no, rung.code))
+        if row is None:
+            missing.append((chunk, rung))
+        else:
+            _add(sums[rung.code], row)
+    for rows in _count(session, community_id, missing):
+        for late in rows:
+            _add(sums[late.code], late)
+    effects = [RungEffect(code, *counts) for code, counts in sums.items() if any(counts)]
     return sorted(effects, key=lambda one: order[one.code])
+
+
+def count_rungs(session: Session, community_id: int, today: date) -> int:
+    """Count the rungs whose days are over and that are not counted yet, a few hundred at most of
+    the last half year; calling it again counts further. Returns how many were counted.
+    """
+    since, until = today - timedelta(days=LOOKS_BACK_DAYS), today - timedelta(days=SETTLED_DAYS)
+    counted = _counted(session, community_id, since)
+    missing = [
+        (chunk, rung)
+        for chunk, rung in _standing(session, community_id, since, until)
+        if (chunk.run_id, chunk.no, rung.code) not in counted
+    ][:AT_ONCE]
+    found = {
+        (row.run_id, row.chunk_no, row.code): row
+        for rows in _count(session, community_id, missing)
+        for row in rows
+    }
+    rows = [
+        {
+            "community_id": community_id,
+            "run_id": chunk.run_id,
+            "chunk_no": chunk.no,
+            "code": rung.code,
+            "day": rung.on,
+            **dict(
+                zip(COUNTS, _counts(found.get((chunk.run_id, chunk.no, rung.code))), strict=True)
+            ),
+        }
+        for chunk, rung in missing
+    ]
+    if rows:
+        session.execute(insert(RungCount).on_conflict_do_nothing(), rows)
+    return len(missing)
+
+
+def _counted(
+    session: Session, community_id: int, since: date
+) -> Mapping[tuple[int, int, str], RungCount]:
+    rows = session.scalars(
+        select(RungCount).where(RungCount.community_id == community_id, RungCount.day >= since)
+    )
+    return {(row.run_id, row.chunk_no, row.code): row for row in rows}
+
+
+def _counts(row: Any) -> tuple[int, ...]:
+    return tuple(getattr(row, name, 0) for name in COUNTS)
+
+
+def _named(row: Any) -> dict[str, int]:
+    return dict(zip(COUNTS, _counts(row), strict=True))
+
+
+def _add(sums: list[int], row: Any) -> None:
+    for place, count in enumerate(_counts(row)):
+        sums[place] += count
+
+
+def _count(
+    session: Session, community_id: int, standing: Sequence[tuple[BillRunChunk, Rung]]
+) -> Iterator[Sequence[Row[Any]]]:
+    for begin in range(0, len(standing), AT_ONCE):
+        some = standing[begin : begin + AT_ONCE]
+        yield session.execute(
+            EFFECTS,
+            {
+                "community": community_id,
+                "runs": [chunk.run_id for chunk, _ in some],
+                "chunks": [chunk.no for chunk, _ in some],
+                "codes": [rung.code for _, rung in some],
+                "days": [rung.on for _, rung in some],
+            },
+        ).all()
 
 
 def _standing(

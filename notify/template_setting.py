@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,8 @@ UNSHOWN = frozenset({"first", "remark"})
 
 WORD = re.compile(r"^(\w+) = ", re.MULTILINE)
 """A word in `fields.txt`, one a line."""
+
+LOCK_KIND = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 20261126))")
 
 INSTANT = re.compile(r"[0-9]{1,2}:[0-9]{2}|[0-9]{4}[\u5e74/-]")
 
@@ -118,13 +120,17 @@ def check_mapping(
 
 
 def require_manager(by: Staff) -> None:
-    """Templates are the account's, so a manager of any community sets them.
+    """Templates are the account's, which all communities share, so a manager of all sets them.
 
     Raises:
         InvalidInput: somebody else.
     """
     if by.role is not StaffRole.MANAGER:
         raise InvalidInput("by", f"{by.login} is {by.role.value}; this takes manager")
+    if by.community_id is not None:
+        raise InvalidInput(
+            "by", f"{by.login} manages one community; this takes a manager of all communities"
+        )
 
 
 def require_way(kind: NoticeKind, transport: Transport) -> None:
@@ -140,6 +146,13 @@ def require_way(kind: NoticeKind, transport: Transport) -> None:
             f"{kind.value} takes no template for {transport.value}; it takes one for:"
             f" {', '.join(there) or 'none'}",
         )
+
+
+def lock_kind(session: Session, kind: NoticeKind) -> None:
+    """Have whoever else sets or clears something of a kind wait until this transaction ends; rows
+    that are not there yet cannot be locked. Safe to repeat.
+    """
+    session.execute(LOCK_KIND, {"name": f"notice {kind.value}"})
 
 
 def set_template(
@@ -159,6 +172,7 @@ def set_template(
         InvalidInput: `by` may not, or the code of an SMS that is none.
     """
     require_manager(by)
+    lock_kind(session, kind)
     require_way(kind, transport)
     if transport is Transport.SMS and (SMS_CODE.fullmatch(template_id) is None or fields):
         raise InvalidInput("template_id", "an SMS takes a code like SMS_123456789 and no fields")
@@ -193,6 +207,7 @@ def set_route(
         InvalidInput: `by` may not; none, one twice, or one the kind cannot take.
     """
     require_manager(by)
+    lock_kind(session, kind)
     there = NOTICES[kind].transports
     if not transports or len(set(transports)) < len(transports) or not set(transports) <= {*there}:
         raise InvalidInput(
@@ -220,6 +235,7 @@ def clear(session: Session, kind: NoticeKind, transport: Transport | None, *, by
         InvalidInput: `by` may not.
     """
     require_manager(by)
+    lock_kind(session, kind)
     if transport is None:
         session.execute(delete(NoticeRoute).where(NoticeRoute.kind == kind))
         return

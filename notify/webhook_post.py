@@ -32,6 +32,16 @@ class Refused(Exception):
     """It was not accepted, or must not be sent there; the message says why."""
 
 
+def mask_url(url: str) -> str:
+    """An address as it may be shown and written down: its query often holds a secret.
+
+    >>> mask_url("https://erp.example.test/hook?key=secret"), mask_url("https://erp.example.test/")
+    ('https://erp.example.test/hook?…', 'https://erp.example.test/')
+    """
+    shown, mark, _ = url.partition("?")
+    return f"{shown}?…" if mark else shown
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where to send to, taken apart."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.alerts import AlertKind, raise_alert
@@ -78,18 +79,22 @@ def add_webhook(
     if not kinds or not TELLABLE.issuperset(kinds):
         told = ", ".join(sorted(TELLABLE))
         raise InvalidInput("kinds", f"name at least one, of: {told}")
-    if session.scalar(select(Webhook.id).where(Webhook.name == name)) is not None:
-        raise Conflict(f"there is a webhook named {name!r}; choose another name")
-    webhook = Webhook(
-        name=name,
-        url=url,
-        secret_sealed=vault.seal(secret),
-        kinds=sorted(kind.value for kind in set(kinds)),
-        community_id=community_id,
-        created_at=now,
+    # Of two who take a name at once the second waits here for the first.
+    webhook: Webhook | None = session.scalar(
+        insert(Webhook)
+        .values(
+            name=name,
+            url=url,
+            secret_sealed=vault.seal(secret),
+            kinds=sorted(kind.value for kind in set(kinds)),
+            community_id=community_id,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["name"])
+        .returning(Webhook)
     )
-    session.add(webhook)
-    session.flush()
+    if webhook is None:
+        raise Conflict(f"there is a webhook named {name!r}; choose another name")
     return webhook
 
 

@@ -4,10 +4,10 @@ Machine-readable JSON goes to stdout; everything else (progress, logs, errors) t
 """
 
 import importlib
-import sys
 
 import click
-import structlog
+
+from bot.logs import log_to_stderr
 
 COMMANDS = {
     "alerts": "bot.cli.operations:alerts",
@@ -85,23 +85,6 @@ class LazyGroup(click.Group):
         module, attribute = place.split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
-
-
-def log_to_stderr() -> None:
-    """Structured logs on stderr; stdout belongs to JSON."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(
-                key_order=["timestamp", "level", "event"], drop_missing=True
-            ),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 @click.group(cls=LazyGroup)

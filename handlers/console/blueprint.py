@@ -2,7 +2,7 @@
 written down.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial, update_wrapper
 from typing import Any
@@ -12,27 +12,23 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.audit import audit
 from billing.db import expect_lists
 from billing.errors import NotFound
 from billing.property import Community
 from billing.staff_access import SignedIn, find_session
 from handlers.console import sign_in
 from handlers.console.desk import Desk, Outside
+from handlers.console.logged import log_action
 from handlers.console.permissions import PERMISSIONS
 from handlers.console.routes import ROUTES, Route
 from handlers.services import Services
-
-SECRET_FIELDS = frozenset(
-    {"csrf_token", "password", "old", "new", "again", "totp", "payer", "account_number"}
-)
-PERSONAL_FIELDS = frozenset({"person_name", "person_phone", "person_note"})
-"""Neither is ever written into the log: what opens a door, whose name or account it is."""
 
 ERRORS_FROM = 400
 NUL = chr(0)
 """No key types it, and the database takes no text with it."""
 
+NUMBER_MAX = (1 << 63) - 1
+"""The database counts no further."""
 
 MAY_KEEP_PASSWORD = ("account_show", "account_change", "account_sign_out")
 """Where somebody with a temporary password may go before he chose his own."""
@@ -63,7 +59,7 @@ def _let_files_in(sizes: Mapping[str, int], endpoint: str | None, _values: Any) 
 
 def _answer(services: Services, route: Route, **values: object) -> ResponseReturnValue:
     """One request: everything it does is done, and written down, or nothing is."""
-    if any(NUL in text for text in (request.path, *request.values.values())):
+    if any(NUL in text for text in _texts()):
         abort(400)
     now = services.clock()
     with services.database.transaction() as books:
@@ -76,6 +72,8 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
             return redirect(url_for("console.account_show"))
         if route.permission and route.permission not in PERMISSIONS[found.staff.role]:
             abort(403)
+        if any(isinstance(value, int) and value > NUMBER_MAX for value in values.values()):
+            abort(404)
         communities = _communities(books, found)
         code = values.pop("code", None)
         desk = Desk(
@@ -93,11 +91,22 @@ def _answer(services: Services, route: Route, **values: object) -> ResponseRetur
             abort(404)
         outside = answer if isinstance(answer, Outside) else None
         response = make_response("" if isinstance(answer, Outside) else answer)
-        if request.method == "POST" and response.status_code < ERRORS_FROM:
-            _write_down(desk, route)
+        is_logged = outside is None or outside.is_logged
+        if request.method == "POST" and is_logged and response.status_code < ERRORS_FROM:
+            log_action(desk, books)
     for left in desk.afterwards:
         left()
     return response if outside is None else outside.act()
+
+
+def _texts() -> Iterator[str]:
+    """Everything that was sent: names as well as values, each as often as it is there."""
+    yield request.path
+    for sent in (request.args, request.form):
+        for name, text in sent.items(multi=True):
+            yield from (name, text)
+    for name, file in request.files.items(multi=True):
+        yield from (name, file.filename or "")
 
 
 def _who(books: Session, token: object, now: datetime, *, is_click: bool) -> SignedIn | None:
@@ -127,23 +136,6 @@ def _named(communities: list[Community], code: str) -> Community:
     if found is None:
         abort(404)
     return found
-
-
-def _write_down(desk: Desk, route: Route) -> None:
-    audit(
-        desk.session,
-        staff_id=desk.staff.id,
-        community_id=desk.community_id if "<code>" in route.rule else None,
-        action=route.name,
-        subject=request.path,
-        detail={
-            name: text
-            for name, text in request.form.items()
-            if name not in SECRET_FIELDS | PERSONAL_FIELDS
-        },
-        address=request.remote_addr or "",
-        now=desk.now,
-    )
 
 
 def _keep_private(response: Response) -> Response:

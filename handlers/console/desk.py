@@ -33,9 +33,14 @@ REFUSED = 422
 class Outside:
     """The rest of an answer, for when the transaction is over: it asks a payment provider, which no
     transaction waits for. What the view did before is committed and written down by then.
+
+    Attributes:
+        is_logged: the view did something before. If not, what `act` does it writes down itself, by
+            `logged.log_action`, in the transaction that does it.
     """
 
     act: Callable[[], ResponseReturnValue]
+    is_logged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Desk:
         session_id: of his browser's session.
         afterwards: what is done once the transaction is committed, e.g. waking a worker.
         _community: None on pages of no community.
+        _concerned: the community a page of none turned out to be about, the latest last.
     """
 
     session: Session
@@ -56,6 +62,7 @@ class Desk:
     communities: list[Community] = field(default_factory=list)
     _community: Community | None = None
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    _concerned: list[int] = field(default_factory=list)
 
     @property
     def community(self) -> Community:
@@ -72,6 +79,20 @@ class Desk:
     def community_id(self) -> int:
         """Whose books they are."""
         return self.community.id
+
+    def concern(self, community_id: int | None) -> None:
+        """Say in whose log an order belongs that is of no community by its address; None adds
+        nothing: it is of all.
+        """
+        if community_id is not None:
+            self._concerned.append(community_id)
+
+    @property
+    def concerned(self) -> int | None:
+        """In whose log it belongs; None: only in that of all."""
+        if self._community is not None:
+            return self._community.id
+        return self._concerned[-1] if self._concerned else None
 
     @property
     def today(self) -> date:

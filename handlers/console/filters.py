@@ -7,6 +7,7 @@ from billing.money import ZERO, Money
 from billing.pricing.prices import plain
 from billing.privacy import mask_openid
 from handlers.console.sheets import cell, is_number
+from handlers.console.words import explain_answer
 from notify.wording import last_day, yuan
 
 
@@ -29,6 +30,7 @@ def total(amounts: Iterable[Money]) -> Money:
 
 
 FILTERS = {
+    "answer": explain_answer,
     "cell": cell,
     "day_before": last_day,
     "fen": fen,

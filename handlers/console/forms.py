@@ -6,7 +6,7 @@ What was typed stays in `values`, so that a form shown again loses nothing.
 import re
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TypeVar
 
 from werkzeug.datastructures import MultiDict
@@ -19,6 +19,7 @@ from billing.period import Period
 Choice = TypeVar("Choice", bound=LabelEnum)
 TEXT_MAX = 200
 NUMBER = re.compile(r"[0-9]{1,18}")
+DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
 MONEY = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,2})?")
 EARLIEST, LATEST = date(1990, 1, 1), date(2100, 1, 1)
 
@@ -96,14 +97,11 @@ class Form:
         return default
 
     def decimal(self, name: str) -> Decimal:
-        """A decimal number; 0 when it cannot be read."""
-        try:
-            value = Decimal(self.typed(name))
-        except InvalidOperation:
-            value = Decimal("NaN")
-        if value.is_finite():
-            return value
-        self.refuse(name, Problem.NO_NUMBER.label if self.typed(name) else Problem.MISSING.label)
+        """A decimal number in plain digits, without an exponent; 0 when it cannot be read."""
+        typed = self.typed(name)
+        if DECIMAL.fullmatch(typed):
+            return Decimal(typed)
+        self.refuse(name, Problem.NO_NUMBER.label if typed else Problem.MISSING.label)
         return Decimal(0)
 
     def money(self, name: str, *, positive: bool = True) -> Money:

@@ -1,5 +1,7 @@
 """催缴 of one home: what may be demanded, letters, calls and visits."""
 
+from collections.abc import Sequence
+
 from flask import request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
@@ -8,14 +10,17 @@ from werkzeug.wrappers import Response
 from billing.dunning import NOTE_CHARACTERS_MAX, list_demandable, list_dunnings, record_call
 from billing.dunning_letters import LetterNumber, list_services
 from billing.dunning_tables import Dunning, DunningWay
+from billing.errors import Conflict
 from billing.labels import LabelEnum
 from billing.money import ZERO
+from billing.payments import lock_home
 from billing.people import Staff
 from billing.property import Unit
 from billing.sightings import Sight, note_sightings
 from handlers.console.desk import Desk
 from handlers.console.forms import Form
 from handlers.console.homes import find_home
+from handlers.console.permissions import Permission
 from handlers.dunning_letter import RESPOND_DAYS, RESPOND_DAYS_USUAL, print_letter
 
 
@@ -53,9 +58,8 @@ def _page(desk: Desk, unit: Unit, **forms: Form) -> tuple[str, int]:
         total=sum((one.amount for one in asked), ZERO),
         made=made,
         numbers={one.id: _number(desk, one) for one in made if one.no is not None},
-        notes={
-            one.id: desk.services.vault.open(one.note_sealed) for one in made if one.note_sealed
-        },
+        notes=_notes(desk, made),
+        latest=_latest(made),
         served=list_services(session, here, letters),
         people={row.id: row.name for row in session.execute(names)},
         printing=forms.get("printing") or Form({"days": str(RESPOND_DAYS_USUAL)}),
@@ -66,6 +70,19 @@ def _page(desk: Desk, unit: Unit, **forms: Form) -> tuple[str, int]:
     )
 
 
+def _latest(made: Sequence[Dunning]) -> int:
+    """The letter printed last; 0: none."""
+    return max((one.id for one in made if one.way is DunningWay.LETTER), default=0)
+
+
+def _notes(desk: Desk, made: Sequence[Dunning]) -> dict[int, str]:
+    """What was said, for those who may know whole names and numbers."""
+    if not desk.may(Permission.PERSONAL):
+        return {}
+    vault = desk.services.vault
+    return {one.id: vault.open(one.note_sealed) for one in made if one.note_sealed}
+
+
 def _number(desk: Desk, letter: Dunning) -> LetterNumber:
     return LetterNumber(desk.community.code, letter.year or 0, letter.no or 0)
 
@@ -74,8 +91,13 @@ def demand(desk: Desk, number: int) -> ResponseReturnValue:
     """Print a letter about everything the owner may be asked for."""
     unit, form = find_home(desk, number), Form(request.form)
     days = form.number("days", default=RESPOND_DAYS_USUAL)
+    seen = form.typed("seen")
 
     def act() -> Response:
+        lock_home(desk.session, desk.community_id, unit.id)
+        latest = _latest(list_dunnings(desk.session, desk.community_id, unit.id))
+        if seen and seen != str(latest):
+            raise Conflict("another letter was printed meanwhile; it is in the list now")
         printed = print_letter(
             desk.session,
             desk.services,

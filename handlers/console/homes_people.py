@@ -70,6 +70,7 @@ def _page(
     *,
     moving: Form | None = None,
     handing: Form | None = None,
+    refused: Form | None = None,
     in_full: bool = False,
     code: str | None = None,
 ) -> tuple[str, int]:
@@ -87,6 +88,7 @@ def _page(
         seen=list_sightings(session, here, unit.id, days=SIGHTINGS_DAYS, today=desk.today),
         moving=moving or Form(begins, place=MOVING),
         handing=handing or Form({"on": desk.today.isoformat()}, place=HANDING),
+        refused=refused or Form(),
         movers=Mover,
         roles=ResidentRole,
         in_full=in_full,
@@ -188,15 +190,7 @@ def leave(desk: Desk, number: int) -> ResponseReturnValue:
         move_out(desk.session, desk.community_id, stay, unit_id=unit.id, on=on, by=desk.staff)
         return desk.done(Done.MOVED_OUT, "homes_people_show", number=number)
 
-    # What is wrong with it stands at the head of the other form for moving.
-    return desk.submit(form, act, lambda: _page(desk, unit, moving=_with_errors(form)))
-
-
-def _with_errors(form: Form) -> Form:
-    shown = Form(place=MOVING)
-    for words in form.errors.values():
-        shown.refuse("", words)
-    return shown
+    return desk.submit(form, act, lambda: _page(desk, unit, refused=form))
 
 
 def unbind(desk: Desk, number: int) -> ResponseReturnValue:
@@ -211,7 +205,7 @@ def unbind(desk: Desk, number: int) -> ResponseReturnValue:
         end_by_staff(desk.session, desk.community_id, binding_id, by=desk.staff, now=desk.now)
         return desk.done(Done.UNBOUND, "homes_people_show", number=number)
 
-    return desk.submit(form, act, lambda: _page(desk, unit, moving=_with_errors(form)))
+    return desk.submit(form, act, lambda: _page(desk, unit, refused=form))
 
 
 def code(desk: Desk, number: int) -> ResponseReturnValue:

@@ -17,6 +17,7 @@ from billing.dunning import NOTE_CHARACTERS_MAX
 from billing.dunning_letters import (
     LetterNumber,
     get_letters,
+    homes_with_letter,
     letter_rows,
     list_services,
     record_service,
@@ -30,6 +31,7 @@ from billing.sightings import Sight, note_sightings
 from handlers.console.desk import Desk
 from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
+from handlers.console.permissions import Permission
 from handlers.dunning_letter import RESPOND_DAYS_USUAL, print_letters
 
 LETTERS_AT_ONCE = 200
@@ -156,14 +158,19 @@ def _ticked(desk: Desk) -> Sequence[Unit]:
 
 
 def _most(desk: Desk, form: Form) -> Sequence[Unit]:
-    """So many of those in arrears, of an age if one is named, who owe the most."""
+    """So many of those in arrears, of an age if one is named, who owe the most; without those that
+    have a letter of today.
+    """
     count = form.number("count", default=0)
     age = form.typed("age")
     bucket = Bucket(age) if age in {one.value for one in Bucket} else None
     owing = homes_in_arrears(desk.community_id, desk.today, bucket)
     owed = owing.selected_columns.owed
+    done = homes_with_letter(desk.session, desk.community_id, desk.today)
     rows = desk.session.execute(
-        owing.order_by(owed.desc(), Unit.room).limit(min(count, LETTERS_AT_ONCE + 1))
+        owing.where(Unit.id.not_in(id_array(done)))
+        .order_by(owed.desc(), Unit.room)
+        .limit(min(count, LETTERS_AT_ONCE + 1))
     )
     ids = [row.key for row in rows]
     query = select(Unit).where(Unit.community_id == desk.community_id, Unit.id.in_(id_array(ids)))
@@ -187,13 +194,9 @@ def papers(desk: Desk) -> ResponseReturnValue:
     letters = get_letters(desk.session, desk.community_id, ids)[:LETTERS_AT_ONCE]
     if not letters:
         raise NotFound("no letter was chosen")
-    note_sightings(
-        desk.session,
-        sorted({(letter.community_id, letter.unit_id) for letter in letters}),
-        Sight.BILLS,
-        desk.now,
-        staff_id=desk.staff.id,
-    )
+    homes = sorted({(letter.community_id, letter.unit_id) for letter in letters})
+    for what in (Sight.BILLS, Sight.PERSONAL):
+        note_sightings(desk.session, homes, what, desk.now, staff_id=desk.staff.id)
     kept = [desk.services.vault.open(str(letter.paper_sealed)) for letter in letters]
     return render_template(
         "console/letters/papers.html",
@@ -234,14 +237,17 @@ def show(desk: Desk, number: int) -> ResponseReturnValue:
 
 
 def _show(desk: Desk, letter: Dunning, form: Form) -> tuple[str, int]:
-    vault = desk.services.vault
+    vault, may_know = desk.services.vault, desk.may(Permission.PERSONAL)
     served = list_services(desk.session, letter.community_id, [letter.id]).get(letter.id, [])
     return desk.page(
         "letters/show.html",
         letter=letter,
         letter_no=_number(desk, letter),
         unit=desk.session.get_one(Unit, (letter.community_id, letter.unit_id)),
-        served=[(one, vault.open(one.note_sealed) if one.note_sealed else "") for one in served],
+        served=[
+            (one, vault.open(one.note_sealed) if one.note_sealed and may_know else "")
+            for one in served
+        ],
         form=form,
         ways=[(way.value, way.label) for way in ServiceWay],
     )

@@ -101,6 +101,7 @@ def _read_place(desk: Desk, form: Form) -> int | None:
     found = next((one.id for one in desk.communities if one.code == typed), None)
     if found is None:
         form.refuse("community", Objection.ELSEWHERE.label)
+    desk.concern(found)
     return found
 
 
@@ -138,6 +139,7 @@ def _member(desk: Desk, number: int) -> Staff:
     member = desk.session.get(Staff, number)
     if member is None or desk.staff.community_id not in (None, member.community_id):
         raise NotFound(f"no staff {number}")
+    desk.concern(member.community_id)
     return member
 
 

@@ -18,8 +18,9 @@ from billing.labels import LabelEnum
 from billing.people import Follower, Staff
 from handlers.console.desk import REFUSED, Desk, Outside
 from handlers.console.forms import Form
+from handlers.console.logged import log_action
 from handlers.console.seen import refuse_stale, write_down
-from handlers.console.template_words import Word
+from handlers.console.template_words import Word, field_options, words_of
 from handlers.console.words import explain
 from handlers.notice_setting import list_account_templates, set_checked_template
 from notify.approved import Approved, read_approved
@@ -29,17 +30,17 @@ from notify.template_setting import (
     UNSHOWN,
     clear,
     holds,
+    lock_kind,
     offered_words,
+    require_manager,
     require_way,
     samples,
     set_route,
     set_template,
 )
 from notify.template_tables import NoticeRoute, NoticeTemplate
-from notify.trial import Trial, send_trial
 from notify.wechat import AccountTemplate
 
-PHONE_DIGITS = (8, 15)
 JOINT = ","
 
 
@@ -51,21 +52,12 @@ class Done(LabelEnum):
     CLEARED = "cleared", "已恢复为系统默认"
 
 
-class Objection(LabelEnum):
-    """Why a form is not accepted."""
-
-    NO_WECHAT = (
-        "no_wechat",
-        "您还没有绑定微信，收不到测试消息；请先在“员工与权限”里生成绑定码，发送给公众号",
-    )
-    NO_PHONE = "no_phone", "请填写手机号，只填数字"
-
-
 class Field(LabelEnum):
     """What is decided."""
 
     ORDER = "order", "发送顺序"
     TEMPLATE = "template", "模板"
+    FIELDS = "fields", "字段"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +67,7 @@ class InForce:
     Attributes:
         by: None: it comes from the server's settings.
         fields: field of the template, our word and an example of it.
+        seen: what a form that changes it was drawn with.
     """
 
     transport: Transport
@@ -83,16 +76,19 @@ class InForce:
     row: NoticeTemplate | None
     by: str | None
     fields: list[tuple[str, str, str]]
+    seen: str
 
 
-def _kind(values: Mapping[str, str]) -> NoticeKind:
+def kind_of(values: Mapping[str, str]) -> NoticeKind:
+    """The kind a form or an address names; NotFound for one that is none."""
     code = values.get("kind", "")
     if code not in set(NoticeKind):
         raise NotFound(f"no kind of notice {code!r}")
     return NoticeKind(code)
 
 
-def _way(values: Mapping[str, str], kind: NoticeKind) -> Transport:
+def way_of(values: Mapping[str, str], kind: NoticeKind) -> Transport:
+    """The transport it names; NotFound for one the kind cannot take."""
     code = values.get("transport", "")
     if code not in set(Transport) or Transport(code) not in NOTICES[kind].transports:
         raise NotFound(f"{kind.value} does not go by {code!r}")
@@ -119,11 +115,13 @@ def index(desk: Desk) -> ResponseReturnValue:
 
 def show(desk: Desk) -> ResponseReturnValue:
     """One kind."""
-    return desk.page("notice_templates/show.html", **_context(desk, _kind(request.args)))
+    return desk.page("notice_templates/show.html", **context_of(desk, kind_of(request.args)))
 
 
-def _context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
-    """Everything the page of a kind shows; forms: `ordering`, `sms`, `trying`."""
+def context_of(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
+    """Everything the page of a kind shows; forms: `ordering`, `sms`, `trying`. Who manages one
+    community reads it without the forms.
+    """
     approved = read_approved(desk.session, desk.services.approved)
     route = approved.route(kind)
     order = {f"way{place}": way.value for place, way in enumerate(route)}
@@ -135,21 +133,42 @@ def _context(desk: Desk, kind: NoticeKind, **forms: Form) -> dict[str, object]:
         "ordering": forms.get("ordering") or Form(order, place="order-"),
         "sms": forms.get("sms") or Form(place="sms-"),
         "trying": forms.get("trying") or Form(place="test-"),
-        "seen": write_down({Field.ORDER.value: _labels(route)}),
-        "own": _openid(desk) is not None,
+        "seen": write_down(_order_seen(route)),
+        "clearing": forms.get("clearing") or Form(place="clear-"),
+        "own": own_openid(desk) is not None,
+        "everywhere": works_everywhere(desk),
         "trial": None,
         "sms_line": desk.services.sms is not None,
-        "words": _words(kind, Transport.TEMPLATE),
+        "words": words_of(kind, Transport.TEMPLATE),
         "Transport": Transport,
     }
 
 
-def _labels(route: tuple[Transport, ...]) -> str:
-    return JOINT.join(way.label for way in route)
+def works_everywhere(desk: Desk) -> bool:
+    """Whether whoever sits here works for all communities, as templates are."""
+    return desk.staff.community_id is None
 
 
-def _words(kind: NoticeKind, way: Transport) -> list[tuple[str, str, str]]:
-    return [(word, Word(word).label, samples()[word]) for word in offered_words(kind, way)]
+def _refused(desk: Desk, kind: NoticeKind) -> ResponseReturnValue | None:
+    """The page that says who sets templates, for whoever does not; before WeChat is asked."""
+    form = Form(place="test-")
+    try:
+        require_manager(desk.staff)
+    except InvalidInput as error:
+        form.refuse("", explain(error))
+        page = desk.page("notice_templates/show.html", **context_of(desk, kind, trying=form))
+        return page[0], REFUSED
+    return None
+
+
+def _order_seen(route: tuple[Transport, ...]) -> dict[str, str]:
+    return {Field.ORDER.value: JOINT.join(way.label for way in route)}
+
+
+def _locked(desk: Desk, kind: NoticeKind) -> Approved:
+    """What is in force, and stays so until this transaction ends."""
+    lock_kind(desk.session, kind)
+    return read_approved(desk.session, desk.services.approved)
 
 
 def _ways(desk: Desk, kind: NoticeKind, approved: Approved) -> list[InForce]:
@@ -168,7 +187,8 @@ def _ways(desk: Desk, kind: NoticeKind, approved: Approved) -> list[InForce]:
         fields = {} if template is None else template["fields"]
         named = [(field, _label(word), samples().get(word, "")) for field, word in fields.items()]
         template_id = None if template is None else template["template_id"]
-        ways.append(InForce(way, way in approved.route(kind), template_id, row, name, named))
+        is_on, seen = way in approved.route(kind), write_down(_template_seen(template))
+        ways.append(InForce(way, is_on, template_id, row, name, named, seen))
     return ways
 
 
@@ -176,7 +196,7 @@ def _label(word: str) -> str:
     return Word(word).label if word in set(Word) else word
 
 
-def _openid(desk: Desk) -> str | None:
+def own_openid(desk: Desk) -> str | None:
     """Of whoever sits here, if he bound his WeChat."""
     if desk.staff.follower_id is None:
         return None
@@ -190,9 +210,10 @@ def _to_kind(desk: Desk, said: Done, kind: NoticeKind) -> Response:
 def order(desk: Desk) -> ResponseReturnValue:
     """By which transports a kind goes, the first first; one that is left out is off."""
     form = Form(request.form, place="order-")
-    kind = _kind(request.form)
-    route = read_approved(desk.session, desk.services.approved).route(kind)
-    refuse_stale(form, Field, {Field.ORDER.value: _labels(route)})
+    kind = kind_of(request.form)
+    if (refused := _refused(desk, kind)) is not None:
+        return refused
+    refuse_stale(form, Field, _order_seen(_locked(desk, kind).route(kind)))
     places = range(len(NOTICES[kind].transports))
     known = {way.value for way in Transport}
     chosen = [Transport(code) for n in places if (code := form.typed(f"way{n}")) in known]
@@ -202,28 +223,44 @@ def order(desk: Desk) -> ResponseReturnValue:
         return _to_kind(desk, Done.ORDERED, kind)
 
     def again() -> tuple[str, int]:
-        return desk.page("notice_templates/show.html", **_context(desk, kind, ordering=form))
+        return desk.page("notice_templates/show.html", **context_of(desk, kind, ordering=form))
 
     return desk.submit(form, act, again)
 
 
 def clear_one(desk: Desk) -> ResponseReturnValue:
     """Back to the settings: the template of a transport, or without one the order."""
-    kind = _kind(request.form)
-    way = _way(request.form, kind) if request.form.get("transport") else None
-    clear(desk.session, kind, way, by=desk.staff)
-    return _to_kind(desk, Done.CLEARED, kind)
+    kind = kind_of(request.form)
+    if (refused := _refused(desk, kind)) is not None:
+        return refused
+    way = way_of(request.form, kind) if request.form.get("transport") else None
+    form, approved = Form(request.form, place="clear-"), _locked(desk, kind)
+    now = (
+        _order_seen(approved.route(kind))
+        if way is None
+        else _template_seen(approved.template(kind, way))
+    )
+    refuse_stale(form, Field, now)
+
+    def act() -> Response:
+        clear(desk.session, kind, way, by=desk.staff)
+        return _to_kind(desk, Done.CLEARED, kind)
+
+    def again() -> tuple[str, int]:
+        return desk.page("notice_templates/show.html", **context_of(desk, kind, clearing=form))
+
+    return desk.submit(form, act, again)
 
 
 def choose(desk: Desk) -> ResponseReturnValue | Outside:
     """The account's templates, and of the chosen one which field shows which of our words."""
-    kind = _kind(request.args)
-    way = _way(request.args, kind)
+    kind = kind_of(request.args)
+    way = way_of(request.args, kind)
     try:
         require_way(kind, way)
     except InvalidInput as error:
         raise NotFound(str(error)) from error
-    if way is Transport.SMS:
+    if way is Transport.SMS or not works_everywhere(desk):
         return desk.go("notice_templates_show", kind=kind.value)
     present = read_approved(desk.session, desk.services.approved).template(kind, way)
     form = Form(request.args)
@@ -257,13 +294,18 @@ def _choose(
         seen=write_down(_template_seen(present)),
         listed=listed,
         chosen=chosen,
-        fields=_options(kind, chosen) if chosen else [],
+        fields=field_options(kind, chosen) if chosen else [],
         form=form,
     )
 
 
 def _template_seen(present: Mapping[str, object] | None) -> dict[str, str]:
-    return {Field.TEMPLATE.value: "" if present is None else str(present["template_id"])}
+    fields = present["fields"] if present is not None else {}
+    pairs = sorted(fields.items()) if isinstance(fields, Mapping) else []
+    return {
+        Field.TEMPLATE.value: "" if present is None else str(present["template_id"]),
+        Field.FIELDS.value: JOINT.join(f"{field}={_label(word)}" for field, word in pairs),
+    }
 
 
 def _guess(
@@ -282,31 +324,16 @@ def _guess(
         taken.add(form.values.setdefault(field, guess))
 
 
-def _options(
-    kind: NoticeKind, chosen: AccountTemplate
-) -> list[tuple[str, bool, list[tuple[str, str]]]]:
-    """Of every field whether it may stay empty, and the words that it can show."""
-    return [
-        (
-            field,
-            field in UNSHOWN,
-            [
-                (word, f"{label}（{sample}）")
-                for word, label, sample in _words(kind, Transport.TEMPLATE)
-                if field in UNSHOWN or holds(field, word)
-            ],
-        )
-        for field in chosen.fields
-    ]
-
-
 def save(desk: Desk) -> ResponseReturnValue | Outside:
     """Use a template from the next message on."""
-    kind = _kind(request.form)
-    way = _way(request.form, kind)
+    kind = kind_of(request.form)
+    if (refused := _refused(desk, kind)) is not None:
+        return refused
+    way = way_of(request.form, kind)
     form = Form(request.form, place="sms-" if way is Transport.SMS else "")
     template_id = form.text("template_id")
-    present = read_approved(desk.session, desk.services.approved).template(kind, way)
+    present = _locked(desk, kind).template(kind, way)
+    refuse_stale(form, Field, _template_seen(present))
     if way is Transport.SMS:
 
         def act() -> Response:
@@ -314,11 +341,10 @@ def save(desk: Desk) -> ResponseReturnValue | Outside:
             return _to_kind(desk, Done.SET, kind)
 
         def again() -> tuple[str, int]:
-            return desk.page("notice_templates/show.html", **_context(desk, kind, sms=form))
+            return desk.page("notice_templates/show.html", **context_of(desk, kind, sms=form))
 
         return desk.submit(form, act, again)
-    refuse_stale(form, Field, _template_seen(present))
-    return Outside(partial(_save, desk, kind, way, present, form))
+    return Outside(partial(_save, desk, kind, way, present, form), is_logged=False)
 
 
 def _save(
@@ -343,54 +369,16 @@ def _save(
                 template_id,
                 fields,
                 at_wechat=listed,
+                seen=present,
                 by=desk.staff,
                 now=desk.now,
+                log=partial(log_action, desk),
             )
             return _to_kind(desk, Done.SET, kind)
         except BillingError as error:
             form.refuse("", explain(error))
+        with desk.services.database.transaction() as session:
+            present = read_approved(session, desk.services.approved).template(kind, way)
     response = make_response(_choose(desk, kind, way, present, form, listed))
     response.status_code = REFUSED
     return response
-
-
-def test(desk: Desk) -> ResponseReturnValue | Outside:
-    """Send the kind with sample words to whoever sits here; SMS to the number he types."""
-    kind = _kind(request.form)
-    way = _way(request.form, kind)
-    form = Form(request.form, place="test-")
-    to = _number(form) if way is Transport.SMS else _openid(desk)
-    if to is None:
-        form.refuse("", Objection.NO_WECHAT.label)
-    approved = read_approved(desk.session, desk.services.approved)
-    context = _context(desk, kind, trying=form)
-    if to is None or not form.is_fine:
-        return desk.page("notice_templates/show.html", **context)[0], REFUSED
-    return Outside(partial(_test, desk, approved, kind, way, to, context, form))
-
-
-def _number(form: Form) -> str:
-    typed = form.text("person_phone")
-    least, most = PHONE_DIGITS
-    if typed and not (typed.isascii() and typed.isdecimal() and least <= len(typed) <= most):
-        form.refuse("person_phone", Objection.NO_PHONE.label)
-    return typed
-
-
-def _test(
-    desk: Desk,
-    approved: Approved,
-    kind: NoticeKind,
-    way: Transport,
-    to: str,
-    context: dict[str, object],
-    form: Form,
-) -> ResponseReturnValue:
-    """Send it, and say what the other side answered; runs when no transaction is open."""
-    trial: Trial | None = None
-    try:
-        trial = send_trial(desk.services.wechat, desk.services.sms, approved, kind, way, to)
-    except BillingError as error:
-        form.refuse("", explain(error))
-    page, status = desk.page("notice_templates/show.html", **(context | {"trial": trial}))
-    return page, status if form.is_fine else REFUSED

@@ -21,6 +21,8 @@ from billing.labels import LabelEnum
 from handlers.console.desk import Desk
 from handlers.console.forms import Form, Problem
 from handlers.console.lists import Listing, show_list
+from handlers.console.words import explain_answer
+from notify.webhook_post import mask_url
 from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from notify.webhooks import TELLABLE, add_webhook, end_webhook, replay
 
@@ -30,8 +32,6 @@ ASKING, TOLD = "asking-", "told-"
 """The two forms of the page."""
 
 REPLAY_DAYS = 7
-PLACES = 1 << 20
-"""More than there are communities: numbers of deliveries are only unique within one."""
 
 
 class Done(LabelEnum):
@@ -105,6 +105,7 @@ def _page(desk: Desk, sent: Form | None = None) -> tuple[str, int]:
         kinds=sorted(TELLABLE, key=list(FactKind).index),
         every=Place.EVERY,
         FactKind=FactKind,
+        mask_url=mask_url,
     )
 
 
@@ -116,6 +117,7 @@ def _read_place(desk: Desk, form: Form) -> int | None:
     found = next((one.id for one in desk.communities if one.code == typed), None)
     if found is None:
         form.refuse("community", Objection.ELSEWHERE.label)
+    desk.concern(found)
     return found
 
 
@@ -155,6 +157,7 @@ def _token(desk: Desk, number: int) -> ApiToken:
     )
     if found is None:
         raise NotFound(f"no token {number}")
+    desk.concern(found.community_id)
     return found
 
 
@@ -216,6 +219,7 @@ def _hook(desk: Desk, number: int) -> Webhook:
     )
     if found is None:
         raise NotFound(f"no webhook {number}")
+    desk.concern(found.community_id)
     return found
 
 
@@ -229,7 +233,7 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
     state = request.args.get("state", "")
     one = WebhookDelivery
     query = select(
-        (one.id * PLACES + one.community_id).label("key"),
+        one.id.label("key"),  # from one sequence for all communities; with the webhook an index
         func.concat(one.community_id, "-", one.id).label("number"),
         one.body["kind"].astext.label("kind"),
         one.created_at,
@@ -245,13 +249,14 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
         DeliveryColumn,
         query,
         newest_first=True,
-        shown={DeliveryColumn.KIND: _kind},
+        shown={DeliveryColumn.KIND: _kind, DeliveryColumn.OUTCOME: explain_answer},
     )
     return show_list(
         desk,
         listing,
         "outside/deliveries.html",
         hook=hook,
+        url=mask_url(hook.url),
         form=form,
         state=state,
         states=[(each.value, each.label) for each in DeliveryState],

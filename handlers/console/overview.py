@@ -1,6 +1,6 @@
 """Where work begins: the communities, and the state of one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ from handlers.console.collection_tables import Head, Title, parts_table
 from handlers.console.desk import Desk
 from handlers.console.notices import day_begins, first_lately
 from handlers.console.permissions import Permission
-from handlers.console.reports import asked_period, links_to, month_curves, rate_words
+from handlers.console.reports import asked_period, month_curves, rate_words
 from handlers.console.setup import read_setup
 from handlers.console.sheets import send_tables
 from notify.outbox import MessageState
@@ -48,16 +48,17 @@ class Wait(LabelEnum):
     FAILED = "failed", "七天内未送达通知"
 
 
-PAGES = {
-    Wait.ADJUSTMENTS: ("approvals_index", "decisions_index"),
-    Wait.REFUNDS: ("refunds_index",),
-    Wait.BINDINGS: ("approvals_index",),
-    Wait.TICKETS: ("tickets_index",),
-    Wait.UNMATCHED: ("bank_index",),
-    Wait.DISCREPANCIES: ("discrepancies_index",),
-    Wait.ALERTS: ("alerts_index",),
-    Wait.FAILED: ("reports_reminders",),
+PAGES: Mapping[Wait, tuple[tuple[str, Permission], ...]] = {
+    Wait.ADJUSTMENTS: (("approvals_index", Permission.LOOK),),
+    Wait.REFUNDS: (("refunds_index", Permission.LOOK),),
+    Wait.BINDINGS: (("approvals_index", Permission.LOOK),),
+    Wait.TICKETS: (("tickets_index", Permission.TICKETS),),
+    Wait.UNMATCHED: (("bank_index", Permission.BANK),),
+    Wait.DISCREPANCIES: (("discrepancies_index", Permission.BANK),),
+    Wait.ALERTS: (("alerts_index", Permission.REPORTS),),
+    Wait.FAILED: (("reports_reminders", Permission.REPORTS),),
 }
+"""Where it is seen to, and what that takes."""
 """Where each is worked on: the first of these pages that there is; `_page_of` knows the others."""
 
 
@@ -67,7 +68,7 @@ class Card:
 
     label: str
     count: int
-    link: str | None
+    link: str
 
 
 def index(desk: Desk) -> ResponseReturnValue:
@@ -135,16 +136,14 @@ def _figures(desk: Desk) -> dict[str, object]:
 
 
 def _cards(desk: Desk) -> list[Card]:
+    """What waits for somebody of this role: what he may not open is no work of his."""
     waiting = count_waiting(desk.session, desk.community_id, desk.today)
     since = day_begins(first_lately(desk.today))
     failed = count_failed(desk.session, desk.community_id, since)
     return [
-        Card(
-            wait.label,
-            failed if wait is Wait.FAILED else getattr(waiting, wait.value),
-            _page_of(desk, wait),
-        )
+        Card(wait.label, failed if wait is Wait.FAILED else getattr(waiting, wait.value), link)
         for wait in Wait
+        if (link := _page_of(desk, wait))
     ]
 
 
@@ -162,7 +161,7 @@ def _page_of(desk: Desk, wait: Wait) -> str | None:
         return _unhappy(desk)
     if wait is Wait.FAILED and desk.may(Permission.NOTICES):
         return desk.url("notices_index", state=MessageState.FAILED.value)
-    return next((link for page in PAGES[wait] if (link := links_to(desk, page))), None)
+    return next((desk.url(page) for page, takes in PAGES[wait] if desk.may(takes)), None)
 
 
 def _latest_alerts(desk: Desk) -> list[Alert]:

@@ -51,7 +51,8 @@ TENTHS = 1000
 """A rate is drawn in tenths of a per cent."""
 
 MONTHS_SHOWN = 12
-REMINDED_DAYS = 90
+FIRST_MONTH, LAST_MONTH = Period("1990-01"), Period("2199-12")
+REMINDED_DAYS = 30
 
 
 class HomeColumn(LabelEnum):
@@ -108,9 +109,16 @@ def rate_words(one: Collected | None) -> str:
 def asked_period(desk: Desk, name: str = "period") -> Period:
     """The month of the address; the last that was billed when it names none."""
     try:
-        return Period(request.args.get(name, ""))
+        return _within(Period(request.args.get(name, "")))
     except InvalidInput:
         return last_billed(desk.session, desk.community_id) or Period.of(desk.today)
+
+
+def _within(period: Period) -> Period:
+    """A month that has a year of months before and after it."""
+    if not FIRST_MONTH <= period <= LAST_MONTH:
+        raise InvalidInput("period", f"must be from {FIRST_MONTH} to {LAST_MONTH}")
+    return period
 
 
 def links_to(desk: Desk, endpoint: str, **values: object) -> str | None:
@@ -340,7 +348,7 @@ def income(desk: Desk) -> ResponseReturnValue:
 
 def _month(desk: Desk) -> Period:
     try:
-        return Period(request.args.get("period", ""))
+        return _within(Period(request.args.get("period", "")))
     except InvalidInput:
         return Period.of(desk.today)
 

@@ -4,6 +4,7 @@ Every section is a form of its own, with the values its page showed: what somebo
 meanwhile is said, not overwritten.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time
@@ -25,6 +26,7 @@ from handlers.console.seen import refuse_stale, write_down
 from notify.broadcasts import PER_MINUTE_MAX, check_speed
 
 YES = "1"
+CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 Act = Callable[[], None]
 Values = dict[str, str]
 
@@ -138,11 +140,12 @@ def _begin_desk(community: Community) -> Values:
 
 def _read_clock(form: Form, name: str) -> time | None:
     typed = form.text(name)
-    try:
-        return time.fromisoformat(typed) if typed else None
-    except ValueError:
+    if not typed:
+        return None
+    if not CLOCK.fullmatch(typed):
         form.refuse(name, Objection.NO_CLOCK.label)
         return None
+    return time.fromisoformat(typed)
 
 
 def _read_desk(desk: Desk, form: Form) -> Act:

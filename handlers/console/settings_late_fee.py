@@ -55,6 +55,11 @@ def _policies(desk: Desk) -> list[LateFeePolicy]:
     return list_policies(desk.session, desk.community_id)[::-1]
 
 
+def _newest(policies: list[LateFeePolicy]) -> LateFeePolicy | None:
+    """The one that was added last, whatever day it begins on."""
+    return max(policies, key=lambda one: one.id, default=None)
+
+
 def _order(desk: Desk) -> dict[str, str]:
     first = First.FEES if desk.community.late_fee_first else First.DEBTS
     return {"first": first.value}
@@ -72,6 +77,7 @@ def _yuan(amount: Decimal) -> str:
 
 def _page(desk: Desk, adding: Form | None = None, order: Form | None = None) -> tuple[str, int]:
     policies = _policies(desk)
+    newest = _newest(policies)
     begins = {
         "from": (desk.today + timedelta(days=1)).isoformat(),
         "cap": LateFeeCap.PRINCIPAL.value,
@@ -81,7 +87,7 @@ def _page(desk: Desk, adding: Form | None = None, order: Form | None = None) -> 
         "settings/late_fee.html",
         policies=[(one, _percent(one), _yuan(one.daily_rate * EXAMPLE_YUAN)) for one in policies],
         current=next((one.id for one in policies if one.effective_from <= desk.today), None),
-        latest=policies[0].id if policies else 0,
+        latest=newest.id if newest is not None else 0,
         adding=adding or Form(begins, place="adding-"),
         ordering=order or Form(_order(desk), place="order-"),
         seen=write_down(_order(desk)),
@@ -93,10 +99,11 @@ def _page(desk: Desk, adding: Form | None = None, order: Form | None = None) -> 
 def add(desk: Desk) -> ResponseReturnValue:
     """Add a version; what is unusual about it is said."""
     form = Form(request.form, place="adding-")
-    policies = _policies(desk)
-    if policies and form.number("latest") != policies[0].id:
-        known = policies[0]
-        form.refuse("", Objection.NEWER.label.format(known.effective_from, _percent(known)))
+    # Whoever adds a version meanwhile waits: what is compared is what there is.
+    desk.session.refresh(desk.community, with_for_update={"key_share": True})
+    newest = _newest(_policies(desk))
+    if newest is not None and form.number("latest") != newest.id:
+        form.refuse("", Objection.NEWER.label.format(newest.effective_from, _percent(newest)))
     effective_from = form.day("from", default=desk.today)
     rate = form.decimal("daily_rate") / PERCENT
     grace_days = form.number("grace_days")

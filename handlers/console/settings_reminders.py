@@ -144,6 +144,8 @@ def _example(
 def climb(desk: Desk) -> ResponseReturnValue:
     """Remind by this ladder from today on."""
     form = Form(request.form)
+    # Whoever sets another ladder meanwhile waits: what is compared is what there is.
+    desk.session.refresh(desk.community, with_for_update={"key_share": True})
     refuse_stale(form, Field, _values(get_ladder(desk.session, desk.community_id)), TICKS)
     typed = _read(desk, form)
 

@@ -144,7 +144,9 @@ def cell(value: object) -> str:
         case datetime():
             return clock(value)
         case dict():
-            return "; ".join(f"{name}={one}" for name, one in value.items())
+            return "; ".join(f"{name}={cell(one)}" for name, one in value.items())
+        case list():
+            return ", ".join(map(str, value))
         case _:
             return str(value)
 

@@ -1,6 +1,9 @@
 """The words that a notice offers to templates, as staff call them."""
 
 from billing.labels import LabelEnum
+from notify.catalog import NoticeKind, Transport
+from notify.template_setting import UNSHOWN, holds, offered_words, samples
+from notify.wechat import AccountTemplate
 
 
 class Word(LabelEnum):
@@ -30,3 +33,26 @@ class Word(LabelEnum):
     DEBIT_ON = "debit_on", "扣款日"
     EXPECTED = "expected", "预计金额"
     REASON = "reason", "原因"
+
+
+def words_of(kind: NoticeKind, way: Transport) -> list[tuple[str, str, str]]:
+    """What a kind offers by a transport: our word, its name, an example."""
+    return [(word, Word(word).label, samples()[word]) for word in offered_words(kind, way)]
+
+
+def field_options(
+    kind: NoticeKind, chosen: AccountTemplate
+) -> list[tuple[str, bool, list[tuple[str, str]]]]:
+    """Of every field whether it may stay empty, and the words that it can show."""
+    return [
+        (
+            field,
+            field in UNSHOWN,
+            [
+                (word, f"{label}（{sample}）")
+                for word, label, sample in words_of(kind, Transport.TEMPLATE)
+                if field in UNSHOWN or holds(field, word)
+            ],
+        )
+        for field in chosen.fields
+    ]

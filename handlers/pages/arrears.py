@@ -64,7 +64,7 @@ def _require_asker(session: Session, openid: str, ref: ArrearsRef) -> Staff:
     staff = session.scalars(
         select(Staff)
         .join(Follower, Follower.id == Staff.follower_id)
-        .where(Staff.id == ref.staff_id, Follower.openid == openid)
+        .where(Staff.id == ref.staff_id, Staff.left_at.is_(None), Follower.openid == openid)
     ).one_or_none()
     if staff is None or staff.community_id not in (None, ref.community_id):
         raise Refused(Refusal.NOT_YOUR_LIST)

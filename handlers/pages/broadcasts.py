@@ -48,6 +48,7 @@ def _find(session: Session, openid: str, ref: BroadcastRef) -> Broadcast:
     )
     works = select(Staff.id).where(
         Staff.follower_id == Follower.id,
+        Staff.left_at.is_(None),
         Staff.community_id.is_(None) | (Staff.community_id == ref.community_id),
     )
     reader = select(Follower.id).where(Follower.openid == openid, told.exists() | works.exists())

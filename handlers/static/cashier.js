@@ -9,7 +9,7 @@ const plain = (sum) => `${Math.floor(sum / 100)}.${String(sum % 100).padStart(2,
 
 if (till) {
   const bills = [...till.querySelectorAll("[name=bill]")];
-  const all = till.querySelector("[data-all]");
+  const all = till.querySelector("[data-every-bill]");
   const amount = till.querySelector("[data-amount]");
   const received = till.querySelector("[data-received]");
   const change = till.querySelector("[data-change]");

@@ -116,6 +116,14 @@ for (const form of document.querySelectorAll("[data-price]")) {
   show();
 }
 
+// Name and number are asked for of whoever is not known yet.
+for (const part of document.querySelectorAll("[data-person]")) {
+  const who = part.querySelector("select"), newcomer = part.querySelector("[data-newcomer]");
+  const show = () => { newcomer.hidden = who.value !== ""; };
+  who.addEventListener("change", show);
+  show();
+}
+
 // One tick for all of a page: data-all names the boxes.
 for (const all of document.querySelectorAll("[data-all]")) {
   const boxes = [...all.closest("form").querySelectorAll(`input[type=checkbox][name=${all.dataset.all}]`)];

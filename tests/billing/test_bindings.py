@@ -20,9 +20,10 @@ from billing.bindings import (
 )
 from billing.errors import Conflict
 from billing.facts import Fact, FactKind
-from billing.homes import list_homes
-from billing.people import Binding, ResidentRole, Staff
+from billing.homes import list_homes, meet
+from billing.people import Binding, BindingCode, ResidentRole, Staff
 from billing.privacy import Vault
+from billing.staff_access import let_go
 from tests.asking import ask_for
 from tests.conftest import NOW, World
 
@@ -116,6 +117,44 @@ def test_a_staff_code_binds_the_member_of_staff(world: World, vault: Vault) -> N
     with world.database.transaction() as session:
         member = session.scalars(select(Staff).where(Staff.login == "zhao")).one()
         assert member.follower_id == see_follower(session, "o-zhao", NOW).id
+
+
+def test_a_code_of_staff_who_left_binds_nobody(world: World, vault: Vault) -> None:
+    """Neither the code he kept, nor one made for him while he was let go."""
+
+    def issue() -> str:
+        return issue_code(
+            session, vault, community_id=world.community.id, staff_id=member.id, now=NOW
+        )
+
+    with world.database.transaction() as session:
+        member = session.scalars(select(Staff).where(Staff.login == "zhao")).one()
+        kept = issue()
+        let_go(session, member, NOW + timedelta(minutes=1))
+        session.flush()
+        expiry = session.scalars(select(BindingCode.expires_at)).one()
+        assert expiry == NOW + timedelta(minutes=1)
+        late = issue()
+    for code in (kept, late):
+        assert redeem(world, vault, code, "o-zhao", LATER) is Redeemed.EXPIRED
+    with world.database.transaction() as session:
+        assert meet(session, "o-zhao", LATER).staff is None
+        assert (
+            session.scalar(select(BindingCode.id).where(BindingCode.used_at.is_not(None))) is None
+        )
+
+
+def test_who_was_let_go_gives_no_orders_though_his_wechat_is_still_written_down(
+    world: World,
+) -> None:
+    with world.database.transaction() as session:
+        member = session.scalars(select(Staff).where(Staff.login == "zhao")).one()
+        member.follower_id = see_follower(session, "o-zhao", NOW).id
+        session.flush()
+        assert meet(session, "o-zhao", NOW).staff is member
+        member.left_at = NOW
+        session.flush()
+        assert meet(session, "o-zhao", NOW).staff is None
 
 
 def test_a_request_opens_the_home_only_when_staff_approve(world: World, vault: Vault) -> None:

@@ -81,6 +81,21 @@ def test_money_staff_without_a_second_factor_are_named(world: World) -> None:
     assert states(found)[Step.STAFF] is StepState.NEXT
 
 
+def test_of_those_who_work_for_all_communities_none_is_named_to_one(world: World) -> None:
+    with world.database.transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO staff_credential (staff_id, password_hash, is_temporary, failures,"
+                " changed_at) SELECT id, 'x', false, 0, now() FROM staff"
+            )
+        )
+        session.execute(text("UPDATE staff SET community_id = NULL WHERE login = 'zhao'"))
+        found = read_books(session, world.community.id, world.today)
+    assert "chen" in found.unsafe
+    assert "zhao" not in found.unsafe
+    assert found.has_manager
+
+
 def test_the_world_has_homes_bills_and_a_merchant(world: World) -> None:
     with world.database.transaction() as session:
         found = read_books(session, world.community.id, world.today)

@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.walking import Walk
 from tests.running import Demo, running_demo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -25,6 +27,21 @@ ARGUMENTS = [
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running_demo(Path(tmp_path_factory.mktemp("browser"))) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Demo, dict[str, Any]]]:
+    """A demo that several files share, as starting one takes as long as a walk through it; each
+    has homes of its own there. With the cookies of whoever has signed in.
+    """
+    with running_demo(Path(tmp_path_factory.mktemp("town"))) as running:
+        yield running, {}
+
+
+@pytest.fixture
+def walk(town: tuple[Demo, dict[str, Any]], open_page: Callable[[int, int], Page]) -> Walk:
+    demo, cookies = town
+    return Walk(demo, open_page, cookies)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.staff import sign_in
+from tests.browser.staff import enter, sign_in
 from tests.running import Demo
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,26 @@ def test_a_manager_sets_a_community_up(demo: Demo, open_page: OpenPage) -> None:
         save_a_setting(page, demo, width)
         look_at_a_ladder(page)
         hand_a_token_out(page, demo, width)
+
+
+def test_a_manager_of_all_communities_maps_a_template(demo: Demo, open_page: OpenPage) -> None:
+    page = open_page(*WIDTHS[0])
+    enter_as_head_office(page, demo)
+    for width, height in WIDTHS:
+        page.set_viewport_size({"width": width, "height": height})
         map_a_template(page, demo)
+
+
+def enter_as_head_office(page: Page, demo: Demo) -> None:
+    """The demo's staff work for its one community; templates are of all."""
+    who = ("--login", "qian", "--name", "钱经理", "--role", "manager")
+    account = demo.mingzhang("staff", "add", *who)
+    enter(page, demo, "qian", account["password"], account["totp_secret"])
+    for label in ("新密码", "再输一次新密码"):
+        page.get_by_label(label, exact=True).fill("a long new password")
+    page.get_by_label("当前密码").fill(account["password"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_be_visible()
 
 
 def save_a_setting(page: Page, demo: Demo, width: int) -> None:

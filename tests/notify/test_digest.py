@@ -71,6 +71,15 @@ def test_a_day_is_told_once_and_the_next_anew(town: Town) -> None:
     assert "今日到账 0.00 元\n" in digests(town)[-1]
 
 
+def test_who_left_is_told_nothing_though_his_wechat_is_still_written_down(town: Town) -> None:
+    staff_member(town)
+    work(town)
+    with town.world.database.transaction() as session:
+        session.execute(update(Staff).where(Staff.login == "chen").values(left_at=town.clock.now))
+    assert evening(town) == 0
+    assert town.messages() == [], "nor of the alert"
+
+
 def test_a_day_on_which_nothing_happened_is_not_told(town: Town) -> None:
     staff_member(town)
     with town.world.database.transaction() as session:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from billing.business_day import BEIJING
 from billing.people import Follower
@@ -21,7 +21,7 @@ from notify.links import MessageRef
 from notify.opens import note_open
 from notify.outbox import Notice
 from notify.preferences import Preference, keep_preference
-from notify.rung_effects import Effect, RungEffect, list_rung_effects
+from notify.rung_effects import Effect, RungEffect, count_rungs, list_rung_effects
 from notify.timing import SETTLES_AFTER, Slot
 from notify.timing_tables import CommunityTiming, OwnerTiming
 from notify.wording import text_environment
@@ -297,6 +297,24 @@ def test_a_rung_compares_who_was_told_with_who_was_not(town: Town) -> None:
     assert (first.code, first.told, first.told_paid) == ("T-3", 1, 1)
     assert first.untold > 0 == first.untold_paid
     assert [one.code for one in effects][:3] == ["T-3", "T0", "T+1"]
+
+
+def test_rungs_counted_at_night_are_the_same_and_counted_once(town: Town) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    remind(town, FRIDAY)
+    town.pay(ZHANG, zhang)
+    today, since = date(2026, 12, 20), date(2026, 9, 1)
+    with town.world.database.transaction() as session:
+        live = list_rung_effects(session, community(town), since, today)
+        assert count_rungs(session, community(town), today) > 0
+        assert count_rungs(session, community(town), today) == 0
+    with town.world.database.transaction() as session:
+        assert list_rung_effects(session, community(town), since, today) == live
+        session.execute(text("UPDATE rung_count SET told = told + 1 WHERE code = 'T-3'"))
+        kept = list_rung_effects(session, community(town), since, today)
+    assert [one.told for one in kept if one.code == "T-3"] > [
+        one.told for one in live if one.code == "T-3"
+    ]
 
 
 def test_rungs_of_a_community_s_own_ladder_are_compared_since_it_climbs_it(town: Town) -> None:

@@ -33,8 +33,11 @@ def zhang(town: Town) -> Follower:
 
 @pytest.fixture
 def manager(town: Town) -> Staff:
+    """Of all communities, as templates are."""
     with town.world.database.transaction() as session:
-        return get_staff(session, "zhao")
+        found = get_staff(session, "zhao")
+        found.community_id = None
+        return found
 
 
 def test_the_row_wins_over_the_settings_until_it_is_cleared(
@@ -104,11 +107,13 @@ def test_an_order_that_cannot_be_is_refused(
         set_route(session, RECEIPT, transports, by=manager, now=town.clock.now)
 
 
-def test_only_a_manager_sets_templates(town: Town) -> None:
+def test_only_a_manager_of_all_communities_sets_templates(town: Town) -> None:
     with town.world.database.transaction() as session:
         clerk = get_staff(session, "liu")
         with pytest.raises(InvalidInput, match="this takes manager"):
             clear(session, RECEIPT, None, by=clerk)
+        with pytest.raises(InvalidInput, match="zhao manages one community"):
+            clear(session, RECEIPT, None, by=get_staff(session, "zhao"))
 
 
 def test_every_word_has_a_sample_that_the_demos_templates_take() -> None:

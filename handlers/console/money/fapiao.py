@@ -20,7 +20,7 @@ from billing.fapiao import (
 from billing.fapiao_papers import FILE_BYTES_MAX
 from billing.fapiao_tables import Fapiao, FapiaoState, FileKind, TitleKind
 from billing.labels import LabelEnum
-from billing.people import Staff
+from billing.people import BOOKKEEPERS, Staff
 from billing.privacy import mask_name
 from billing.property import Unit
 from handlers.console.desk import Desk
@@ -108,6 +108,7 @@ def _show(desk: Desk, number: int, form: Form, *, in_full: bool = False) -> tupl
         issuer=session.get(Staff, found.issued_by) if found.issued_by else None,
         ender=session.get(Staff, found.ended_by) if found.ended_by else None,
         FapiaoState=FapiaoState,
+        may_write=desk.staff.role in BOOKKEEPERS,
     )
 
 

@@ -2,6 +2,7 @@
 
 from handlers.console import (
     notice_templates,
+    notice_trials,
     outside,
     settings,
     settings_late_fee,
@@ -34,7 +35,7 @@ SETTINGS: tuple[Route, ...] = (
     Route("GET", "/templates/kind", notice_templates.show, P.SETTINGS),
     Route("POST", "/templates/kind/order", notice_templates.order, P.SETTINGS),
     Route("POST", "/templates/kind/clear", notice_templates.clear_one, P.SETTINGS),
-    Route("POST", "/templates/kind/test", notice_templates.test, P.SETTINGS),
+    Route("POST", "/templates/kind/test", notice_trials.test, P.SETTINGS),
     Route("GET", "/templates/fields", notice_templates.choose, P.SETTINGS),
     Route("POST", "/templates/fields", notice_templates.save, P.SETTINGS),
     Route("GET", "/outside", outside.index, P.SETTINGS),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import requests
 
 from billing.bindings import see_follower
@@ -11,7 +12,14 @@ from tests.bot.cli.command_line import Mingzhang
 from tests.conftest import NOW, World
 
 KIND = ("--kind", "overdue")
-BY = ("--by", "zhao")
+BY = ("--by", "qian")
+
+
+@pytest.fixture
+def account(account: Mingzhang) -> Mingzhang:
+    """With a manager of all communities, as templates are."""
+    account.json("staff", "add", "--login", "qian", "--name", "钱经理", "--role", "manager")
+    return account
 
 
 def shown(answer: Any, transport: str) -> Any:
@@ -41,6 +49,8 @@ def test_what_wechat_would_refuse_is_refused(account: Mingzhang) -> None:
     wrong = ("template", "set", *KIND, "--template-id", "TMnone", "--field", "thing1=room", *BY)
     assert "it has: TMBillIssued" in account.refusal(*wrong)
     assert "is not like thing1=room" in account.refusal(*wrong, "--field", "thing1")
+    of_one = ("template", "clear", *KIND, "--order", "--by", "zhao")
+    assert "this takes a manager of all communities" in account.refusal(*of_one)
     service = ("--transport", "service")
     assert "it takes one for: template" in account.refusal(*wrong, *service)
 

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from billing.api_tables import ApiToken
 from billing.audit import AuditEntry
 from billing.people import Staff, StaffRole
 from billing.property import Community
@@ -26,6 +27,7 @@ from billing.staff_access import (
 from bot.program import Program
 from handlers.console.permissions import PERMISSIONS
 from handlers.console.routes import ROUTES, Route
+from notify.webhook_tables import Webhook
 from tests.conftest import World, many_rounds
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import PASSWORD, SECRET, Clerk, member, typed
@@ -264,6 +266,96 @@ def test_what_was_done_is_written_down_without_secrets(clerk: MakeClerk, program
         session.execute(text("UPDATE audit_entry SET action = 'nothing'"))
     with pytest.raises(DBAPIError), program.services.database.transaction() as session:
         session.execute(text("DELETE FROM audit_entry"))
+
+
+def test_of_a_field_sent_more_than_once_every_value_is_written_down(
+    clerk: MakeClerk, program: Program, world: World
+) -> None:
+    one = clerk(StaffRole.MANAGER)
+    scopes = ["homes:read", "people:read", "payments:write"]
+    assert (
+        one.post("/outside/tokens", name="大屏", scopes=scopes, community="HY").status_code == 200
+    )
+    with program.services.database.transaction() as session:
+        entry = session.scalars(select(AuditEntry)).one()
+    assert entry.detail == {"name": "大屏", "scopes": scopes, "community": "HY"}
+    assert "scopes=homes:read, people:read, payments:write" in one.get("/audit").text
+
+
+def test_what_concerns_a_community_is_in_its_managers_log(
+    clerk: MakeClerk, program: Program, world: World
+) -> None:
+    """Whoever did it, and though the address names no community."""
+    office = clerk(StaffRole.MANAGER, community_id=None)
+    other = clerk(StaffRole.SERVICE)
+    scopes = {"scopes": "bills:read"}
+    hook = {"url": "https://erp.example.test/hook", "kinds": "bill_issued"}
+    orders = [
+        ("/outside/tokens", {"name": "大屏", "community": "HY"} | scopes, 200),
+        ("/outside/webhooks", {"name": "ERP", "community": "HY"} | hook, 200),
+        ("/staff/new", {"login": "ding", "name": "丁", "role": "service", "community": "HY"}, 200),
+        (f"/staff/{other.staff_id}", {"role": "reader", "community": ""}, 303),
+    ]
+    for path, fields, status in orders:
+        assert office.post(path, **fields).status_code == status, path
+    assert office.post("/outside/tokens", name="总部", community="", **scopes).status_code == 200
+    with program.services.database.transaction() as session:
+        session.execute(text("UPDATE staff SET community_id = NULL WHERE login = 'ding'"))
+        here = session.execute(select(AuditEntry.subject, AuditEntry.community_id)).all()
+        tokens = session.scalars(select(ApiToken).order_by(ApiToken.id)).all()
+        hooks = session.scalars(select(Webhook.id)).all()
+    expected = [(f"/console{path}", world.community.id) for path, _, _ in orders]
+    assert [tuple(row) for row in here] == [*expected, ("/console/outside/tokens", None)]
+    for path in (f"tokens/{tokens[0].id}/revoke", f"webhooks/{hooks[0]}/end"):
+        assert office.post(f"/outside/{path}").status_code == 303
+    with program.services.database.transaction() as session:
+        last = session.scalars(
+            select(AuditEntry.community_id).order_by(AuditEntry.id.desc()).limit(2)
+        ).all()
+    assert last == [world.community.id] * 2
+
+
+def test_a_webhooks_query_is_neither_written_down_nor_shown(
+    clerk: MakeClerk, program: Program
+) -> None:
+    one = clerk(StaffRole.MANAGER)
+    url = "https://erp.example.test/hook?key=hidden-key"
+    fields = {"name": "ERP", "url": url, "kinds": "bill_issued", "community": "HY"}
+    assert one.post("/outside/webhooks", **fields).status_code == 200
+    with program.services.database.transaction() as session:
+        entry = session.scalars(select(AuditEntry)).one()
+        hook = session.scalars(select(Webhook)).one()
+    assert hook.url == url
+    assert entry.detail["url"] == "https://erp.example.test/hook?…"
+    for path in ("/outside", f"/outside/webhooks/{hook.id}", "/audit"):
+        page = one.get(path).text
+        assert "https://erp.example.test/hook?…" in page, path
+        assert "hidden-key" not in page, path
+
+
+@pytest.mark.parametrize("number", [1 << 63, 10**30])
+def test_a_number_the_database_cannot_count_to_is_not_found(clerk: MakeClerk, number: int) -> None:
+    """Of whatever page has one, once its reader may open it."""
+    one = clerk(StaffRole.MANAGER)
+    for route in (route for route in ROUTES if "<int:number>" in route.rule):
+        send = one.get if route.method == "GET" else one.post
+        path = route.rule.replace("<code>", "HY").replace("<int:number>", str(number))
+        may = route.permission is None or route.permission in PERMISSIONS[StaffRole.MANAGER]
+        assert send(path).status_code == (404 if may else 403), path
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"x\0y": "z"}, {"scopes": ["homes:read", "bills:read\0"]}, {"name": ["a", "b\0"]}],
+    ids=["a name", "a later value", "a later value of a text"],
+)
+def test_a_character_the_database_does_not_take_is_refused_wherever_it_is_sent(
+    clerk: MakeClerk, fields: dict[str, str | list[str]]
+) -> None:
+    one = clerk(StaffRole.MANAGER)
+    wish = {"name": "大屏", "scopes": "homes:read", "community": "HY"} | fields
+    assert one.post("/outside/tokens", **wish).status_code == 400
+    assert one.get("/HY/homes", query_string=fields).status_code == 400
 
 
 def test_a_refused_form_keeps_what_was_typed_and_changes_nothing(

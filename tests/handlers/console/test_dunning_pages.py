@@ -10,7 +10,7 @@ from billing.audit import AuditEntry
 from billing.dunning_tables import Dunning, DunningWay, LetterService, ServiceWay
 from billing.home_tags import tags_of
 from billing.people import StaffRole
-from billing.sightings import Sighting
+from billing.sightings import Sight, Sighting
 from bot.program import Program
 from tests.conftest import TODAY, World
 from tests.handlers.console.conftest import Clerk
@@ -58,6 +58,47 @@ def test_a_letter_is_printed_kept_and_opened_as_it_was(
         assert desk.staff_id in seen
         actions = session.scalars(select(AuditEntry.action)).all()
         assert "letters_papers" in actions
+
+
+def test_the_same_form_sent_twice_prints_one_letter(
+    clerk: MakeClerk, home: int, program: Program
+) -> None:
+    desk = clerk(StaffRole.CASHIER)
+    page = desk.get(f"/HY/homes/{home}/dunning").text
+    seen = re.search(r'name="seen" value="(\d+)"', page)
+    assert seen is not None
+    assert desk.post(f"/HY/homes/{home}/dunning", days="20", seen=seen[1]).status_code == 303
+    again = desk.post(f"/HY/homes/{home}/dunning", days="20", seen=seen[1])
+    assert again.status_code == 422
+    assert "刚刚已给这户打印过催缴函" in again.text
+    assert len(made(program)) == 1
+    latest = re.search(r'name="seen" value="(\d+)"', again.text)
+    assert latest is not None
+    assert desk.post(f"/HY/homes/{home}/dunning", days="20", seen=latest[1]).status_code == 303
+
+
+def test_who_may_only_look_does_not_read_what_was_said(
+    clerk: MakeClerk, home: int, program: Program
+) -> None:
+    desk = clerk(StaffRole.SERVICE)
+    desk.post(f"/HY/homes/{home}/dunning", days="20", seen="0")
+    [letter] = made(program)
+    noted = "王小明代签 13900005678"
+    fields = {"how": "signed", "on": TODAY.isoformat(), "person_note": noted}
+    assert desk.post(f"/HY/letters/{letter.id}/delivered", **fields).status_code == 303
+    said = {"how": "phone", "on": TODAY.isoformat(), "person_note": "说月底缴，13800001234"}
+    assert desk.post(f"/HY/homes/{home}/dunning/call", **said).status_code == 303
+    assert noted in desk.get(f"/HY/letters/{letter.id}").text
+    reader = clerk(StaffRole.READER)
+    for path in (f"/HY/letters/{letter.id}", f"/HY/homes/{home}/dunning"):
+        shown = reader.get(path)
+        assert shown.status_code == 200
+        assert "13900005678" not in shown.text
+        assert "13800001234" not in shown.text
+    desk.post("/HY/letters/papers", letter=letter.id)
+    with program.services.database.transaction() as session:
+        seen = session.scalars(select(Sighting.what).where(Sighting.unit_id == home)).all()
+    assert Sight.PERSONAL in seen
 
 
 def test_too_few_days_and_a_home_that_owes_nothing_are_refused_in_words(
@@ -118,7 +159,11 @@ def test_many_homes_get_their_letters_at_once_and_none_twice_a_day(
     assert "今天都已经打印过" in again.text
     most = desk.post("/HY/letters", which="most", count="3", days="15", age="")
     first = desk.get(most.location.removeprefix("/console")).text
-    assert len(made(program)) > 1
+    assert len(made(program)) == 4
+    others = desk.post("/HY/letters", which="most", count="1", days="15", age="")
+    assert others.status_code == (303 if len(made(program)) == 5 else 422)
+    homes = [one.unit_id for one in made(program)]
+    assert len(homes) == len(set(homes))
     ids = [one.id for one in made(program)]
     opened = desk.post("/HY/letters/papers", letter=ids).text
     assert opened.count('<article class="letter">') == len(ids)

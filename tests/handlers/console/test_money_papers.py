@@ -126,6 +126,16 @@ def fapiao_of(world: World, program: Program) -> int:
         return made.id
 
 
+def test_a_cashier_looks_at_a_fapiao_and_is_offered_nothing_he_may_not_do(
+    clerk: MakeClerk, world: World, program: Program
+) -> None:
+    path = f"/HY/fapiao/{fapiao_of(world, program)}"
+    shown = clerk(StaffRole.CASHIER).get(path).text
+    assert "由会计或经理开具" in shown
+    assert f"/console{path}/issue" not in shown
+    assert f"/console{path}/issue" in clerk(StaffRole.ACCOUNTANT).get(path).text
+
+
 def test_a_fapiao_is_issued_with_its_file_and_reversed(
     clerk: MakeClerk, world: World, program: Program
 ) -> None:

@@ -77,6 +77,16 @@ def test_who_may_not_see_statistics_sees_what_waits_alone(clerk: MakeClerk, worl
     assert clerk(StaffRole.CASHIER).get("/HY/reports/").status_code == 403
 
 
+@pytest.mark.parametrize("role", StaffRole)
+def test_what_waits_leads_only_where_one_may_go(clerk: MakeClerk, role: StaffRole) -> None:
+    one = clerk(role)
+    tree = html.fromstring(one.get("/HY/").text)
+    links = tree.xpath("//ul[@class='waits']//a/@href")
+    assert links
+    for link in links:
+        assert one.get(link.removeprefix("/console")).status_code == 200, link
+
+
 def test_the_tables_of_a_month_sum_to_its_whole(clerk: MakeClerk, world: World) -> None:
     with world.database.transaction() as session:
         scope = Scope(world.community.id, NOVEMBER, NOVEMBER)
@@ -217,3 +227,12 @@ def test_an_alert_of_another_community_does_not_exist(clerk: MakeClerk, world: W
         )
         other = session.scalars(select(Alert.id)).one()
     assert clerk(StaffRole.MANAGER).get(f"/HY/alerts/{other}").status_code == 404
+
+
+@pytest.mark.parametrize("period", ["1900-01", "2999-12", "1989-12"])
+def test_a_month_nobody_was_billed_for_gives_the_last_that_was(
+    clerk: MakeClerk, period: str
+) -> None:
+    one = clerk(StaffRole.MANAGER)
+    for path in ("/HY/", "/HY/reports/", "/HY/reports/income"):
+        assert one.get(f"{path}?period={period}").status_code == 200

@@ -1,18 +1,27 @@
 """外部接口: secrets are shown once, and what is of all communities is not one community's."""
 
+import html
+import inspect
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
 
-from sqlalchemy import select
+import pytest
+from python_calamine import CalamineWorkbook
+from sqlalchemy import event, func, select, text
 
 from billing.api_access import ApiScope, add_token, find_token, note_call
 from billing.api_tables import ApiToken
 from billing.facts import FactKind
 from billing.people import StaffRole
 from bot.program import Program
+from notify import webhook_post
 from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from notify.webhooks import add_webhook
-from tests.conftest import World
+from tests.conftest import SOAK, World, many_rounds
 from tests.handlers.console.conftest import Clerk
 
 MakeClerk = Callable[..., Clerk]
@@ -65,12 +74,17 @@ def test_a_form_without_what_it_needs_is_shown_again_with_what_was_ticked(
     assert answer.status_code == 422
     assert 'value="bills:read" checked' in answer.text
     assert "请选择" in manager.post("/outside/tokens", name="甲", community="HY").text
-    for url in ("ftp://erp.example.test", "https://me:secret@erp.example.test/", "nonsense"):
+    for url, words in (
+        ("ftp://erp.example.test", "请填写 https:// 开头的地址"),
+        ("nonsense", "请填写 https:// 开头的地址"),
+        ("https://me:secret@erp.example.test/", "地址里不能有用户名、密码和 #"),
+        ("https://[::1", "这不是网址"),
+    ):
         refused = manager.post(
             "/outside/webhooks", name="乙", url=url, community="HY", kinds=["bill_issued"]
         )
         assert refused.status_code == 422, url
-        assert "请填写 https:// 开头的地址" in refused.text
+        assert words in refused.text, url
     with program.services.database.transaction() as session:
         assert session.scalar(select(ApiToken.id)) is None
         assert session.scalar(select(Webhook.id)) is None
@@ -156,3 +170,167 @@ def test_what_is_of_all_communities_only_staff_of_all_see_and_make(
     assert "总部大屏" in everybody.get("/outside").text
     assert everybody.post("/outside/tokens", **wish).status_code == 200
     assert everybody.post(f"/outside/webhooks/{hook.id}/end").status_code == 303
+
+
+@many_rounds
+@pytest.mark.parametrize(
+    ("path", "model", "fields"),
+    [
+        ("/outside/tokens", ApiToken, {"scopes": ["bills:read"]}),
+        ("/outside/webhooks", Webhook, {"url": URL, "kinds": ["bill_issued"]}),
+    ],
+)
+def test_of_two_who_take_a_name_at_once_one_gets_it_and_the_other_is_told(
+    clerk: MakeClerk, program: Program, path: str, model: type[Any], fields: dict[str, Any]
+) -> None:
+    clerks = [clerk(StaffRole.MANAGER) for _ in range(2)]
+    gate = threading.Barrier(2)
+
+    def at_insert(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        """Neither writes before both have looked whether the name is free."""
+        if statement.startswith(f"INSERT INTO {model.__tablename__} "):
+            gate.wait(30)
+
+    def add(one: Clerk) -> tuple[int, str]:
+        answer = one.post(path, name="财务软件", community="HY", **fields)
+        return answer.status_code, answer.text
+
+    engine = program.services.database.engine
+    event.listen(engine, "before_cursor_execute", at_insert)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            answers = sorted(threads.map(add, clerks))
+    finally:
+        event.remove(engine, "before_cursor_execute", at_insert)
+    assert [status for status, _ in answers] == [200, 422]
+    assert "请换一个名称" in answers[1][1]
+    with program.services.database.transaction() as session:
+        assert session.scalar(select(func.count()).select_from(model)) == 1
+
+
+FILL = text("""
+    INSERT INTO webhook_delivery (community_id, webhook_id, fact_id, body, state, attempts,
+        created_at, queued_at, next_attempt_at, settled_at, outcome)
+    SELECT :community, (CAST(:hooks AS bigint[]))[1 + n % 2], n, '{"kind": "bill_issued"}',
+        'delivered', 1, :now, :now, :now, :now, 'accepted'
+    FROM generate_series(1, :rows) AS n
+""")
+FILLED = 200_000 if SOAK else 20_000
+
+
+def test_a_page_of_deliveries_is_read_from_its_index_however_many_there_are(
+    clerk: MakeClerk, program: Program, world: World
+) -> None:
+    manager, services = clerk(StaffRole.MANAGER), program.services
+    now = services.clock()
+    with services.database.transaction() as session:
+        hooks = [
+            add_webhook(
+                session,
+                services.vault,
+                name=name,
+                url=URL,
+                secret="s" * 20,
+                kinds=[FactKind.BILL_ISSUED],
+                community_id=world.community.id,
+                loopback=False,
+                now=now,
+            ).id
+            for name in ("甲", "乙")
+        ]
+        values = {"community": world.community.id, "hooks": hooks, "now": now, "rows": FILLED}
+        session.execute(FILL, values)
+        session.execute(text("SET LOCAL ROLE NONE"))  # the runtime's role owns no tables
+        session.execute(text("ANALYZE webhook_delivery"))
+    read: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if "webhook_delivery" in statement:
+            read.append((statement, parameters))
+
+    engine = services.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        first = manager.get(f"/outside/webhooks/{hooks[0]}").text
+        after = re.search(r"after=([0-9]+)", first)
+        assert after is not None
+        second = manager.get(f"/outside/webhooks/{hooks[0]}?after={after[1]}").text
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    numbers = [re.findall(rf"{world.community.id}-([0-9]+)<", page) for page in (first, second)]
+    assert [len(page) for page in numbers] == [50, 50]
+    told = [int(number) for page in numbers for number in page]
+    assert told == sorted(set(told), reverse=True)
+    assert len(read) >= 4  # two pages, each with its count
+    with engine.connect() as connection:
+        for statement, parameters in read:
+            rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+            plan = "\n".join(row[0] for row in rows)
+            assert "Sort" not in plan, plan
+            if " ORDER BY " in statement.replace("\n", " "):
+                assert "Backward using ix_webhook_delivery_webhook" in plan, plan
+                assert "Seq Scan" not in plan, plan
+
+
+REASON = re.compile(r'Refused\(f?"([^"]+)"\)|InvalidInput\("url", f?"([^"]+)"\)')
+PLACES_FILLED = {
+    "{type(error).__name__}": ("ConnectTimeoutError", "SSLError", "RemoteDisconnected"),
+    "{status}": ("500",),
+    "{schemes[0]}": ("https",),
+}
+
+
+def outcomes() -> list[str]:
+    """Everything a delivery can end with, as the code that posts writes it."""
+    written = {"".join(found) for found in REASON.findall(inspect.getsource(webhook_post))}
+    for place, values in PLACES_FILLED.items():
+        assert any(place in one for one in written), place
+        written = {one.replace(place, value) for one in written for value in values}
+    return ["accepted", "the webhook was ended", *sorted(written)]
+
+
+def test_how_deliveries_ended_is_said_in_chinese_on_the_page_and_in_the_file(
+    clerk: MakeClerk, program: Program, world: World
+) -> None:
+    manager, services = clerk(StaffRole.MANAGER), program.services
+    now, said = services.clock(), outcomes()
+    with services.database.transaction() as session:
+        hook = add_webhook(
+            session,
+            services.vault,
+            name="ERP",
+            url=URL,
+            secret="s" * 20,
+            kinds=[FactKind.BILL_ISSUED],
+            community_id=world.community.id,
+            loopback=False,
+            now=now,
+        )
+        session.add_all(
+            WebhookDelivery(
+                community_id=world.community.id,
+                webhook_id=hook.id,
+                fact_id=place,
+                body={"kind": "bill_issued"},
+                state=DeliveryState.GIVEN_UP,
+                attempts=1,
+                created_at=now,
+                queued_at=now,
+                next_attempt_at=now,
+                settled_at=now,
+                outcome=outcome,
+            )
+            for place, outcome in enumerate(said)
+        )
+        session.flush()
+    page = html.unescape(manager.get(f"/outside/webhooks/{hook.id}").text)
+    with manager.get(f"/outside/webhooks/{hook.id}?format=xlsx") as answer:
+        book = answer.data
+    heads, *rows = CalamineWorkbook.from_filelike(BytesIO(book)).get_sheet_by_index(0).to_python()
+    cells = [str(row[heads.index("最近结果")]) for row in rows]
+    assert len(cells) == len(said)
+    for outcome in said:
+        assert outcome not in page
+        assert outcome not in cells
+    assert not [cell for cell in cells if cell.startswith("其他情况") or cell not in page]
+    assert {"对方已接收", "对方回答 HTTP 500，没有接收", "等了太久，对方没有回答"} <= {*cells}

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select, update
 
-from billing.late_fee_policy import list_policies
+from billing.late_fee_policy import list_policies, set_policy
+from billing.late_fee_tables import LateFeeCap
 from billing.money import Money
 from billing.people import Staff, StaffRole
 from billing.property import Community
@@ -85,6 +86,8 @@ REFUSED = [
     ("refunds", {"limit": "-1"}, "限额不能小于 0"),
     ("desk", {"phone": "1", "opens": "09:00", "closes": "18:00"}, "电话号码不对"),
     ("desk", {"phone": "010-5550 0100", "opens": "nine", "closes": "18:00"}, "请填写时间"),
+    ("desk", {"phone": "010-5550 0100", "opens": "08:30Z", "closes": "18:00"}, "请填写时间"),
+    ("desk", {"phone": "010-5550 0100", "opens": "08:30", "closes": "18:00Z"}, "请填写时间"),
     ("desk", {"phone": "010-5550 0100", "opens": "18:00", "closes": "09:00"}, "须晚于"),
     ("sending", {"per_minute": "0"}, "每分钟 1 到 10000 条"),
 ]
@@ -145,12 +148,42 @@ def test_a_late_fee_clause_is_added_and_what_is_unusual_is_said(
     assert "2027-01-01 起，每日 0.1%" in stale.text
 
 
+def test_a_clause_added_meanwhile_is_noticed_also_when_a_later_one_was_known(
+    manager: Clerk, program: Program, world: World
+) -> None:
+    def add(begins: date, rate: str) -> None:
+        with program.services.database.transaction() as session:
+            set_policy(
+                session,
+                world.community.id,
+                effective_from=begins,
+                daily_rate=Decimal(rate),
+                grace_days=0,
+                cap=LateFeeCap.PRINCIPAL,
+                document="合同第八条",
+            )
+
+    add(date(2028, 1, 1), "0.0003")
+    found = re.search(r'name="latest" value="([0-9]+)"', manager.get(LATE_FEE).text)
+    assert found is not None
+    add(date(2026, 12, 15), "0.0001")
+    stale = manager.post(LATE_FEE, latest=found[1], daily_rate="0.05", **CLAUSE)
+    assert stale.status_code == 422
+    assert "2026-12-15 起，每日 0.01%" in stale.text
+    again = re.search(r'name="latest" value="([0-9]+)"', stale.text)
+    assert again is not None
+    assert manager.post(LATE_FEE, latest=again[1], daily_rate="0.05", **CLAUSE).status_code == 303
+
+
 def test_a_clause_that_cannot_be_is_refused(manager: Clerk, program: Program, world: World) -> None:
     with program.services.database.transaction() as session:
         before = list_policies(session, world.community.id)
     latest = str(before[-1].id) if before else "0"
     for changes, words in (
         ({"daily_rate": "much"}, "请填写数字"),
+        ({"daily_rate": "1e9999999"}, "请填写数字"),
+        ({"daily_rate": "1e-9999999"}, "请填写数字"),
+        ({"daily_rate": "1_0"}, "请填写数字"),
         ({"daily_rate": "101"}, "每日费率须为"),
         ({"daily_rate": "0.00000001"}, "小数位太多"),
         ({"daily_rate": "0.05", "grace_days": "9999"}, "天数须为 0–3650"),

@@ -59,9 +59,14 @@ def test_nobody_else_opens_it(house: House) -> None:
 
 def test_who_no_longer_works_there_does_not_open_it(house: House) -> None:
     staff_id = employ(house, "o-zhao")
-    with house.world.database.transaction() as session:
-        session.execute(update(Staff).where(Staff.id == staff_id).values(follower_id=None))
-    assert house.phone("o-zhao").get(path(house, staff_id)).status == 403
+    phone, link = house.phone("o-zhao"), path(house, staff_id)
+    for change in ({"left_at": house.clock()}, {"left_at": None, "follower_id": None}):
+        assert phone.get(link).status == 200
+        with house.world.database.transaction() as session:
+            session.execute(update(Staff).where(Staff.id == staff_id).values(**change))
+        assert phone.get(link).status == 403
+        with house.world.database.transaction() as session:
+            session.execute(update(Staff).where(Staff.id == staff_id).values(left_at=None))
 
 
 def test_a_link_that_was_tampered_with_opens_nothing(house: House) -> None:
