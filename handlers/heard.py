@@ -120,12 +120,12 @@ def correct(session: Session, said: Said, *, is_staff: bool, now: datetime) -> N
 
 
 def get_heard(session: Session, heard_id: int, *, lock: bool = False) -> Heard:
-    """A sentence.
+    """A sentence; with `lock` as it is once nobody else labels it.
 
     Raises:
         NotFound: no such sentence, or it was forgotten meanwhile.
     """
-    heard = session.get(Heard, heard_id, with_for_update=lock or None)
+    heard = session.get(Heard, heard_id, with_for_update=lock or None, populate_existing=lock)
     if heard is None:
         raise NotFound(f"no sentence {heard_id}; they are kept for {KEPT.days} days")
     return heard

@@ -1,17 +1,15 @@
 """A broadcast as its readers will see it, before anything of it is sent (pure)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from jinja2 import Environment
 
 from billing.property import Community
+from notify.approved import Approved
 from notify.audiences import Audience
-from notify.catalog import NoticeKind
-from notify.fields import fit
-from notify.render import words_of
+from notify.catalog import NoticeKind, Transport
+from notify.render import fill_template, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +17,15 @@ class Shown:
     """What stands on a telephone.
 
     Attributes:
-        text: the whole words in the chat, to whoever wrote to us within 48 hours.
-        card: the lines of the template message for everybody else, which leads to the whole words;
-            None without an approved template: they get nothing then.
+        text: the whole words, in the chat or behind the card.
+        is_in_chat: whether they go to the chat of whoever wrote to us within 48 hours; else he too
+            gets the card.
+        card: the lines of the template message, which leads to the whole words; None where there
+            is none to send: who is not told in the chat gets nothing then.
     """
 
     text: str
+    is_in_chat: bool
     card: tuple[str, ...] | None
 
 
@@ -41,22 +42,30 @@ def show_broadcast(
     body: str,
     at: datetime,
     environment: Environment,
-    template: Mapping[str, Any] | None,
+    approved: Approved,
 ) -> Shown:
-    """Put words into the frames they are sent in.
+    """Put words into the frames they are sent in, by the ways that are on.
 
     Args:
         at: when they leave.
-        template: the approved one, as `approved.Approved.template` has it.
+        approved: templates and ways, as staff set them.
     """
-    kind = NoticeKind.BROADCAST.value
+    kind = NoticeKind.BROADCAST
     names = {"community": community, "broadcast": _Words(body, at)}
-    text = environment.get_template(f"notices/{kind}/text.txt").render(names).strip()
-    if template is None:
-        return Shown(text, None)
-    words = words_of(kind, environment, names)
-    fields: Mapping[str, str] = template["fields"]
-    return Shown(text, tuple(fit(name, words.get(word, "")) for name, word in fields.items()))
+    ways = approved.route(kind)
+    template_id, fields = fill_template(
+        kind.value,
+        approved.templates,
+        lambda: words_of(kind.value, environment, names),
+        Transport.TEMPLATE in ways,
+    )
+    card = None if template_id is None else tuple(fields.values())
+    is_first = ways[0] is Transport.SERVICE or card is None
+    return Shown(
+        text=environment.get_template(f"notices/{kind.value}/text.txt").render(names).strip(),
+        is_in_chat=Transport.SERVICE in ways and is_first,
+        card=card,
+    )
 
 
 def describe_audience(audience: Audience, environment: Environment) -> str:

@@ -26,7 +26,7 @@ WRITE_NOTICES = text(
         FROM ({RECIPIENTS}) recipient
     ),
     timed AS (  -- what a day does not take goes on the next morning
-        SELECT follower_id, CAST(:not_before AS timestamptz) + make_interval(
+        SELECT follower_id, CAST(:now AS timestamptz) + make_interval(
             days => CAST((:minute_of_day + minute) / :minutes_a_day AS int),
             mins => CAST((:minute_of_day + minute) % :minutes_a_day - :minute_of_day AS int)
         ) AS not_before
@@ -49,11 +49,14 @@ WRITE_NOTICES = text(
 
 def send_due(session: Session, now: datetime) -> int:
     """Write the notices of the oldest broadcast whose minute is over and whose time has come, for
-    those who are its audience now; returns how many broadcasts that was: 1 or 0.
+    those who are its audience now; returns how many broadcasts that was: 1 or 0. While people
+    sleep none leaves: its readers and its time are those of the morning.
 
-    A scheduled one that has come to need a second person meanwhile waits for him instead. Safe to
-    run twice and from many workers: the broadcast is locked, and sent once.
+    One that has come to need a second person meanwhile waits for him instead. Safe to run twice
+    and from many workers: the broadcast is locked, and sent once.
     """
+    if next_allowed(now) != now:
+        return 0
     found = session.scalars(
         select(Broadcast)
         .where(
@@ -67,7 +70,7 @@ def send_due(session: Session, now: datetime) -> int:
     ).first()
     if found is None:
         return 0
-    if found.send_at is not None and found.approved_by is None:
+    if found.approved_by is None:
         found.recipients = count_readers(session, found.community_id, found.meant, now).people
         if takes_two(found.recipients):
             found.needs_second = True
@@ -80,10 +83,9 @@ def send_due(session: Session, now: datetime) -> int:
 
 
 def _write(session: Session, broadcast: Broadcast, now: datetime) -> int:
-    """Write the notices; returns how many they are."""
+    """Write the notices, at an hour in which they may be told; returns how many they are."""
     rule = NOTICES[NoticeKind.BROADCAST]
-    not_before = next_allowed(now)
-    local = not_before.astimezone(BEIJING)
+    local = now.astimezone(BEIJING)
     community = session.get_one(Community, broadcast.community_id)
     parameters: dict[str, Any] = {
         **recipient_parameters(broadcast.community_id, broadcast.meant, business_date(now)),
@@ -92,7 +94,6 @@ def _write(session: Session, broadcast: Broadcast, now: datetime) -> int:
         "fact_key": f"{rule.matter.value}:{broadcast.id}",
         "ref_id": broadcast.id,
         "now": now,
-        "not_before": not_before,
         "life": rule.life,
         "per_minute": broadcast.per_minute or community.broadcasts_per_minute,
         "minute_of_day": (local.hour - DAY_BEGINS.hour) * 60 + local.minute,

@@ -164,12 +164,18 @@ def check_speed(per_minute: int | None) -> int | None:
 def get_broadcast(
     session: Session, community_id: int, broadcast_id: int, *, lock: bool = False
 ) -> Broadcast:
-    """A broadcast of a community.
+    """A broadcast of a community; with `lock` as it is once nobody else decides about it, even
+    where this session has read it before.
 
     Raises:
         NotFound: it has none of this number.
     """
-    found = session.get(Broadcast, (community_id, broadcast_id), with_for_update=lock or None)
+    found = session.get(
+        Broadcast,
+        (community_id, broadcast_id),
+        with_for_update=lock or None,
+        populate_existing=lock,
+    )
     if found is None:
         raise NotFound(f"no broadcast {broadcast_id} in community {community_id}")
     return found

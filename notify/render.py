@@ -103,8 +103,8 @@ def render(
         return words_of(kind.value, environment, names)
 
     ways = route or NOTICES[kind].transports
-    template_id, fields = _fill(kind.value, templates, words, Transport.TEMPLATE in ways)
-    subscribe_id, subscribe_fields = _fill(
+    template_id, fields = fill_template(kind.value, templates, words, Transport.TEMPLATE in ways)
+    subscribe_id, subscribe_fields = fill_template(
         kind.value, subscriptions, words, Transport.SUBSCRIBE in ways
     )
     text = None
@@ -137,7 +137,7 @@ def sms_wording(kind: str, environment: Environment) -> str:
     return environment.get_template(f"notices/{kind}/sms.txt").render().strip()
 
 
-def _fill(
+def fill_template(
     kind: str, templates: Templates, words: Callable[[], Mapping[str, str]], is_a_way: bool
 ) -> tuple[str | None, dict[str, str]]:
     """The approved template of a kind filled in; none at all when there is none, or when it asks

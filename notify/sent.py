@@ -106,6 +106,17 @@ def about_home(community_id: int, unit_id: int) -> ColumnElement[bool]:
     )
 
 
+def of_broadcast(community_id: int, broadcast_id: int) -> ColumnElement[bool]:
+    """Messages that tell a broadcast."""
+    return Message.id.in_(
+        select(Notice.message_id).where(
+            Notice.community_id == community_id,
+            Notice.kind == NoticeKind.BROADCAST,
+            Notice.ref_id == broadcast_id,
+        )
+    )
+
+
 def notices_of_home(community_id: int, unit_id: int) -> Select[*tuple[Any, ...]]:
     """Everything the people of a home were told or were to be told of it, broadcasts among it.
 

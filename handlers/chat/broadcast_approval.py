@@ -35,7 +35,9 @@ log = structlog.get_logger(__name__)
 
 
 def confirmed(chat: Chat) -> Reply:
-    """确认群发: queue it, or leave it to a second person."""
+    """确认群发: queue it, or leave it to a second person. Of two who approve it at once the second
+    is told that it is queued already.
+    """
     staff, shown = chat.staff, open_preview(chat)
     if staff is None or shown is None:
         return staff_only(chat)
@@ -50,6 +52,9 @@ def _confirm(chat: Chat, staff: Staff, shown: Broadcast) -> Reply:
     log.info("broadcast_confirmed", broadcast=done.id, staff=staff.login, state=done.state.value)
     if done.state is BroadcastState.WAITING:
         return say_of(chat, "staff/broadcast_waiting", done)
+    is_his = staff.id in (done.drafted_by, done.approved_by)
+    if done.state is not BroadcastState.QUEUED or not is_his:
+        return say_of(chat, "staff/broadcast_ended", done)
     at = sent_from(done)
     is_later = at is not None and at > chat.now + TAKEN_BACK_WITHIN
     return say_of(

@@ -14,6 +14,7 @@ from handlers.chat.context import Chat, Question, QuestionKind, Reply
 from handlers.chat.help import staff_only
 from notify.approved import read_approved
 from notify.audiences import Audience
+from notify.broadcast_preview import show_broadcast
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.broadcasts import (
     BROADCASTERS,
@@ -22,7 +23,6 @@ from notify.broadcasts import (
     latest_of,
     presses_unlawfully,
 )
-from notify.catalog import NoticeKind, Transport
 from notify.quiet_hours import next_allowed
 from notify.recipients import count_readers
 
@@ -70,15 +70,15 @@ def preview(chat: Chat, broadcast: Broadcast) -> Reply:
         is_unlawful=presses_unlawfully(audience, broadcast.body),
         at=at if at > soon else None,
         readers=count_readers(chat.session, broadcast.community_id, audience, chat.now),
-        has_template=_has_template(chat),
+        shown=show_broadcast(
+            chat.session.get_one(Community, broadcast.community_id),
+            broadcast.body,
+            at,
+            chat.services.text,
+            read_approved(chat.session, chat.services.approved),
+        ),
         approves=broadcast.state is BroadcastState.WAITING,
     )
-
-
-def _has_template(chat: Chat) -> bool:
-    """Whether who cannot be written to in the chat is reached by a template message."""
-    approved = read_approved(chat.session, chat.services.approved)
-    return approved.template(NoticeKind.BROADCAST, Transport.TEMPLATE) is not None
 
 
 def open_preview(chat: Chat) -> Broadcast | None:

@@ -90,7 +90,7 @@ def read_audience(desk: Desk, form: Form) -> Audience:
     buildings, entrance = form.several("buildings"), form.typed("entrance")
     if sum(map(bool, (rooms or form.typed("rooms"), buildings, entrance))) > 1:
         form.refuse("rooms", Problem.ONE_PLACE.label)
-    days = form.number("days") if form.typed("days") else 0
+    days = form.number("days", positive=True) if form.typed("days") else 0
     if days > DAYS_MAX:
         form.refuse("days", Problem.TOO_MANY_DAYS.label)
     owed = form.money("owed") if form.typed("owed") else ZERO
@@ -101,8 +101,7 @@ def read_audience(desk: Desk, form: Form) -> Audience:
         buildings=buildings,
         entrance=(building, stair) if entrance else None,
         rooms=rooms,
-        # Each of these narrows what is overdue, and so asks for it.
-        overdue=form.ticked("overdue") or bool(days or owed or fees or first),
+        overdue=form.ticked("overdue") or _narrows_arrears(form),
         days=days,
         owed=owed,
         parking=form.ticked("parking"),
@@ -112,6 +111,13 @@ def read_audience(desk: Desk, form: Form) -> Audience:
         roles=_several(form, "roles", ResidentRole),
         tags=form.several("tags"),
     )
+
+
+def _narrows_arrears(form: Form) -> bool:
+    """Whether anything is said of what is overdue, which asks for it: whatever is typed, be it
+    wrong, never widens a broadcast to who owes nothing.
+    """
+    return bool(form.several("fees")) or any(map(form.typed, ("days", "owed", "first", "last")))
 
 
 def _rooms(desk: Desk, form: Form) -> tuple[str, ...]:

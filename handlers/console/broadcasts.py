@@ -3,7 +3,7 @@ person, followed while it leaves, taken back.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import request
@@ -26,10 +26,11 @@ from handlers.console.desk import Desk
 from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
 from handlers.console.notice_words import advice
+from handlers.console.notices import DAYS_MAX
 from notify.approved import read_approved
 from notify.audiences import Audience
 from notify.broadcast_preview import describe_audience, show_broadcast
-from notify.broadcast_results import read_results
+from notify.broadcast_results import read_progress, with_effects
 from notify.broadcast_tables import Broadcast, BroadcastState
 from notify.broadcasts import (
     ALONE_MAX,
@@ -43,7 +44,6 @@ from notify.broadcasts import (
     presses_unlawfully,
     sent_from,
 )
-from notify.catalog import NoticeKind, Transport
 from notify.quiet_hours import next_allowed
 from notify.recipients import count_readers
 
@@ -199,7 +199,6 @@ def _page(desk: Desk, one: Broadcast, form: Form) -> tuple[str, int]:
     is_open = one.state in OPEN_STATES
     leaves_at = _leaves_at(one, desk.now)
     approved = read_approved(desk.session, desk.services.approved)
-    template = approved.template(NoticeKind.BROADCAST, Transport.TEMPLATE)
     meant = one.meant
     return desk.page(
         "broadcasts/show.html",
@@ -210,7 +209,7 @@ def _page(desk: Desk, one: Broadcast, form: Form) -> tuple[str, int]:
         is_open=is_open,
         is_soon=leaves_at <= desk.now + TAKEN_BACK_WITHIN,
         readers=count_readers(desk.session, one.community_id, meant, desk.now) if is_open else None,
-        shown=show_broadcast(desk.community, one.body, leaves_at, desk.services.text, template),
+        shown=show_broadcast(desk.community, one.body, leaves_at, desk.services.text, approved),
         is_unlawful=presses_unlawfully(meant, one.body),
         alone_max=ALONE_MAX,
         is_mine=one.drafted_by == desk.staff.id,
@@ -225,16 +224,22 @@ def _leaves_at(one: Broadcast, now: datetime) -> datetime:
 
 
 def _progress(desk: Desk, one: Broadcast) -> Mapping[str, Any]:
-    """What became of it; `is_over` once nothing changes by itself any more."""
-    results = read_results(desk.session, one) if one.state in LEFT_STATES else None
+    """What became of it; `is_over` once nothing changes by itself any more. What its readers did is
+    counted from then on: it is dear, and a page that follows it asks again and again.
+    """
+    results = read_progress(desk.session, one) if one.state in LEFT_STATES else None
     is_over = one.state is not BroadcastState.QUEUED and (results is None or not results.waiting)
+    if results is not None and is_over:
+        results = with_effects(desk.session, one, results)
     words: dict[str, Any] = {"one": one, "results": results, "is_over": is_over}
     words["leaves_at"] = _leaves_at(one, desk.now)
     if results is None:
         return words
+    left_on = business_date(words["leaves_at"])
     ended = sum(results.failed.values()) + sum(results.suppressed.values())
     return words | {
-        "left_on": business_date(_leaves_at(one, desk.now)),
+        "left_on": left_on,
+        "until": min(desk.today, left_on + timedelta(days=DAYS_MAX - 1)),
         "total": results.waiting + results.left + ended,
         "done": results.left + ended,
         "advice": advice,
@@ -251,7 +256,7 @@ def _decision(one: Broadcast) -> Form:
 
 def confirm(desk: Desk, number: int) -> ResponseReturnValue:
     """Say yes, as its author or as the second person."""
-    one = get_broadcast(desk.session, desk.community_id, number)
+    one = get_broadcast(desk.session, desk.community_id, number, lock=True)
     form = _decision(one)
     if presses_unlawfully(one.meant, one.body) and not form.ticked("read_again"):
         form.refuse("read_again", Objection.READ_AGAIN.label)
@@ -272,7 +277,7 @@ def confirm(desk: Desk, number: int) -> ResponseReturnValue:
 
 def cancel(desk: Desk, number: int) -> ResponseReturnValue:
     """Take it back; of one on its way, what has not left."""
-    one = get_broadcast(desk.session, desk.community_id, number)
+    one = get_broadcast(desk.session, desk.community_id, number, lock=True)
     form = _decision(one)
 
     def act() -> Response:

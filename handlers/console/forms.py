@@ -83,13 +83,15 @@ class Form:
             self.refuse(name, Problem.TOO_LONG.label)
         return typed[:most]
 
-    def number(self, name: str, *, default: int = 0) -> int:
-        """A whole number from 0 on."""
+    def number(self, name: str, *, default: int = 0, positive: bool = False) -> int:
+        """A whole number from 0 on, or with `positive` from 1 on."""
         typed = self.typed(name)
         if not typed:
             self.refuse(name, Problem.MISSING.label)
         elif not NUMBER.fullmatch(typed):
             self.refuse(name, Problem.NO_NUMBER.label)
+        elif positive and not int(typed):
+            self.refuse(name, Problem.NOT_POSITIVE.label)
         else:
             return int(typed)
         return default

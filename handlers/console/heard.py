@@ -122,7 +122,7 @@ def _confused(report: Mapping[str, Any]) -> list[Confused]:
 
 def label(desk: Desk, number: int) -> ResponseReturnValue:
     """Say what a sentence meant, and go on to the next."""
-    one = get_heard(desk.session, number)
+    one = get_heard(desk.session, number, lock=True)
     form = Form(request.form)
     intent = _read_intent(form)
     if form.typed("seen") != (one.label or ""):

@@ -29,6 +29,7 @@ from notify.sent import (
     list_attempts,
     list_readers,
     made_within,
+    of_broadcast,
     opened_at,
 )
 
@@ -95,6 +96,7 @@ class Filter:
     kind: NoticeKind | None
     state: MessageState | None
     unit: Unit | None
+    broadcast: int | None
 
 
 def first_lately(today: date) -> date:
@@ -126,6 +128,7 @@ def _asked(desk: Desk) -> Filter:
         kind=NoticeKind(kind) if kind in {one.value for one in NoticeKind} else None,
         state=MessageState(state) if state in {one.value for one in MessageState} else None,
         unit=_home(desk, form),
+        broadcast=form.number("broadcast") if form.typed("broadcast") else None,
     )
 
 
@@ -152,6 +155,8 @@ def _fitting(desk: Desk, asked: Filter) -> list[ColumnElement[bool]]:
         fits.append(Message.state == asked.state)
     if asked.unit is not None:
         fits.append(about_home(desk.community_id, asked.unit.id))
+    if asked.broadcast is not None:
+        fits.append(of_broadcast(desk.community_id, asked.broadcast))
     return fits
 
 

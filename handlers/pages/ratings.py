@@ -45,9 +45,9 @@ def send_rating(services: Services, token: str) -> ResponseReturnValue:
         score = Score(request.form.get("score", ""))
     except ValueError:
         raise Refused(Refusal.FORM_STALE, url_for("pages.show_rating", token=token)) from None
-    with services.database.transaction() as session:
-        thing, follower_id, _ = _find(session, services, openid, token)
-        try:
+    try:
+        with services.database.transaction() as session:
+            thing, follower_id, _ = _find(session, services, openid, token)
             rate(
                 session,
                 services.vault,
@@ -57,10 +57,11 @@ def send_rating(services: Services, token: str) -> ResponseReturnValue:
                 words=words,
                 now=services.clock(),
             )
-        except InvalidInput:
-            return _page(services, openid, token, refused=words), 422
-        except Conflict:
-            return redirect(url_for("pages.show_rating", token=token, late="1"), 303)
+    except InvalidInput:
+        # Outside: the page opens a transaction of its own, and would wait for this one.
+        return _page(services, openid, token, refused=words), 422
+    except Conflict:
+        return redirect(url_for("pages.show_rating", token=token, late="1"), 303)
     return redirect(url_for("pages.show_rating", token=token, saved="1"), 303)
 
 

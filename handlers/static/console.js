@@ -42,20 +42,25 @@ document.addEventListener("submit", (event) => {
 const menu = document.querySelector("[data-menu]");
 if (menu && window.matchMedia("(max-width: 820px)").matches) menu.open = false;
 
-// Part of a page that changes by itself: data-live is its address, and its own HTML the answer.
+// Part of a page that changes by itself: data-live is its address, and its own HTML the answer. It is
+// asked for again once the last answer is there, so that a slow server gets no heap of questions.
 for (const part of document.querySelectorAll("[data-live]")) {
+  let isOver = false;
   const renew = async () => {
     if (document.hidden) return;
     const answer = await fetch(part.dataset.live, { headers: { Accept: "text/html" } });
     if (!answer.ok || answer.redirected) return;
     part.innerHTML = await answer.text();
-    if (part.querySelector("[data-over]")) {
-      clearInterval(timer);
-      if (part.dataset.then) window.location.replace(part.dataset.then);
-      else window.location.reload();
-    }
+    if (!part.querySelector("[data-over]")) return;
+    isOver = true;
+    if (part.dataset.then) window.location.replace(part.dataset.then);
+    else window.location.reload();
   };
-  const timer = setInterval(() => renew().catch(() => {}), Number(part.dataset.every || 5) * 1000);
+  const wait = () => setTimeout(async () => {
+    await renew().catch(() => {});
+    if (!isOver) wait();
+  }, Number(part.dataset.every || 5) * 1000);
+  wait();
 }
 
 // Readings: the usage at once, what is odd marked, Enter goes to the next row.

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from billing.bill_run import one_run_at_a_time, run_bills
 from billing.checks import run_checks
@@ -20,6 +20,7 @@ from billing.property import SubjectKind
 from billing.tariff_changes import AddedTariff, add_item, add_tariff, remove_tariff
 from billing.tariffs import ChargeItem, FeeKind, ItemTariffs, Tariff, list_tariffs
 from tests.conftest import NOW, TODAY, World, many_rounds
+from tests.waiting import wait_until_somebody_waits
 
 DECEMBER = date(2026, 12, 1)
 AREA = {"method": "area", "unit_price": "2.90", "per": "month"}
@@ -481,19 +482,6 @@ def test_the_second_waits_for_the_first_who_may_still_give_up(
     thread.join(timeout=60)
     assert [version.id for version in listed(world, "property").versions][:1] == done
     assert listed(world, "property").versions[0].basis_document == "第七条"
-
-
-def wait_until_somebody_waits(world: World) -> None:
-    """Until a connection of this database waits for a lock."""
-    waiting = text(
-        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-        " WHERE NOT granted AND datname = current_database()"
-    )
-    for _ in range(10_000):
-        with world.database.engine.connect() as connection:
-            if connection.execute(waiting).scalar_one():
-                return
-    raise AssertionError("nobody ever waited")
 
 
 def test_a_stored_tariff_reads_back_as_it_was_written(world: World) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.staff import sign_in
 from tests.running import Demo
@@ -45,6 +45,33 @@ def test_a_broadcast_is_seen_before_it_is_sent_followed_and_found_again(
     page.goto(f"{demo.service}/console/HY/notices")
     expect(page.get_by_role("heading", level=1)).to_contain_text("通知")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_page_that_renews_itself_waits_for_the_last_answer(
+    demo: Demo, open_page: OpenPage
+) -> None:
+    phone, bound = demo.phone(), demo.home(2)
+    phone.binds(bound)
+    page = open_page(1280, 800)
+    sign_in(page, demo, "liu", ahead=30)
+    page.goto(f"{demo.service}/console/HY/broadcasts/new")
+    page.get_by_label("正文").fill("明天上午 9 点停水，请储水")
+    page.get_by_label("或指定房号").fill(bound["room"])
+    page.get_by_role("button", name="下一步").click()
+    asked: list[Route] = []
+    page.route("**/live?*", lambda route: asked.append(route))  # noqa: PLW0108
+    page.clock.install()
+    page.get_by_role("button", name="确认发送给 1 人").click()
+    expect(page.get_by_role("status")).to_contain_text("在那之前可以取消")
+    with page.expect_request("**/live?*"):
+        page.clock.run_for(60_000)
+    page.clock.run_for(60_000)
+    page.evaluate("fetch('/healthz')")  # whatever was asked before has been asked by now
+    assert len(asked) == 1
+    asked[0].fulfill(body="<p>还在发</p>", content_type="text/html")
+    expect(page.get_by_text("还在发")).to_be_visible()
+    with page.expect_request("**/live?*"):
+        page.clock.run_for(16_000)
 
 
 def test_sentences_are_labelled_by_the_keyboard_alone(demo: Demo, open_page: OpenPage) -> None:

@@ -11,7 +11,7 @@ from notify import broadcasts
 from notify.audiences import Audience
 from notify.broadcast_results import Results, read_results
 from notify.broadcast_tables import Broadcast, BroadcastState
-from notify.broadcasts import draft_broadcast
+from notify.broadcasts import draft_broadcast, sent_from
 from notify.outbox import Notice, Reason
 from tests.notify.conftest import Town
 from tests.notify.test_broadcasts import BEHIND, BODY, IN_TIME, again, cancel, confirm, draft
@@ -108,6 +108,38 @@ def test_its_speed_spreads_it_over_minutes_and_the_night(town: Town) -> None:
     assert len(town.wechat.shown) == 2
     with pytest.raises(InvalidInput, match="per_minute"):
         scheduled(town, per_minute=0)
+
+
+def test_confirmed_at_night_it_waits_for_the_morning_and_for_who_is_there_then(
+    town: Town,
+) -> None:
+    town.bind(IN_TIME, "Zhang")
+    town.clock.now = datetime.fromisoformat("2026-11-23T22:00:00+08:00")
+    one = confirm(town, draft(town))
+    for hours in (0, 10):
+        town.clock.advance(minutes=2, hours=hours)
+        assert town.notifier.intake()["broadcasts"] == 0
+    waits = again(town, one)
+    assert (waits.state, waits.sent_at, town.notices()) == (BroadcastState.QUEUED, None, [])
+    town.bind(BEHIND, "Li")
+    town.clock.now = datetime.fromisoformat("2026-11-24T09:00:00+08:00")
+    assert sent_from(waits) == town.clock.now
+    assert town.notifier.intake()["broadcasts"] == 1
+    assert (again(town, one).sent_at, again(town, one).recipients) == (town.clock.now, 2)
+    assert len(town.wechat.shown) == 2
+
+
+def test_one_that_grew_past_the_limit_in_the_night_waits_for_a_second_person(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcasts, "ALONE_MAX", 1)
+    town.bind(IN_TIME, "Zhang")
+    town.clock.now = datetime.fromisoformat("2026-11-23T22:00:00+08:00")
+    one = confirm(town, draft(town))
+    town.bind(BEHIND, "Li")
+    town.clock.now = datetime.fromisoformat("2026-11-24T09:00:00+08:00")
+    town.notifier.intake()
+    assert (again(town, one).state, town.wechat.shown) == (BroadcastState.WAITING, [])
 
 
 def test_the_speed_of_the_community_is_that_of_all_that_name_none(town: Town) -> None:

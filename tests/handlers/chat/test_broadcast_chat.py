@@ -1,22 +1,26 @@
 """群发 as a conversation: asked for, previewed, confirmed, taken back; by those who may."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
 
 from billing.home_tags import add_tag
-from billing.people import get_staff
+from billing.people import Staff, StaffRole, get_staff
 from notify import broadcasts
 from notify.approved import Approved
 from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast
-from notify.catalog import NoticeKind, Urgency
+from notify.broadcasts import confirm_broadcast
+from notify.catalog import NoticeKind, Transport, Urgency
 from notify.freeze import Press
 from notify.intake import take_facts
 from notify.outbox import Message, MessageState
+from notify.template_tables import NoticeRoute, NoticeTemplate
 from tests.phone import Phone
 from tests.town import Town
+from tests.waiting import wait_until_somebody_waits
 
 BODY = "明天上午9:00停水，请储水"
 
@@ -229,6 +233,24 @@ def test_who_is_reached_by_a_template_alone_is_counted(town: Town, manager: Phon
     manager.says(f"群发 3栋：{BODY}").shows("其中 1 人 48 小时内没来过公众号，现在收不到")
 
 
+def test_the_preview_goes_by_the_ways_staff_set(town: Town, manager: Phone) -> None:
+    with town.world.database.transaction() as session:
+        said = {
+            "kind": NoticeKind.BROADCAST,
+            "set_by": get_staff(session, "zhao").id,
+            "set_at": town.now,
+        }
+        template = {"transport": Transport.TEMPLATE, "template_id": "T1"}
+        session.add(NoticeTemplate(**said, **template, fields={"thing1": "body"}))
+        session.add(NoticeRoute(**said, transports=["template"]))
+    manager.says(f"群发 3栋：{BODY}").shows("都发模板消息，点开看全文")
+    with town.world.database.transaction() as session:
+        session.execute(update(NoticeRoute).values(transports=["service"]))
+    town.now += timedelta(days=3)
+    town.phone("o-3-2-501").says("账单")
+    manager.says(f"群发 3栋：{BODY}").shows("其中 1 人 48 小时内没来过公众号，现在收不到")
+
+
 def test_who_was_told_of_it_approves_with_one_word(
     town: Town, manager: Phone, service: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +269,29 @@ def test_who_was_told_of_it_approves_with_one_word(
         )
     service.says("同意群发").shows("一分钟后发出", "共 3 人")
     assert kept(town)[0][2] == "queued"
+
+
+def test_who_approves_what_another_just_approved_is_told(
+    town: Town, manager: Phone, service: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcasts, "ALONE_MAX", 2)
+    manager.says(f"群发 全体业主：{BODY}")
+    manager.says("确认群发")
+    service.says("同意群发").shows("需要您复核")
+    with ThreadPoolExecutor(1) as pool:
+        with town.world.database.transaction() as session:
+            [one] = session.scalars(select(Broadcast))
+            other = Staff(login="sun", name="孙", role=StaffRole.SERVICE)
+            session.add(other)
+            session.flush()
+            confirm_broadcast(session, one.community_id, one.id, by=other, now=town.now)
+            session.flush()
+            late = pool.submit(service.says, "确认群发")
+            wait_until_somebody_waits(town.world)
+        late.result(timeout=30).shows("已经有人确认过", "待发送")
+    with town.world.database.transaction() as session:
+        [one] = session.scalars(select(Broadcast))
+        assert one.approved_by == get_staff(session, "sun").id
 
 
 def test_other_roles_and_owners_are_refused_kindly(town: Town, manager: Phone) -> None:

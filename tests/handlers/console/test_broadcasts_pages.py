@@ -1,5 +1,7 @@
 """群发 in the console: drafted by fields, shown and counted, confirmed, approved, taken back."""
 
+import html
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -13,7 +15,9 @@ from bot.program import Program
 from notify import broadcasts
 from notify.broadcast_sending import send_due
 from notify.broadcast_tables import Broadcast, BroadcastState
-from notify.outbox import Notice
+from notify.catalog import NoticeKind, Transport
+from notify.outbox import Message, MessageState, Notice, NoticeState, Reason
+from notify.template_tables import NoticeRoute, NoticeTemplate
 from tests.conftest import World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
@@ -105,6 +109,8 @@ def test_another_one_begins_with_the_fields_of_an_earlier_one(clerk: MakeClerk) 
         ({"entrance": "3"}, "没有这个范围：3-"),
         ({"fees": "gold"}, "没有这个选项"),
         ({"days": "99999"}, "天数太大了"),
+        ({"days": "0"}, "须大于 0"),
+        ({"owed": "0.00"}, "须大于 0"),
         ({"owed": "x"}, "请填写金额"),
         ({"first": "2026-10", "last": "2026-08"}, "起始月不晚于截止月"),
         ({"first": "2026-10"}, "请填写月份"),
@@ -140,6 +146,78 @@ def test_a_draft_is_shown_as_it_will_be_read_with_how_many_read_it(
     assert "全体业主" in page
 
 
+@pytest.mark.parametrize(
+    ("fields", "ways", "in_chat", "others", "card"),
+    [
+        ({"thing1": "body", "time2": "sent_at"}, None, 2, 1, True),
+        ({"thing1": "body", "time2": "sent_at"}, ["service"], 2, 1, False),
+        ({"thing1": "body", "time2": "sent_at"}, ["template"], 0, 3, True),
+        ({"thing1": "body", "time2": "sent_at"}, ["template", "service"], 0, 3, True),
+        ({"thing1": "no_such_word"}, ["template", "service"], 2, 1, False),
+    ],
+)
+def test_the_preview_goes_by_the_ways_staff_set(
+    clerk: MakeClerk,
+    readers: None,
+    program: Program,
+    clock: Clock,
+    fields: dict[str, str],
+    ways: list[str] | None,
+    in_chat: int,
+    others: int,
+    card: bool,
+) -> None:
+    desk = clerk(StaffRole.SERVICE)
+    said = {"kind": NoticeKind.BROADCAST, "set_by": desk.staff_id, "set_at": clock.now}
+    with program.services.database.transaction() as session:
+        template = {"transport": Transport.TEMPLATE, "template_id": "T1", "fields": fields}
+        session.add(NoticeTemplate(**said, **template))
+        if ways is not None:
+            session.add(NoticeRoute(**said, transports=ways))
+    page = desk.get(f"/HY/broadcasts/{drafted(desk)}").text
+    tiles = re.findall(r'<div class="card[^"]*"><small>([^<]*)</small><b>(\d+)</b>', page)
+    assert tiles[2:] == [
+        ("对话里直接看到全文", str(in_chat)),
+        ("收到模板消息，点开看全文" if card else "收不到", str(others)),
+    ]
+    assert ("2026-11-23 10:31" in page) is card
+    assert "点开看全文</p>" in page or not card
+
+
+def test_at_night_page_and_words_name_the_same_hour_before_and_after(
+    clerk: MakeClerk, readers: None, program: Program, world: World, clock: Clock
+) -> None:
+    desk = clerk(StaffRole.SERVICE)
+    with program.services.database.transaction() as session:
+        session.add(
+            NoticeTemplate(
+                kind=NoticeKind.BROADCAST,
+                transport=Transport.TEMPLATE,
+                template_id="T1",
+                fields={"time2": "sent_at"},
+                set_by=desk.staff_id,
+                set_at=clock.now,
+            )
+        )
+    number = drafted(desk)
+    clock.later(hours=11, minutes=45)  # 22:15
+    desk = clerk(StaffRole.SERVICE)
+    desk.post(f"/HY/broadcasts/{number}/confirm", state="draft")
+    clock.later(minutes=2)
+    with program.services.database.transaction() as session:
+        assert send_due(session, clock.now) == 0
+    card = '<div class="phone"><p>2026-11-24 09:00</p>'
+    page = desk.get(f"/HY/broadcasts/{number}").text
+    assert card in page
+    assert "2026-11-24 09:00 开始发送，到时重新统计人数" in page
+    clock.later(hours=10, minutes=43)
+    with program.services.database.transaction() as session:
+        assert send_due(session, clock.now) == 1
+    page = clerk(StaffRole.SERVICE).get(f"/HY/broadcasts/{number}").text
+    assert card in page
+    assert "2026-11-24 09:00 开始" in page
+
+
 def test_it_is_confirmed_followed_and_stopped_and_the_numbers_add_up(
     clerk: MakeClerk, readers: None, program: Program, world: World, clock: Clock
 ) -> None:
@@ -154,11 +232,15 @@ def test_it_is_confirmed_followed_and_stopped_and_the_numbers_add_up(
     live = desk.get(f"/HY/broadcasts/{number}/live").text
     assert "0/2 人已处理，还有 2 人在排队" in live
     assert "data-over" not in live
+    assert "缴费的人数，发完后统计" in live
+    assert "其中三天内缴费" not in live
+    assert 'data-every="15"' in desk.get(f"/HY/broadcasts/{number}").text
     assert "data-over" in desk.get(f"/HY/broadcasts/{number}/live?state=queued").text
     assert desk.post(f"/HY/broadcasts/{number}/cancel", state="sent").status_code == 303
     page = desk.get(f"/HY/broadcasts/{number}").text
     assert "没有再发：群发已中止" in page
     assert "与发送时的人数一致" in page
+    assert "其中三天内缴费" in page
     assert kept(program, world, number).state is BroadcastState.STOPPED
     with program.services.database.transaction() as session:
         assert session.scalars(select(Notice.state)).all() == ["suppressed"] * 2
@@ -246,6 +328,50 @@ def test_what_is_all_sent_cannot_be_taken_back(
         session.execute(update(Notice).values(state="suppressed", reason="expired"))
     refused = desk.post(f"/HY/broadcasts/{number}/cancel", state="sent")
     assert "已经全部发出" in refused.text
+
+
+def test_whom_it_did_not_reach_is_found_from_it_alone_and_months_later(
+    clerk: MakeClerk, readers: None, program: Program, world: World, clock: Clock
+) -> None:
+    desk = clerk(StaffRole.SERVICE)
+    numbers = [drafted(desk, rooms=room) for room in ROOMS[:2]]
+    for number in numbers:
+        desk.post(f"/HY/broadcasts/{number}/confirm", state="draft")
+    clock.later(minutes=1)
+    with program.services.database.transaction() as session:
+        assert [send_due(session, clock.now) for _ in numbers] == [1, 1]
+        told = session.scalars(select(Notice).where(Notice.kind == NoticeKind.BROADCAST)).all()
+        for notice in told:
+            message = Message(
+                community_id=notice.community_id,
+                follower_id=notice.follower_id,
+                kind=notice.kind,
+                urgency=notice.urgency,
+                transport=Transport.SERVICE,
+                content={"text": "停水", "fields": {}},
+                client_msg_id=f"m{notice.id}",
+                state=MessageState.FAILED,
+                reason=Reason.NO_TRANSPORT,
+                created_at=clock.now,
+                expires_at=notice.expires_at,
+                next_attempt_at=clock.now,
+                attempts=0,
+            )
+            session.add(message)
+            session.flush()
+            notice.state, notice.message_id = NoticeState.MERGED, message.id
+    clock.later(days=60)
+    desk = clerk(StaffRole.SERVICE)
+    page = desk.get(f"/HY/broadcasts/{numbers[0]}").text
+    link = re.search(r'href="/console([^"]+)">看没有发成的是哪些人', page)
+    assert link is not None
+    found = desk.get(html.unescape(link[1])).text
+    rows = found.partition("<tbody>")[2]
+    assert ROOMS[0] in rows
+    assert ROOMS[1] not in rows
+    assert f'name="broadcast" value="{numbers[0]}"' in found
+    assert "一次最多看 31 天" not in found
+    assert "请填写数字" in desk.get("/HY/notices?broadcast=x").text
 
 
 def test_the_list_shows_them_by_state_and_tags_of_homes_can_be_chosen(

@@ -101,6 +101,21 @@ def test_words_that_are_too_long_are_refused_and_not_lost(
     assert owner.post(action, {**form, "score": "great"}).status == 400
 
 
+def test_words_too_long_are_refused_at_once_on_a_day_on_which_the_home_was_not_looked_at_yet(
+    house: House, dispute: Ticket
+) -> None:
+    """The look is written down twice, by what is refused and by the page that says so."""
+    path = path_of(house, dispute)
+    house.clock.forward(timedelta(hours=13, minutes=25))
+    late = house.phone()
+    form = late.get(path).form(path)
+    house.clock.forward(timedelta(minutes=10))  # past midnight
+    page = late.post(path, {**form, "score": "good", "words": "长" * 201})
+    assert page.status == 422
+    assert page.shows("最多 200 个字", "长" * 201)
+    assert ratings(house) == []
+
+
 def test_an_answered_dispute_is_read_and_rated_by_who_raised_it(
     house: House, owner: Browser, stranger: Browser, dispute: Ticket
 ) -> None:
