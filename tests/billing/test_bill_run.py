@@ -170,7 +170,7 @@ def test_the_lock_of_a_run_dies_with_its_connection(
     holder = Database(engine_for(world.url), after_facts=lambda: None)
     with pytest.raises(OperationalError), one_run_at_a_time(holder, world.community.id):
         with world.database.transaction() as session:
-            session.execute(text("RESET ROLE"))
+            session.execute(text("SET LOCAL ROLE NONE"))
             session.execute(
                 text(
                     "SELECT pg_terminate_backend(pid) FROM pg_locks"

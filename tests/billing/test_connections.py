@@ -18,7 +18,7 @@ def test_a_connection_the_server_hung_up_on_is_noticed_before_it_is_used(world: 
         with idle.transaction() as session:
             assert session.scalar(text("SELECT 1")) == 1
         with world.database.transaction() as session:
-            session.execute(text("RESET ROLE"))
+            session.execute(text("SET LOCAL ROLE NONE"))
             assert session.scalars(HANG_UP, {"n": "idle"}).all() == [True]
     with idle.transaction() as session:
         assert session.scalar(text("SELECT 1")) == 1

@@ -128,14 +128,14 @@ def test_the_database_refuses(world: World, role: str, statements: list[str], wh
         return
     with pytest.raises(DBAPIError), world.database.transaction() as session:
         if role == "owner":
-            session.execute(text("RESET ROLE"))
+            session.execute(text("SET LOCAL ROLE NONE"))
         for statement in statements:
             session.execute(text(statement.replace("{c}", str(world.community.id))))
 
 
 def test_a_confirmed_payment_cannot_be_edited(world: World) -> None:
     with pytest.raises(DBAPIError), world.database.transaction() as session:
-        session.execute(text("RESET ROLE"))
+        session.execute(text("SET LOCAL ROLE NONE"))
         session.execute(text("UPDATE payment SET amount = amount + 1 WHERE state = 'confirmed'"))
 
 

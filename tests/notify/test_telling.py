@@ -270,7 +270,7 @@ def test_a_receipt_never_speaks_of_the_bill_that_happens_to_have_the_payments_nu
     with world.database.transaction() as session:
         unit = world.unit("3-2-501")
         bill = list_unpaid(session, unit.community_id, [unit.id])[-1]
-        session.execute(text("RESET ROLE"))
+        session.execute(text("SET LOCAL ROLE NONE"))
         session.execute(text(f"ALTER TABLE payment ALTER COLUMN id RESTART WITH {bill.id}"))
     amount = town.pay("1-1-302", payer)
     town.notifier.intake()
