@@ -168,8 +168,8 @@ def list_rung_effects(
 
 
 def count_rungs(session: Session, community_id: int, today: date) -> int:
-    """Count the rungs whose days are over and that are not counted yet, a few hundred at most of
-    the last half year; calling it again counts further. Returns how many were counted.
+    """Count the next rungs of the last half year whose days are over, `AT_ONCE` of them at most;
+    calling it again counts further. Returns how many were counted: 0 when none is left.
     """
     since, until = today - timedelta(days=LOOKS_BACK_DAYS), today - timedelta(days=SETTLED_DAYS)
     counted = _counted(session, community_id, since)
