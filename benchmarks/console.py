@@ -36,6 +36,7 @@ from billing.staff_access import keep_credential
 from bot.demo.keys import make_account
 from bot.embedded import scratch
 from bot.schema import migrate
+from notify.rung_effects import count_rungs
 
 PERIOD = Period("2026-11")
 MERCHANT_ID = 1
@@ -204,6 +205,10 @@ def _settle(
             session.execute(statement, {"c": community.id, "now": now})
         rebuild(session, community.id)
     tidy(database)
+    with database.transaction() as session:
+        session.execute(text("SET LOCAL statement_timeout = 0"))
+        while count_rungs(session, community.id, now.date()):
+            pass
     return people
 
 

@@ -6,13 +6,12 @@ is what the rung adds. Who is bound may be readier to pay anyway, so the figure 
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, and_, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -140,31 +139,34 @@ def _variance(paid: int, bills: int) -> float:
     return rate * (1 - rate) / bills
 
 
-def list_rung_effects(
-    session: Session, community_id: int, since: date, today: date
-) -> list[RungEffect]:
+def list_rung_effects(session: Session, community_id: int, since: date) -> list[RungEffect]:
     """Every rung that bills of a community stood on since it climbs its ladder, in the order they
-    are climbed. What the night has counted is read, the rest is counted now.
+    are climbed, as the nights have counted them.
 
     Args:
-        since: first day of rungs looked at; the last is `SETTLED_DAYS` before today.
+        since: first day of rungs looked at; the last is `SETTLED_DAYS` before the last night.
     """
-    standing = _standing(session, community_id, since, today - timedelta(days=SETTLED_DAYS))
-    counted = _counted(session, community_id, since)
-    order, sums = dict[str, timedelta](), defaultdict[str, list[int]](lambda: [0, 0, 0, 0])
-    missing = []
-    for chunk, rung in standing:
-        order.setdefault(rung.code, rung.on - (chunk.due_on or rung.on))
-        row = counted.get((chunk.run_id, chunk.no, rung.code))
-        if row is None:
-            missing.append((chunk, rung))
-        else:
-            _add(sums[rung.code], row)
-    for rows in _count(session, community_id, missing):
-        for late in rows:
-            _add(sums[late.code], late)
-    effects = [RungEffect(code, *counts) for code, counts in sums.items() if any(counts)]
-    return sorted(effects, key=lambda one: order[one.code])
+    climbed = get_ladder(session, community_id).since
+    order = func.min(RungCount.day - BillRunChunk.due_on)
+    query = (
+        select(RungCount.code, *(func.sum(getattr(RungCount, name)) for name in COUNTS))
+        .join(
+            BillRunChunk,
+            and_(
+                BillRunChunk.community_id == RungCount.community_id,
+                BillRunChunk.run_id == RungCount.run_id,
+                BillRunChunk.no == RungCount.chunk_no,
+            ),
+        )
+        .where(
+            RungCount.community_id == community_id,
+            RungCount.day >= (since if climbed is None else max(since, climbed)),
+        )
+        .group_by(RungCount.code)
+        .order_by(order)
+    )
+    effects = [RungEffect(code, *map(int, counts)) for code, *counts in session.execute(query)]
+    return [one for one in effects if one.told or one.untold]
 
 
 def count_rungs(session: Session, community_id: int, today: date) -> int:
@@ -179,9 +181,7 @@ def count_rungs(session: Session, community_id: int, today: date) -> int:
         if (chunk.run_id, chunk.no, rung.code) not in counted
     ][:AT_ONCE]
     found = {
-        (row.run_id, row.chunk_no, row.code): row
-        for rows in _count(session, community_id, missing)
-        for row in rows
+        (row.run_id, row.chunk_no, row.code): row for row in _count(session, community_id, missing)
     }
     rows = [
         {
@@ -190,9 +190,7 @@ def count_rungs(session: Session, community_id: int, today: date) -> int:
             "chunk_no": chunk.no,
             "code": rung.code,
             "day": rung.on,
-            **dict(
-                zip(COUNTS, _counts(found.get((chunk.run_id, chunk.no, rung.code))), strict=True)
-            ),
+            **_counts(found.get((chunk.run_id, chunk.no, rung.code))),
         }
         for chunk, rung in missing
     ]
@@ -201,43 +199,32 @@ def count_rungs(session: Session, community_id: int, today: date) -> int:
     return len(missing)
 
 
-def _counted(
-    session: Session, community_id: int, since: date
-) -> Mapping[tuple[int, int, str], RungCount]:
-    rows = session.scalars(
-        select(RungCount).where(RungCount.community_id == community_id, RungCount.day >= since)
+def _counted(session: Session, community_id: int, since: date) -> set[tuple[int, int, str]]:
+    rows = session.execute(
+        select(RungCount.run_id, RungCount.chunk_no, RungCount.code).where(
+            RungCount.community_id == community_id, RungCount.day >= since
+        )
     )
-    return {(row.run_id, row.chunk_no, row.code): row for row in rows}
+    return {(run_id, chunk_no, code) for run_id, chunk_no, code in rows}
 
 
-def _counts(row: Any) -> tuple[int, ...]:
-    return tuple(getattr(row, name, 0) for name in COUNTS)
-
-
-def _named(row: Any) -> dict[str, int]:
-    return dict(zip(COUNTS, _counts(row), strict=True))
-
-
-def _add(sums: list[int], row: Any) -> None:
-    for place, count in enumerate(_counts(row)):
-        sums[place] += count
+def _counts(row: Row[Any] | None) -> dict[str, int]:
+    return {name: getattr(row, name, 0) for name in COUNTS}
 
 
 def _count(
     session: Session, community_id: int, standing: Sequence[tuple[BillRunChunk, Rung]]
-) -> Iterator[Sequence[Row[Any]]]:
-    for begin in range(0, len(standing), AT_ONCE):
-        some = standing[begin : begin + AT_ONCE]
-        yield session.execute(
-            EFFECTS,
-            {
-                "community": community_id,
-                "runs": [chunk.run_id for chunk, _ in some],
-                "chunks": [chunk.no for chunk, _ in some],
-                "codes": [rung.code for _, rung in some],
-                "days": [rung.on for _, rung in some],
-            },
-        ).all()
+) -> Sequence[Row[Any]]:
+    return session.execute(
+        EFFECTS,
+        {
+            "community": community_id,
+            "runs": [chunk.run_id for chunk, _ in standing],
+            "chunks": [chunk.no for chunk, _ in standing],
+            "codes": [rung.code for _, rung in standing],
+            "days": [rung.on for _, rung in standing],
+        },
+    ).all()
 
 
 def _standing(

@@ -92,7 +92,7 @@ def _community(books: Books) -> dict[str, Any]:
     known = books.session.get(CommunityTiming, books.community_id)
     today = business_date(books.now)
     effects = list_rung_effects(
-        books.session, books.community_id, today - timedelta(days=RUNGS_DAYS), today
+        books.session, books.community_id, today - timedelta(days=RUNGS_DAYS)
     )
     hours = community_hours(known) if known else None
     return {

@@ -362,7 +362,7 @@ def reminders(desk: Desk) -> ResponseReturnValue:
         if one.sent or one.failed
     ]
     effects = list_rung_effects(
-        desk.session, desk.community_id, desk.today - timedelta(days=REMINDED_DAYS), desk.today
+        desk.session, desk.community_id, desk.today - timedelta(days=REMINDED_DAYS)
     )
     if request.args.get("format") == "xlsx":
         return send_tables("reminders", reminder_tables(outcomes, effects))

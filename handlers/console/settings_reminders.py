@@ -201,6 +201,6 @@ def effects(desk: Desk) -> ResponseReturnValue:
     return desk.page(
         "settings/effects.html",
         since=since,
-        effects=list_rung_effects(desk.session, desk.community_id, since, desk.today),
+        effects=list_rung_effects(desk.session, desk.community_id, since),
         Effect=Effect,
     )
