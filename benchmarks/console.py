@@ -46,7 +46,7 @@ MONTHS = 6
 ITEMS = 3
 """Area, flat, and an electricity meter at every home."""
 
-ROUNDS = 20
+ROUNDS = 60
 FAMILY = "王李张刘陈杨黄赵周吴徐孙马朱胡林郭何高罗"
 GIVEN = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂建国文辉志玉红梅"
 LOGIN, PASSWORD, SECRET = "bench", "correct horse battery", pyotp.random_base32()  # invented
@@ -137,7 +137,7 @@ class Dweller:
 
 
 def measure(homes: int = 2_000) -> dict[str, Any]:
-    """Open each list twenty times, each time elsewhere in it; export the homes and the bills."""
+    """Open each list sixty times, each time elsewhere in it; export the homes and the bills."""
     now = datetime.now(UTC)
     account = make_account()
     chance = random.Random(1)

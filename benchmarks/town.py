@@ -236,7 +236,7 @@ def tidy(database: Database) -> None:
     """
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("RESET ROLE"))
-        for order in ("VACUUM FULL collection_move", "VACUUM FULL owed_move", "ANALYZE"):
+        for order in ("VACUUM FULL collection_move", "VACUUM FULL owed_move", "VACUUM ANALYZE"):
             connection.execute(text(order))
 
 

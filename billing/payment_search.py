@@ -21,7 +21,7 @@ from billing.payment_tables import (
 from billing.property import Unit
 from billing.receipts import PRINTED
 
-HOMES_MAX = 1000
+HOMES_MAX = 3_000
 """Homes whose payments are looked up home by home."""
 
 TAIL_CHARACTERS_MIN = 6

@@ -4,6 +4,7 @@ They refuse to start without DATABASE_URL and REDIS_URL: embedding is for demo, 
 benchmarks.
 """
 
+import gc
 import os
 import time
 from multiprocessing import get_context
@@ -62,7 +63,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         program = build(self._settings, plans_once=True)
         # The language model is read now, so that the first sentence does not wait for it.
         understand(Topic.DUE.label, today=program.services.today(), staff=False)
-        return create_app(program)
+        application = create_app(program)
+        # Looking through all that stays for ever takes 120 ms, and whoever is asking then waits.
+        gc.collect()
+        gc.freeze()
+        return application
 
 
 @click.command()

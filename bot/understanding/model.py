@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from array import array
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,9 @@ class Model:
 
     intents: tuple[str, ...]
     bias: tuple[float, ...]
-    weights: dict[str, tuple[tuple[int, int], ...]]
+    weights: dict[str, "array[int]"]
+    """Of each feature: an intent's place, its weight, the next intent's place, …"""
+
     second_look: SecondLook
     typed_pinyin: TypedPinyin
 
@@ -40,7 +43,7 @@ class Model:
         scores = [0.0] * len(self.intents)
         known = [row for row in map(self.weights.get, features(skeleton, staff=staff)) if row]
         for row in known:
-            for intent, weight in row:
+            for intent, weight in zip(row[::2], row[1::2], strict=True):
                 scores[intent] += weight
         scale = 1 / math.sqrt(len(known) or 1) / WEIGHT_UNITS
         return [bias + scale * score for bias, score in zip(self.bias, scores, strict=True)]
@@ -58,16 +61,13 @@ def softmax(scores: dict[str, float]) -> dict[str, float]:
 def load_model() -> Model:
     """The model of `model.json`, read once, at the first sentence."""
     data = json.loads(MODEL_FILE.read_text(encoding="utf-8"))
-    pairs = {
-        feature: tuple(zip(row[::2], row[1::2], strict=True))
-        for feature, row in data["weights"].items()
-    }
+    weights = {feature: array("h", row) for feature, row in data["weights"].items()}
     spellings = {key: (str(word), int(count)) for key, (word, count) in data["spellings"].items()}
     return Model(
         data["sources"],
         tuple(data["intents"]),
         tuple(data["bias"]),
-        pairs,
+        weights,
         SecondLook(data["phrases"]),
         TypedPinyin(spellings),
     )
