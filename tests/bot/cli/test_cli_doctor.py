@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, LiteralString
@@ -27,8 +28,9 @@ from bot.program import Program, build, utc_now
 from bot.settings import Settings
 from notify.catalog import Transport
 from notify.gate import FAILURES_MAX, Gate
+from tests.billing.channels.provider import certificate_pem, merchant_keys
 from tests.bot.cli.command_line import Mingzhang
-from tests.conftest import World
+from tests.conftest import NOW, World
 
 STRONG = "Qx7-mK2_pLw9Zr4TbV6nYc8HdG3fJs5A"
 
@@ -176,6 +178,7 @@ def test_a_clock_that_is_off_is_said(program: Program) -> None:
         ("DELETE FROM tariff", "communities", "HY has no tariff in force"),
         ("UPDATE community SET due_day = billing_day", "communities", "0 days after"),
         ("UPDATE staff SET role = 'reader'", "communities", "no manager"),
+        ("UPDATE staff SET left_at = now()", "communities", "no manager"),
     ],
 )
 def test_what_the_books_lack_is_said(
@@ -186,6 +189,29 @@ def test_what_the_books_lack_is_said(
         connection.execute("SET session_replication_role = replica")
         connection.execute(change)
     assert any(said in what for _, what in wrong(program, check))
+
+
+def test_who_left_need_not_bind_his_wechat(program: Program, world: World) -> None:
+    assert wrong(program, "staff") != []
+    with world.database.transaction() as session:
+        session.execute(text("UPDATE staff SET left_at = now()"))
+    assert wrong(program, "staff") == []
+
+
+def test_platform_certificates_that_end_or_ended_are_named(program: Program) -> None:
+    """One that ended stops nothing beside what lasts; he who runs the program clears it away."""
+    keys = merchant_keys(platform_certificates=(certificate_pem(days=60),))
+    object.__setattr__(program, "settings", replace(program.settings, merchants={"HYPM": keys}))
+    ends = NOW + timedelta(days=59)
+    said = {}
+    for days in (60, 29, 0):
+        patient = Patient(program, ends - timedelta(days=days))
+        said[days] = [one.what for one in dict(CHECKS)["certificates"](patient)]
+    assert said == {
+        60: [],
+        29: [f"HYPM: a platform certificate ends on {ends:%Y-%m-%d}"],
+        0: [f"HYPM: a platform certificate ended on {ends:%Y-%m-%d}; it is left out"],
+    }
 
 
 def test_a_check_that_breaks_down_is_a_finding(program: Program) -> None:
