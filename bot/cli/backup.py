@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from billing.people import Resident
 from bot.backup import BackupError, drill, forget_old, make_backup, restore_backup
-from bot.cli.installation import Refused, open_program, print_json, refusals
-from bot.program import Program
+from bot.cli.installation import Refused, environment, open_program, print_json, refusals
+from bot.program import Program, utc_now
 from bot.settings import database_url as read_url
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -34,14 +34,15 @@ def _refusals() -> Iterator[None]:
 def backup(context: click.Context, folder: Path | None, keep: int | None) -> None:
     """Write the books into a new folder: a dump, and a manifest of what it must hold.
 
-    The keys that open personal data are not in it; keep them elsewhere.
+    The keys that open personal data are not in it; keep them elsewhere. Of the settings only the
+    database's address is read: another that is wrong leaves no night without a backup.
     """
     if context.invoked_subcommand is not None:
         return
     if folder is None:
         raise click.UsageError("say where to with --to")
-    with _refusals(), open_program() as program:
-        made = make_backup(program.settings.database_url, folder, program.services.clock())
+    with _refusals(), environment() as given:
+        made = make_backup(read_url(given), folder, utc_now())
     gone = forget_old(folder, keep) if keep is not None else []
     print_json({"backup": str(made), "deleted": gone})
 

@@ -73,3 +73,13 @@ def test_the_books_are_backed_up_drilled_and_restored(
         "restore", "--from", made, "--database-url", "mysql://x"
     )
     assert "say where to" in mingzhang.run("backup").output
+
+
+def test_a_backup_needs_the_database_and_no_other_setting(
+    mingzhang: Mingzhang, tmp_path: Path
+) -> None:
+    """At night a setting that is wrong must not leave the books without a backup."""
+    broken = Mingzhang(
+        mingzhang.env | {"WECHAT_PAY_MERCHANTS": "{", "WECHAT_TOKEN": None, "REDIS_URL": None}
+    )
+    assert Path(broken.json("backup", "--to", str(tmp_path))["backup"]).is_dir()
