@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -107,6 +108,11 @@ def alembic_config(engine: Engine) -> Config:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes.update(engine=engine, metadata=metadata())
     return config
+
+
+def head() -> str | None:
+    """The schema this program works with."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def migrate(url: str) -> None:

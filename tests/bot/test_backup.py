@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import create_engine, make_url, select, text
 
 from billing.checks import run_checks
@@ -28,7 +29,7 @@ from bot.backup import (
     restore_backup,
 )
 from bot.embedded.wheels import postgres_install
-from bot.schema import migrate
+from bot.schema import alembic_config, migrate
 from tests.conftest import DATA_KEY, NOW, World
 
 MakeDatabase = Callable[[str], str]
@@ -157,6 +158,20 @@ def test_a_folder_that_is_no_backup_or_cannot_be_written_is_refused(
     (tmp_path / MANIFEST).write_text("{}", encoding="utf-8")
     with pytest.raises(BackupError, match="damaged"):
         read_manifest(tmp_path)
+
+
+def test_before_an_upgrade_the_books_of_the_older_schema_are_backed_up_and_restored(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """The program's self-checks read columns that schema has not: they wait for the restored."""
+    url = make_database("template0")
+    engine = create_engine(url)
+    command.upgrade(alembic_config(engine), "0019")
+    engine.dispose()
+    made = make_backup(url, tmp_path, NOW)
+    assert read_manifest(made)["failed_checks"] is None
+    proved = restore_backup(made, make_database("template0"))
+    assert (proved["schema"], proved["failed_checks"]) == ("0019", [])
 
 
 def test_the_owner_of_the_tables_needs_no_more_than_to_make_databases(
