@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from flask import request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
 
 from billing.account_statements import Statement, read_statement, statement_rows
 from billing.labels import LabelEnum
@@ -66,7 +67,7 @@ def _read(desk: Desk, unit: Unit, first: date, last: date) -> Statement:
 
 def _export(desk: Desk, unit: Unit, first: date, last: date) -> ResponseReturnValue:
     rows = statement_rows(desk.community_id, unit.id).subquery("booked")
-    query = (
-        rows.select().where(rows.c.on >= first, rows.c.on <= last).order_by(rows.c.on, rows.c.key)
-    )
+    place = func.row_number().over(order_by=(rows.c.on, rows.c.key)).label("key")
+    shown = [rows.c[column.value] for column in StatementColumn]
+    query = select(place, *shown).where(rows.c.on >= first, rows.c.on <= last)
     return export(desk, Listing(f"statement-{unit.room}", StatementColumn, query))

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, Select, Subquery, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Subquery, func, literal, select, tuple_
 from sqlalchemy.engine import Row
 
 from billing.labels import LabelEnum
@@ -64,6 +64,8 @@ class Found:
     Attributes:
         total: rows of all pages, up to `COUNTED_MAX` and one.
         next_key: where the next page begins; None on the last one.
+        has_restarted: it is the first page, because the row it was to begin behind has left the
+            list and nobody knows where that was.
     """
 
     listing: Listing
@@ -73,6 +75,7 @@ class Found:
     is_descending: bool
     next_key: int | None
     is_first: bool
+    has_restarted: bool
     beside: Cells
 
     @property
@@ -103,15 +106,14 @@ def show_list(
 
 def _read(desk: Desk, listing: Listing) -> Found:
     rows = listing.query.order_by(None).subquery("listed")
-    sort = next((one for one in listing.sortable if one.value == request.args.get("sort")), None)
-    is_descending = (
-        request.args.get("order") == "desc" if sort is not None else listing.newest_first
-    )
+    sort, is_descending = _asked_order(listing)
     page = _ordered(rows, sort, is_descending)
     after = request.args.get("after", "")
-    begins = KEY.fullmatch(after) is not None
-    if begins:
-        page = page.where(_beyond(rows, sort, int(after), is_descending))
+    is_behind = KEY.fullmatch(after) is not None
+    place = _place(desk, rows, sort, int(after)) if is_behind else None
+    if place is not None:
+        here = tuple_(*_columns(rows, sort))
+        page = page.where(here < place if is_descending else here > place)
     read = desk.session.execute(page.limit(ROWS_PER_PAGE + 1)).all()
     shown = read[:ROWS_PER_PAGE]
     return Found(
@@ -121,7 +123,8 @@ def _read(desk: Desk, listing: Listing) -> Found:
         sort=sort,
         is_descending=is_descending,
         next_key=shown[-1].key if len(read) > len(shown) else None,
-        is_first=not begins,
+        is_first=place is None,
+        has_restarted=is_behind and place is None,
         beside=_beside(listing, shown),
     )
 
@@ -142,30 +145,45 @@ def _value(listing: Listing, row: Row[Any], column: LabelEnum, beside: Cells) ->
     return value if turn is None else turn(value)
 
 
-def _order(rows: Subquery, sort: LabelEnum | None) -> list[ColumnElement[Any]]:
+def _asked_order(listing: Listing) -> tuple[LabelEnum | None, bool]:
+    """The column a list is sorted by, none for its key, and whether descending."""
+    sort = next((one for one in listing.sortable if one.value == request.args.get("sort")), None)
+    if sort is None:
+        return None, listing.newest_first
+    return sort, request.args.get("order") == "desc"
+
+
+def _columns(rows: Subquery, sort: LabelEnum | None) -> list[ColumnElement[Any]]:
     return [rows.c.key] if sort is None else [rows.c[sort.value], rows.c.key]
 
 
 def _ordered(
     rows: Subquery, sort: LabelEnum | None, is_descending: bool
 ) -> Select[*tuple[Any, ...]]:
-    order = _order(rows, sort)
-    return select(rows).order_by(*(one.desc() if is_descending else one for one in order))
+    columns = _columns(rows, sort)
+    return select(rows).order_by(*(one.desc() if is_descending else one for one in columns))
 
 
-def _beyond(
-    rows: Subquery, sort: LabelEnum | None, key: int, is_descending: bool
-) -> ColumnElement[bool]:
-    """Rows behind the one with this key; its place is asked of the database, not of the browser."""
-    order = _order(rows, sort)
-    mark = rows.alias("mark")
-    place = select(*(mark.c[one.key or ""] for one in order)).where(mark.c.key == key)
-    here = tuple_(*order)
-    return here < place.scalar_subquery() if is_descending else here > place.scalar_subquery()
+def _place(
+    desk: Desk, rows: Subquery, sort: LabelEnum | None, key: int
+) -> ColumnElement[Any] | None:
+    """Where the row with this key stands. What a list is sorted by is asked of the database, not of
+    the browser; None when the row is there no more.
+    """
+    if sort is None:
+        return tuple_(literal(key))
+    found = desk.session.execute(
+        select(*_columns(rows, sort)).where(rows.c.key == key)
+    ).one_or_none()
+    if found is None:
+        return None
+    return tuple_(literal(found[0], rows.c[sort.value].type), literal(key))
 
 
 def export(desk: Desk, listing: Listing) -> ResponseReturnValue:
-    """Every row, streamed through a file on disk: memory does not grow with the list."""
+    """Every row in the list's order, streamed through a file on disk: memory does not grow with the
+    list.
+    """
     return file_of(f"{listing.name}-{desk.today.isoformat()}", partial(_write, desk, listing))
 
 
@@ -173,7 +191,11 @@ def _write(desk: Desk, listing: Listing, file: IO[bytes]) -> None:
     with open_book(file) as book:
         columns = list(listing.columns)
         sheet = book.sheet([column.label for column in columns])
-        rows = desk.session.execute(listing.query, execution_options={"yield_per": ROWS_AT_ONCE})
+        listed = listing.query.order_by(None).subquery("listed")
+        rows = desk.session.execute(
+            _ordered(listed, *_asked_order(listing)),
+            execution_options={"yield_per": ROWS_AT_ONCE},
+        )
         for part in rows.partitions():
             beside = _beside(listing, part)
             for row in part:
