@@ -22,8 +22,10 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
 from billing.checks import run_checks
+from billing.privacy import Vault
 from bot.embedded.wheels import EmbeddedError, postgres_install
-from bot.schema import ensure_runtime_role, migrate
+from bot.schema import ensure_runtime_role, head, migrate
+from bot.vault_check import KeysTried, try_keys
 
 DUMP, MANIFEST = "books.dump", "manifest.json"
 FORMAT = 1
@@ -112,7 +114,8 @@ def _write(url: str, folder: Path, now: datetime) -> None:
             f"--file={dump}",
         )  # fmt: skip
         figures = read_figures(connection)
-        found = failed_checks(connection)
+        # Before an upgrade the schema is an older one, which this program's checks cannot read.
+        found = failed_checks(connection) if figures.schema == head() else None
     manifest = {
         "format": FORMAT,
         "made_at": now.isoformat(),
@@ -183,7 +186,8 @@ def restore_backup(folder: Path, url: str) -> dict[str, Any]:
     migrate(url)
     with _owner(url) as engine, _snapshot(engine) as connection:
         found = failed_checks(connection)
-    new = sorted(set(found) - set(manifest["failed_checks"]))
+    before = manifest["failed_checks"]
+    new = [] if before is None else sorted(set(found) - set(before))
     if new:
         raise BackupError(f"checks fail that did not fail before: {'; '.join(new)}")
     return {
@@ -227,9 +231,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def drill(folder: Path, url: str) -> dict[str, Any]:
+def drill(folder: Path, url: str, vault: Vault) -> tuple[dict[str, Any], KeysTried]:
     """Restore a backup into a scratch database beside the one of `url`, which is dropped again;
-    returns what was proved.
+    returns what was proved, and what came of trying the keys on what was restored.
 
     Raises:
         BackupError: as `restore_backup`, or the user may make no databases.
@@ -250,7 +254,9 @@ def drill(folder: Path, url: str) -> dict[str, Any]:
             connection.execute(text(f"CREATE DATABASE {quoted} TEMPLATE template0"))
         try:
             there = parts.set(database=scratch).render_as_string(hide_password=False)
-            return restore_backup(folder, there)
+            proved = restore_backup(folder, there)
+            with _owner(there) as restored, Session(restored) as session:
+                return proved, try_keys(session, vault)
         finally:
             with engine.connect() as connection:
                 connection.execute(text(f"DROP DATABASE {quoted} WITH (FORCE)"))

@@ -132,8 +132,9 @@ def _sms(settings: Settings, vault: Vault, clock: Callable[[], datetime]) -> Sms
 
 def _channels(settings: Settings, clock: Callable[[], datetime]) -> dict[str, Channel]:
     """Merchant code → the channel that has its keys."""
+    now = clock()
     channels: dict[str, Channel] = {
-        code: WeChatPayChannel(keys, settings.wechat_pay_base)
+        code: WeChatPayChannel(keys.without_ended(now), settings.wechat_pay_base)
         for code, keys in settings.merchants.items()
     }
     for code, alipay in settings.alipay_merchants.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -109,6 +110,11 @@ def alembic_config(engine: Engine) -> Config:
     return config
 
 
+def head() -> str | None:
+    """The schema this program works with."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
 def migrate(url: str) -> None:
     """Create the runtime role, bring the schema up to date, grant the runtime what it needs.
 
@@ -129,7 +135,14 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
-IS_MEMBER = text("SELECT pg_has_role(CURRENT_USER, :name, 'MEMBER')")
+MAY_WORK_AS = text(
+    """
+    SELECT pg_has_role(CURRENT_USER, :name,
+        CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET'
+             ELSE 'MEMBER' END)
+    """
+)
+"""From PostgreSQL 16 on there are members who may not: whoever made a role is one at first."""
 
 
 def ensure_runtime_role(engine: Engine) -> None:
@@ -146,7 +159,7 @@ def ensure_runtime_role(engine: Engine) -> None:
             if not exists:
                 connection.execute(text(f"CREATE ROLE {RUNTIME_ROLE} NOLOGIN"))
             # Asked first: who was let in by the administrator may not let himself in again.
-            if not connection.execute(IS_MEMBER, {"name": RUNTIME_ROLE}).scalar():
+            if not connection.execute(MAY_WORK_AS, {"name": RUNTIME_ROLE}).scalar():
                 connection.execute(text(f"GRANT {RUNTIME_ROLE} TO CURRENT_USER"))
         except ProgrammingError as error:
             raise SchemaError(

@@ -84,7 +84,8 @@ class Settings:
         """Read and check every variable.
 
         Args:
-            now: certificates that have ended by then are refused.
+            now: a merchant whose every certificate has ended by then is refused, unless he has
+                WeChat Pay's public key.
 
         Raises:
             SettingsError: naming the variable and what is wrong with it.

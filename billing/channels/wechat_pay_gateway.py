@@ -13,7 +13,7 @@ is verified by `wechat_pay_signatures`. No plaintext is ever logged.
 import json
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,15 +103,24 @@ class WeChatPayKeys:
                 return "public_key is not a key in PEM"
         if type(self.platform_certificates) is not tuple:
             return "platform_certificates must be a list of certificates in PEM"
-        for pem in self.platform_certificates:
-            certificate = _loaded(_load_certificate, pem)
-            if certificate is None:
-                return "platform_certificates holds something that is no certificate in PEM"
-            ended = certificate.not_valid_after_utc
-            if ended <= now:
-                which = f"{_serial(certificate)}, which ended on {ended:%Y-%m-%d}"
-                return f"platform_certificates holds {which}; take it out"
+        certificates = [_loaded(_load_certificate, pem) for pem in self.platform_certificates]
+        if None in certificates:
+            return "platform_certificates holds something that is no certificate in PEM"
+        last = max(certificates, key=_ends, default=None)
+        if self.public_key is None and last is not None and _ends(last) <= now:
+            which = f"{_serial(last)}, which ended on {_ends(last):%Y-%m-%d}"
+            mend = "take it out and add the next one, or change to public_key"
+            return f"platform_certificates holds {which}; {mend}"
         return None
+
+    def without_ended(self, now: datetime) -> "WeChatPayKeys":
+        """The same without certificates that have ended: WeChat Pay signs with them no more. Keys
+        without a fault keep something that it is known by.
+        """
+        lasting = tuple(
+            pem for pem in self.platform_certificates if _ends(_load_certificate(pem)) > now
+        )
+        return replace(self, platform_certificates=lasting)
 
 
 def _loaded(load: Any, pem: Any) -> Any:
@@ -126,6 +135,10 @@ def _load_certificate(pem: str) -> Certificate:
     certificate = load_pem_x509_certificate(pem.encode())
     _rsa(certificate)
     return certificate
+
+
+def _ends(certificate: Certificate) -> datetime:
+    return certificate.not_valid_after_utc
 
 
 def _rsa(certificate: Certificate) -> RSAPublicKey:
@@ -144,7 +157,7 @@ def _serial(certificate: Certificate) -> str:
 def _platform_keys(keys: WeChatPayKeys) -> dict[str, RSAPublicKey]:
     """WeChat Pay's keys by serial; the first is the one it is asked to sign answers with."""
     certificates = [_load_certificate(pem) for pem in keys.platform_certificates]
-    certificates.sort(key=lambda certificate: certificate.not_valid_after_utc, reverse=True)
+    certificates.sort(key=_ends, reverse=True)
     known = {_serial(each): _rsa(each) for each in certificates}
     if keys.public_key_id is not None:
         known = {keys.public_key_id: load_public_key(keys.public_key)} | known

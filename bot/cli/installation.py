@@ -16,10 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psycopg.errors import InvalidParameterValue, UndefinedColumn, UndefinedTable
+from psycopg.errors import (
+    InsufficientPrivilege,
+    InvalidParameterValue,
+    UndefinedColumn,
+    UndefinedTable,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from billing.db import RUNTIME_ROLE
 from billing.errors import BillingError
 from billing.people import Staff, get_staff
 from billing.property import Community, Unit, get_community, get_unit
@@ -64,6 +70,25 @@ def _explain(error: DBAPIError) -> str | None:
         return f"DATABASE_URL: the database does not serve us: {reason}"
     if isinstance(error.orig, UndefinedTable | UndefinedColumn | InvalidParameterValue):
         return f"DATABASE_URL: run `mingzhang migrate` first: {reason}"
+    if isinstance(error.orig, InsufficientPrivilege):
+        return _explain_right(reason)
+    return None
+
+
+def _explain_right(reason: str) -> str | None:
+    """Which right the database's user lacks, and how he gets it; None for a right that `migrate`
+    gives the program, and is not missing by anybody's configuration.
+    """
+    if f'set role "{RUNTIME_ROLE}"' in reason:
+        return (
+            f"DATABASE_URL: {reason}: run `mingzhang migrate` as the owner of the database, or ask"
+            f" the administrator to run: GRANT {RUNTIME_ROLE} TO <this user>;"
+        )
+    if "for schema" in reason or "must be owner" in reason:
+        return (
+            f"DATABASE_URL: {reason}: name the owner of the database and its tables there, or ask"
+            " the administrator to run: ALTER DATABASE <this database> OWNER TO <this user>;"
+        )
     return None
 
 

@@ -6,7 +6,7 @@ that breaks down is a finding too.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from bot.doctor import account, communities, engines, machine, money, processes, sending
+from bot.doctor import account, communities, engines, keys, machine, money, processes, sending
 from bot.doctor.findings import Finding, Patient, Status
 
 CHECKS: tuple[tuple[str, Callable[[Patient], Iterable[Finding]]], ...] = (
@@ -14,6 +14,7 @@ CHECKS: tuple[tuple[str, Callable[[Patient], Iterable[Finding]]], ...] = (
     ("disk", machine.check_disk),
     ("database", engines.check_database),
     ("schema", engines.check_schema),
+    ("keys", keys.check_keys),
     ("redis", engines.check_redis),
     ("token", account.check_token),
     ("clock", account.check_clock),

@@ -10,7 +10,7 @@ COMMUNITIES = text(
     """
     SELECT code,
         EXISTS (SELECT FROM staff WHERE coalesce(staff.community_id, community.id) = community.id
-                  AND role = 'manager') AS has_manager,
+                  AND role = 'manager' AND left_at IS NULL) AS has_manager,
         EXISTS (SELECT FROM tariff WHERE tariff.community_id = community.id
                   AND effective_from <= :today) AS has_tariff,
         EXISTS (SELECT FROM bank_account account WHERE account.community_id = community.id
@@ -43,7 +43,8 @@ UNBOUND = text(
     """
     SELECT coalesce(community.code, '') AS code, string_agg(login, ', ' ORDER BY login) AS logins
     FROM staff LEFT JOIN community ON community.id = staff.community_id
-    WHERE follower_id IS NULL GROUP BY community.code ORDER BY community.code
+    WHERE follower_id IS NULL AND left_at IS NULL
+    GROUP BY community.code ORDER BY community.code
     """
 )
 

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from alembic.script import ScriptDirectory
 from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.doctor.findings import Finding, Patient, Status
-from bot.schema import MIGRATIONS
+from bot.schema import head
 
 NOEVICTION = "noeviction"
 
@@ -30,7 +29,6 @@ def check_database(patient: Patient) -> Iterator[Finding]:
 
 def check_schema(patient: Patient) -> Iterator[Finding]:
     """The schema is the program's."""
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     try:
         with patient.reading() as session:
             there = session.scalar(text("SELECT version_num FROM alembic_version"))
@@ -38,11 +36,11 @@ def check_schema(patient: Patient) -> Iterator[Finding]:
         there = None
     if there is None:
         yield Finding("schema", Status.ERROR, "there are no tables", "run `mingzhang migrate`")
-    elif there != head:
+    elif there != head():
         yield Finding(
             "schema",
             Status.ERROR,
-            f"the schema is {there}, the program wants {head}",
+            f"the schema is {there}, the program wants {head()}",
             "run `mingzhang migrate`, or the program of the schema",
         )
 

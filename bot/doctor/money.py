@@ -31,10 +31,11 @@ def check_certificates(patient: Patient) -> Iterator[Finding]:
     for code, keys in patient.settings.merchants.items():
         for pem in keys.platform_certificates:
             ends = load_pem_x509_certificate(pem.encode()).not_valid_after_utc
-            if ends < patient.now + ENDING:
-                yield Finding(
-                    "certificates",
-                    Status.ERROR if ends < patient.now else Status.WARNING,
-                    f"{code}: a platform certificate ends on {ends:%Y-%m-%d}",
-                    "add the next one to platform_certificates, or change to public_key",
-                )
+            if ends <= patient.now:  # others are left: without any the program does not start
+                what = f"{code}: a platform certificate ended on {ends:%Y-%m-%d}; it is left out"
+                cure = "take it out of platform_certificates"
+                yield Finding("certificates", Status.WARNING, what, cure)
+            elif ends < patient.now + ENDING:
+                what = f"{code}: a platform certificate ends on {ends:%Y-%m-%d}"
+                cure = "add the next one to platform_certificates, or change to public_key"
+                yield Finding("certificates", Status.WARNING, what, cure)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import create_engine, make_url, select, text
 
 from billing.checks import run_checks
@@ -28,7 +29,8 @@ from bot.backup import (
     restore_backup,
 )
 from bot.embedded.wheels import postgres_install
-from bot.schema import migrate
+from bot.schema import alembic_config, migrate
+from bot.vault_check import KeysTried
 from tests.conftest import DATA_KEY, NOW, World
 
 MakeDatabase = Callable[[str], str]
@@ -88,17 +90,19 @@ def test_nothing_readable_of_a_person_and_no_key_is_in_it(
 
 
 def test_a_drill_proves_the_backup_and_leaves_no_database_behind(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, vault: Vault
 ) -> None:
     databases = (
         "SELECT count(*) FROM pg_database WHERE datname LIKE current_database() || '_drill_%'"
     )
     made = make_backup(world.url, tmp_path, NOW)
-    assert drill(made, world.url)["accounts"] > 10
+    proved, keys = drill(made, world.url, vault)
+    assert proved["accounts"] > 10
+    assert keys == KeysTried(opens=True, finds=True)
     assert count(world.url, databases) == 0
     (made / DUMP).write_bytes(b"PGDMP nothing")
     with pytest.raises(BackupError, match="damaged"):
-        drill(made, world.url)
+        drill(made, world.url, vault)
     assert count(world.url, databases) == 0
 
 
@@ -121,7 +125,9 @@ def test_a_manifest_that_says_something_else_than_the_dump_is_found_out(
         restore_backup(pretend("digest", "1"), make_database("template0"))
 
 
-def test_what_happens_meanwhile_is_not_in_it_at_all(world: World, tmp_path: Path) -> None:
+def test_what_happens_meanwhile_is_not_in_it_at_all(
+    world: World, tmp_path: Path, vault: Vault
+) -> None:
     """The figures are read after the dump, from the dump's own snapshot."""
     from bot import backup
 
@@ -136,7 +142,7 @@ def test_what_happens_meanwhile_is_not_in_it_at_all(world: World, tmp_path: Path
         made = make_backup(world.url, tmp_path, NOW)
     finally:
         backup._run = dumped
-    drill(made, world.url)
+    drill(made, world.url, vault)
 
 
 def test_a_folder_that_is_no_backup_or_cannot_be_written_is_refused(
@@ -159,8 +165,22 @@ def test_a_folder_that_is_no_backup_or_cannot_be_written_is_refused(
         read_manifest(tmp_path)
 
 
-def test_the_owner_of_the_tables_needs_no_more_than_to_make_databases(
+def test_before_an_upgrade_the_books_of_the_older_schema_are_backed_up_and_restored(
     make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """The program's self-checks read columns that schema has not: they wait for the restored."""
+    url = make_database("template0")
+    engine = create_engine(url)
+    command.upgrade(alembic_config(engine), "0019")
+    engine.dispose()
+    made = make_backup(url, tmp_path, NOW)
+    assert read_manifest(made)["failed_checks"] is None
+    proved = restore_backup(made, make_database("template0"))
+    assert (proved["schema"], proved["failed_checks"]) == ("0019", [])
+
+
+def test_the_owner_of_the_tables_needs_no_more_than_to_make_databases(
+    make_database: MakeDatabase, tmp_path: Path, vault: Vault
 ) -> None:
     """As the guide sets it up: no superuser."""
     url, name = make_database("template0"), f"owner_{secrets.token_hex(4)}"
@@ -170,10 +190,12 @@ def test_the_owner_of_the_tables_needs_no_more_than_to_make_databases(
         change(url, f"ALTER DATABASE {make_url(url).database} OWNER TO {name}")
         theirs = make_url(url).set(username=name).render_as_string(hide_password=False)
         migrate(theirs)
-        assert drill(make_backup(theirs, tmp_path, NOW), theirs)["tables"] > 50
+        proved, keys = drill(make_backup(theirs, tmp_path, NOW), theirs, vault)
+        assert proved["tables"] > 50
+        assert keys == KeysTried(opens=None, finds=None)
         change(url, f"ALTER ROLE {name} NOCREATEDB")
         with pytest.raises(BackupError, match="may make no databases"):
-            drill(next(tmp_path.iterdir()), theirs)
+            drill(next(tmp_path.iterdir()), theirs, vault)
     finally:
         change(url, f"REASSIGN OWNED BY {name} TO CURRENT_USER")
         change(url, f"DROP OWNED BY {name}")

@@ -83,7 +83,9 @@ def test_the_settings_named_in_the_files_exist_and_suffice(tmp_path: Path) -> No
 
 def test_the_containers_name_only_what_there_is() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
-    assert set(compose["services"]) == {"migrate", "web", "worker", "cron", "postgres", "valkey"}
+    assert set(compose["services"]) == {
+        "migrate", "web", "worker", "cron", "tools", "postgres", "valkey",
+    }  # fmt: skip
     for service in compose["services"].values():
         assert set(service.get("secrets", ())) <= compose["secrets"].keys()
         assert set(service.get("depends_on", ())) <= compose["services"].keys()
@@ -94,6 +96,38 @@ def test_the_containers_name_only_what_there_is() -> None:
         r"^COPY (.+) \S+$", (DEPLOY / "Containerfile").read_text(encoding="utf-8"), re.M
     )
     assert [name for line in copied for name in line.split() if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_guide_makes_every_secret_and_lets_the_containers_read_it(guide: str) -> None:
+    """Compose mounts the files as they lie on the machine, with owner and mode."""
+    words = (DEPLOY / guide).read_text(encoding="utf-8")
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    rows = "".join(re.findall(r"^\|([^|]+)\|", words, re.M))
+    assert [name for name in compose["secrets"] if f"`{name}`" not in rows] == []
+    [uid] = re.findall(r"--uid (\d+)", (DEPLOY / "Containerfile").read_text(encoding="utf-8"))
+    secrets = "/etc/mingzhang/secrets/*"
+    assert f"chown {uid} {secrets} && chmod 400 {secrets}" in words
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_commands_in_containers_have_a_folder_for_files_and_back_up_before_a_migration(
+    guide: str,
+) -> None:
+    words = (DEPLOY / guide).read_text(encoding="utf-8")
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    tools = compose["services"]["tools"]
+    assert tools["profiles"] == ["tools"]  # it is not started with the others
+    assert "migrate" not in tools["depends_on"]
+    [volume] = tools["volumes"]
+    folder = "/var/backups/mingzhang"
+    assert volume == f"${{MINGZHANG_WORK:-{folder}}}:{tools['working_dir']}"
+    assert f"install -d -m 700 -o 10001 {folder}" in words
+    assert set(re.findall(r"run --rm (?:-T )?(\w+)", words)) == {"tools"}
+    unit = (DEPLOY / "systemd" / "mingzhang-backup.service").read_text(encoding="utf-8")
+    [nightly] = re.findall(r"^ExecStart=\S+ (.*)$", unit, re.M)
+    [by_cron] = re.findall(r"^[0-9*]+ .* root docker compose .* -T tools (.*)$", words, re.M)
+    assert by_cron == nightly.replace(folder, tools["working_dir"])
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")

@@ -13,7 +13,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from billing.db import RUNTIME_ROLE
+from billing.db import RUNTIME_ROLE, connect
+from bot.embedded import scratch
 from bot.schema import APPEND_ONLY, SchemaError, metadata, migrate
 from tests.conftest import World
 
@@ -230,3 +231,23 @@ def test_who_may_not_make_the_role_is_told_what_to_ask_for_and_that_helps(
         admin.execute(f"REASSIGN OWNED BY {clerk} TO CURRENT_USER")
         admin.execute(f"DROP OWNED BY {clerk}")
         admin.execute(f"DROP ROLE {clerk}")
+
+
+def test_who_makes_the_role_as_the_guide_says_may_work_as_it() -> None:
+    """No superuser, on a server that never saw the role: from PostgreSQL 16 on, who makes a role
+    may give it away, but may not take it on.
+    """
+    with scratch() as engines:
+        admin = create_engine(engines.postgres.admin_url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text("CREATE ROLE mingzhang LOGIN CREATEROLE CREATEDB"))
+            connection.execute(text("CREATE DATABASE estate OWNER mingzhang"))
+        admin.dispose()
+        url = engines.postgres.url("estate", "mingzhang")
+        for _ in range(2):
+            migrate(url)
+        runtime = connect(url)
+        with runtime.connect() as connection:
+            assert connection.execute(text("SELECT current_user")).scalar_one() == RUNTIME_ROLE
+            assert connection.execute(text("SELECT count(*) FROM bill")).scalar_one() == 0
+        runtime.dispose()

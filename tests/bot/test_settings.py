@@ -10,9 +10,17 @@ from typing import Any
 
 import pytest
 
+from billing.channels.base import InvalidNotification
+from bot.program import build
 from bot.settings import Settings, SettingsError, database_url
 from tests.billing.channels.alipay_provider import alipay_keys
-from tests.billing.channels.provider import by_certificate, key_pair, merchant_keys
+from tests.billing.channels.provider import (
+    by_certificate,
+    by_either,
+    callback,
+    key_pair,
+    merchant_keys,
+)
 from tests.conftest import NOW
 
 APP_ID = "wxsandbox0000000001"
@@ -268,6 +276,17 @@ def test_a_certificate_that_has_ended_stops_the_start() -> None:
     ended = NOW + timedelta(days=4000)
     with pytest.raises(SettingsError, match=r"HYPM\.platform_certificates holds .*; take it out"):
         Settings.from_env(environ, ended)
+
+
+def test_one_that_ended_beside_the_public_key_stops_nothing_and_is_believed_no_more() -> None:
+    environ = REQUIRED | {"WECHAT_PAY_MERCHANTS": merchants(**by_either())}
+    ended = NOW + timedelta(days=4000)
+    settings = Settings.from_env(environ, ended)
+    assert len(settings.merchants["HYPM"].platform_certificates) == 1  # the doctor names it
+    channel = build(settings, lambda: ended).services.channels["HYPM"]
+    assert channel.parse_notification(*callback(ended), ended)
+    with pytest.raises(InvalidNotification, match="a key we do not know"):
+        channel.parse_notification(*callback(ended, key="certificate"), ended)
 
 
 def test_two_codes_for_one_merchant_account_contradict_each_other() -> None:

@@ -77,13 +77,34 @@ def test_keys_say_what_is_wrong_with_them(changes: Changes, fault: str | None) -
 
 
 def test_a_certificate_is_refused_from_the_moment_it_ends() -> None:
-    keys = merchant_keys(platform_certificates=(certificate_pem(days=2),))
+    alone = by_certificate() | {"platform_certificates": (certificate_pem(days=2),)}
+    keys = merchant_keys(**alone)
     ends = NOW + timedelta(days=1)
     assert keys.find_fault(ends - timedelta(seconds=1)) is None
     assert keys.find_fault(ends) == (
         f"platform_certificates holds {CERTIFICATE_SERIAL}, which ended on {ends:%Y-%m-%d}; "
-        "take it out"
+        "take it out and add the next one, or change to public_key"
     )
+
+
+def test_an_ended_certificate_beside_something_that_lasts_is_left_out_and_stops_nothing() -> None:
+    ended, lasting = certificate_pem(days=2), certificate_pem(days=1800)
+    later = NOW + timedelta(days=30)
+    beside_key = merchant_keys(platform_certificates=(ended,))
+    assert beside_key.find_fault(later) is None
+    assert beside_key.without_ended(later) == merchant_keys()
+    renewed = merchant_keys(**by_certificate() | {"platform_certificates": (ended, lasting)})
+    assert renewed.find_fault(later) is None
+    assert renewed.without_ended(later).platform_certificates == (lasting,)
+    assert renewed.without_ended(NOW) == renewed
+
+
+def test_the_one_of_several_ended_certificates_that_ended_last_is_named() -> None:
+    pems = (certificate_pem(days=5), certificate_pem(days=2))
+    keys = merchant_keys(**by_certificate() | {"platform_certificates": pems})
+    fault = keys.find_fault(NOW + timedelta(days=30))
+    assert fault is not None
+    assert f"which ended on {NOW + timedelta(days=4):%Y-%m-%d}; take it out" in fault
 
 
 @pytest.mark.parametrize(

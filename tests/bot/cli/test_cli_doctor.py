@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, LiteralString
@@ -10,6 +11,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 import requests
+from cryptography.fernet import Fernet
 from flask import Flask
 from redis import Redis
 from rq import SimpleWorker
@@ -17,18 +19,20 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import text
 from werkzeug.serving import make_server
 
+from billing.privacy import Vault
 from bot.app import create_app
 from bot.cron import Cron
 from bot.demo.templates import PRODUCT_TEMPLATES
 from bot.doctor import CHECKS, examine
-from bot.doctor.findings import Patient
+from bot.doctor.findings import Patient, Status
 from bot.menu import menu
 from bot.program import Program, build, utc_now
 from bot.settings import Settings
 from notify.catalog import Transport
 from notify.gate import FAILURES_MAX, Gate
+from tests.billing.channels.provider import certificate_pem, merchant_keys
 from tests.bot.cli.command_line import Mingzhang
-from tests.conftest import World
+from tests.conftest import HASH_KEY, NOW, World
 
 STRONG = "Qx7-mK2_pLw9Zr4TbV6nYc8HdG3fJs5A"
 
@@ -40,7 +44,6 @@ def installation(account: Mingzhang, tmp_path: Path) -> Iterator[Mingzhang]:
     env = account.env | {
         "MINGZHANG_BASE_URL": f"http://127.0.0.1:{server.server_port}",
         "MINGZHANG_SECRET_KEY": STRONG,
-        "MINGZHANG_HASH_KEY": STRONG[::-1],
         "MINGZHANG_VAR": str(tmp_path),
         "WECHAT_TOKEN": STRONG[:20].replace("-", "x").replace("_", "y"),
         "WECHAT_AES_KEY": "Qx7mK2pLw9Zr4TbV6nYc8HdG3fJs5AQx7mK2pLw9Zr4",
@@ -102,7 +105,8 @@ def test_a_healthy_installation_has_no_error(
     assert set(by_check) == {"settings", *dict(CHECKS)}
     fine = {name for name, found in by_check.items() if found[0]["status"] == "ok"}
     assert fine >= {
-        "settings", "database", "schema", "token", "clock", "menu", "callback", "workers", "cron",
+        "settings", "database", "schema", "keys", "token", "clock", "menu", "callback", "workers",
+        "cron",
     }  # fmt: skip
 
 
@@ -176,6 +180,7 @@ def test_a_clock_that_is_off_is_said(program: Program) -> None:
         ("DELETE FROM tariff", "communities", "HY has no tariff in force"),
         ("UPDATE community SET due_day = billing_day", "communities", "0 days after"),
         ("UPDATE staff SET role = 'reader'", "communities", "no manager"),
+        ("UPDATE staff SET left_at = now()", "communities", "no manager"),
     ],
 )
 def test_what_the_books_lack_is_said(
@@ -186,6 +191,59 @@ def test_what_the_books_lack_is_said(
         connection.execute("SET session_replication_role = replica")
         connection.execute(change)
     assert any(said in what for _, what in wrong(program, check))
+
+
+def test_keys_that_are_not_those_of_the_books_are_errors(program: Program, world: World) -> None:
+    def found(data_keys: tuple[str, ...], hash_key: str) -> list[str]:
+        other = replace(program.services, vault=Vault(data_keys, hash_key))
+        patient = Patient(replace(program, services=other), utc_now())
+        said = list(dict(CHECKS)["keys"](patient))
+        assert all(one.status is Status.ERROR for one in said)
+        assert all("put the old" in str(one.cure) for one in said)
+        return [one.what.partition(" does not ")[0] for one in said]
+
+    [right], wrong_one = program.settings.data_keys, Fernet.generate_key().decode()
+    assert found((right,), HASH_KEY) == []
+    assert found((wrong_one, right), HASH_KEY) == []
+    assert found((wrong_one,), HASH_KEY) == ["MINGZHANG_DATA_KEYS"]
+    assert found((right,), STRONG) == ["MINGZHANG_HASH_KEY"]
+    with world.database.transaction() as session:
+        written = Vault((wrong_one,), HASH_KEY).seal("后来的")
+        session.execute(
+            text("UPDATE resident SET name_sealed = :it WHERE id = (SELECT max(id) FROM resident)"),
+            {"it": written},
+        )
+    assert found((right,), HASH_KEY) == ["MINGZHANG_DATA_KEYS"]
+
+
+def test_books_without_people_ask_for_no_keys(
+    blank_url: str, elsewhere: Callable[[str], Mingzhang]
+) -> None:
+    _, by_check = findings(elsewhere(blank_url))
+    assert [one["status"] for one in by_check["keys"]] == ["ok"]
+
+
+def test_who_left_need_not_bind_his_wechat(program: Program, world: World) -> None:
+    assert wrong(program, "staff") != []
+    with world.database.transaction() as session:
+        session.execute(text("UPDATE staff SET left_at = now()"))
+    assert wrong(program, "staff") == []
+
+
+def test_platform_certificates_that_end_or_ended_are_named(program: Program) -> None:
+    """One that ended stops nothing beside what lasts; he who runs the program clears it away."""
+    keys = merchant_keys(platform_certificates=(certificate_pem(days=60),))
+    object.__setattr__(program, "settings", replace(program.settings, merchants={"HYPM": keys}))
+    ends = NOW + timedelta(days=59)
+    said = {}
+    for days in (60, 29, 0):
+        patient = Patient(program, ends - timedelta(days=days))
+        said[days] = [one.what for one in dict(CHECKS)["certificates"](patient)]
+    assert said == {
+        60: [],
+        29: [f"HYPM: a platform certificate ends on {ends:%Y-%m-%d}"],
+        0: [f"HYPM: a platform certificate ended on {ends:%Y-%m-%d}; it is left out"],
+    }
 
 
 def test_a_check_that_breaks_down_is_a_finding(program: Program) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import secrets
 import subprocess
 import sys
 import time
@@ -9,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from tests.bot.cli.command_line import NO_INSTALLATION, Mingzhang
 from tests.conftest import World
@@ -72,6 +74,34 @@ def test_a_database_without_the_schema_says_what_to_run(
     assert fresh.refusal("check").startswith("DATABASE_URL: run `mingzhang migrate` first")
     assert [fresh.json("migrate") for _ in range(2)] == [{"migrated": True}] * 2
     assert fresh.json("check")["ok"] is True
+
+
+def test_who_may_not_work_as_the_program_is_told_how_to_mend_it(
+    make_database: Callable[[str], str], elsewhere: Callable[[str], Mingzhang]
+) -> None:
+    url = make_url(make_database("mz_schema"))
+    clerk = f"clerk_{secrets.token_hex(4)}"
+    owner = create_engine(url, isolation_level="AUTOCOMMIT")
+    theirs = elsewhere(url.set(username=clerk).render_as_string(hide_password=False))
+    with owner.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {clerk} LOGIN"))
+        try:
+            refusal = theirs.refusal("check")
+            assert 'permission denied to set role "mingzhang_runtime"' in refusal
+            [mended] = re.findall("GRANT mingzhang_runtime TO <this user>", refusal)
+            connection.execute(text(mended.replace("<this user>", clerk)))
+            assert theirs.json("check")["ok"] is True
+            foreign = elsewhere(
+                make_url(make_database("template1"))
+                .set(username=clerk)
+                .render_as_string(hide_password=False)
+            )
+            refusal = foreign.refusal("migrate")
+            assert "permission denied for schema public" in refusal
+            assert "ALTER DATABASE <this database> OWNER TO <this user>" in refusal
+        finally:
+            connection.execute(text(f"DROP ROLE {clerk}"))
+    owner.dispose()
 
 
 def test_a_defect_keeps_its_traceback(world: World, mingzhang: Mingzhang) -> None:

@@ -1,12 +1,15 @@
 """`api-token`, `webhook`, `backup`, `restore`: JSON, or a sentence for what is refused."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import select
+from cryptography.fernet import Fernet
+from sqlalchemy import select, text
 
 from billing.api_access import find_token
 from billing.api_tables import ApiToken
+from billing.privacy import Vault
 from notify.webhook_tables import Webhook
 from tests.bot.cli.command_line import Mingzhang
 from tests.conftest import NOW, World
@@ -64,7 +67,7 @@ def test_the_books_are_backed_up_drilled_and_restored(
     made = mingzhang.json("backup", "--to", str(tmp_path))["backup"]
     proved = mingzhang.json("backup", "drill", "--from", made)
     assert proved["proved"]["failed_checks"] == []
-    assert proved["keys_open_personal_data"] in (True, False)
+    assert (proved["keys_open_personal_data"], proved["hash_key_finds_people"]) == (True, True)
     there = make_database("template0")
     restored = mingzhang.json("restore", "--from", made, "--database-url", there)
     assert restored["restored"]["rows"] == proved["proved"]["rows"]
@@ -73,3 +76,30 @@ def test_the_books_are_backed_up_drilled_and_restored(
         "restore", "--from", made, "--database-url", "mysql://x"
     )
     assert "say where to" in mingzhang.run("backup").output
+
+
+def test_a_backup_needs_the_database_and_no_other_setting(
+    mingzhang: Mingzhang, tmp_path: Path
+) -> None:
+    """At night a setting that is wrong must not leave the books without a backup."""
+    broken = Mingzhang(
+        mingzhang.env | {"WECHAT_PAY_MERCHANTS": "{", "WECHAT_TOKEN": None, "REDIS_URL": None}
+    )
+    assert Path(broken.json("backup", "--to", str(tmp_path))["backup"]).is_dir()
+
+
+def test_a_drill_tries_the_keys_on_what_it_restored_and_not_on_the_living_books(
+    world: World, mingzhang: Mingzhang, tmp_path: Path
+) -> None:
+    """A backup made with other keys than today's gives back no name."""
+    made = mingzhang.json("backup", "--to", str(tmp_path))["backup"]
+    now = {"MINGZHANG_DATA_KEYS": Fernet.generate_key().decode(), "MINGZHANG_HASH_KEY": "h" * 32}
+    vault = Vault([now["MINGZHANG_DATA_KEYS"]], now["MINGZHANG_HASH_KEY"])
+    with world.database.transaction() as session:
+        session.execute(text("DELETE FROM resident_key"))
+        session.execute(text("UPDATE resident SET name_sealed = :it"), {"it": vault.seal("张三")})
+    drilled = mingzhang.run("backup", "drill", "--from", made, **now)
+    said = json.loads(drilled.stdout)
+    assert (said["keys_open_personal_data"], said["hash_key_finds_people"]) == (False, None)
+    assert drilled.exit_code == 1
+    assert mingzhang.json("backup", "drill", "--from", made)["keys_open_personal_data"] is True
