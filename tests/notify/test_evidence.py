@@ -11,11 +11,12 @@ from billing.alerts import Alert, AlertKind
 from billing.checks import ALL_CHECKS
 from bot.schedule import SCHEDULE
 from handlers.console.money.background import COMPARING
-from notify.catalog import Transport
+from notify.catalog import NoticeKind, Transport
 from notify.gate import ACCOUNT, transport_line
 from notify.queues import LANE_JOB
 from notify.wording import text_environment
 from tests.conftest import NOW
+from tests.notify.test_words import words
 
 REFUND = {"refund": 7, "out_refund_no": "RF7", "out_trade_no": "MZ1", "amount_fen": 123450}
 
@@ -117,6 +118,23 @@ def test_an_alert_without_its_figures_is_said_by_its_name(
     kind: AlertKind, data: dict[str, Any] | None
 ) -> None:
     assert evidence(kind, data) == kind.label
+
+
+def test_many_long_alerts_fit_into_one_message() -> None:
+    longest = {
+        "kind": "missing_there",
+        "merchant": "HUAYUAN-WXPAY-01",
+        "out_trade_no": "M" * 32,
+        "out_refund_no": "R" * 32,
+        "provider_fen": 12345678900,
+        "booked_fen": 12345678900,
+    }
+    failed = {**REFUND, "out_refund_no": "R" * 32, "failure": "余额不足，" * 100}
+    for kind, data in ((AlertKind.DISCREPANCY, longest), (AlertKind.REFUND_FAILED, failed)):
+        alerts = (Alert(kind=kind, raised_at=NOW, data=data),) * 30
+        text = words(NoticeKind.ALERT, alerts=alerts).text
+        assert "另有 25 条" in text
+        assert len(text.encode()) <= 2048
 
 
 def test_every_check_and_every_job_has_a_chinese_name() -> None:
