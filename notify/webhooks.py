@@ -254,11 +254,7 @@ def record_outcome(session: Session, parcel: Parcel, outcome: str | None, now: d
         AlertKind.WEBHOOK_FAILED,
         key=f"webhook not reached: {parcel.webhook_id}",
         community_id=None,
-        data={
-            "webhook": parcel.webhook_name,
-            "webhook_id": parcel.webhook_id,
-            "outcome": outcome,
-        },
+        data={"webhook": parcel.webhook_name, "outcome": outcome},
         now=now,
     )
 
