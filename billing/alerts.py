@@ -205,7 +205,7 @@ def snooze_alert(session: Session, alert_id: int, until: date, today: date) -> A
 
 
 def _locked(session: Session, alert_id: int) -> Alert:
-    alert = session.get(Alert, alert_id, with_for_update=True)
+    alert = session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
     if alert is None:
         raise NotFound(f"no alert {alert_id}")
     return alert

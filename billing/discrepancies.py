@@ -302,7 +302,7 @@ def close_discrepancy(
 
 
 def _lock_open(session: Session, discrepancy_id: int) -> Discrepancy:
-    found = session.get(Discrepancy, discrepancy_id, with_for_update=True)
+    found = session.get(Discrepancy, discrepancy_id, with_for_update=True, populate_existing=True)
     if found is None:
         raise NotFound(f"no discrepancy {discrepancy_id}")
     if found.closed_at is not None:
