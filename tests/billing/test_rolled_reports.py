@@ -224,6 +224,15 @@ def test_cleared_arrears_are_what_was_paid_of_what_was_overdue(world: World) -> 
     assert owed.due == sum((one.owed for one in late), ZERO)
 
 
+@pytest.mark.parametrize("begins", [1, 8])
+def test_days_that_have_not_begun_have_cleared_nothing(world: World, begins: int) -> None:
+    from_on, tomorrow = TODAY + timedelta(days=begins), TODAY + timedelta(days=1)
+    with world.database.transaction() as session:
+        assert cleared(session, world.community.id, TODAY, tomorrow).due > ZERO
+        nothing = cleared(session, world.community.id, from_on, tomorrow)
+    assert (nothing.due, nothing.paid, nothing.rate) == (ZERO, ZERO, None)
+
+
 def test_a_curve_ends_at_the_rate_of_the_month(eventful: World) -> None:
     with eventful.database.transaction() as session:
         curves = read_curves(
