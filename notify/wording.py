@@ -57,9 +57,12 @@ def chinese_month(period: Period) -> str:
 
 
 def percent(rate: Fraction) -> str:
-    """A share with one decimal: `Fraction(1, 3)` → `33.3%`; never 100% before all of it."""
-    tenths = rate.numerator * 1000 // rate.denominator
-    return f"{tenths // 10}.{tenths % 10}%"
+    """A share with one decimal: `Fraction(1, 3)` → `33.3%`; never 100% before all of it. One below
+    nothing is cut off towards it: `Fraction(-1, 3)` → `-33.3%`.
+    """
+    tenths = abs(rate.numerator) * 1000 // rate.denominator
+    sign = "-" if rate < 0 and tenths else ""
+    return f"{sign}{tenths // 10}.{tenths % 10}%"
 
 
 def tap(sentence: str) -> str:
