@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from lxml import html
 from sqlalchemy import func, select
 
 from billing.bills import list_unpaid
+from billing.channels.base import ChannelUnreachable
 from billing.counter_tables import CashierShift
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel
@@ -18,9 +20,10 @@ from billing.privacy import Vault
 from billing.property import Unit
 from billing.residents import Stay, list_stays
 from bot.program import Program
-from tests.conftest import World
+from tests.conftest import MERCHANT, World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
+from tests.handlers.test_counter_orders import CodeCashier
 
 MakeClerk = Callable[..., Clerk]
 ROOM = "1-1-302"
@@ -262,12 +265,50 @@ def test_an_online_payment_under_way_is_seen_before_money_is_taken_twice(
     assert 'value="12.34"' in cashier.get(back.headers["Location"].removeprefix("/console")).text
 
 
-def test_without_a_provider_no_code_is_shown(cashier: Clerk, world: World) -> None:
-    unit_id, *_ = owing_room(world)
-    answer = cashier.post(f"/HY/counter/homes/{unit_id}/code", **typed(cashier, unit_id))
+def refused_code(cashier: Clerk, world: World) -> str:
+    """Ask for a code for the last bill alone, with a slip's number typed; the page that follows,
+    where both are still there.
+    """
+    unit_id, _, bills, _ = owing_room(world)
+    fields = typed(cashier, unit_id) | {"bill": [str(bills[-1])], "paper": "ZP-77"}
+    answer = cashier.post(f"/HY/counter/homes/{unit_id}/code", **fields | {"amount": "12.34"})
     assert answer.status_code == 303
     page = cashier.get(answer.headers["Location"].removeprefix("/console")).text
-    assert "没有取得付款码" in page
+    tree = html.fromstring(page)
+    assert tree.xpath("//input[@name='bill'][@checked]/@value") == [str(bills[-1])]
+    for name, value in (("amount", "12.34"), ("paper", "ZP-77")):
+        assert tree.xpath(f"//input[@name='{name}']/@value") == [value]
+    [said] = tree.xpath("//p[contains(@class, 'said')][@role='status']")
+    assert said.get("class") == "said warn"
+    return str(said.text_content())
+
+
+def test_without_a_provider_no_code_is_shown_and_nothing_typed_is_lost(
+    cashier: Clerk, world: World
+) -> None:
+    said = refused_code(cashier, world)
+    assert "没有开通微信扫码收款" in said
+    assert "请稍候再试" not in said
+
+
+def test_a_code_that_cannot_be_had_is_refused_with_the_reason(
+    cashier: Clerk, world: World, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, unit_id = CodeCashier(), owing_room(world)[0]
+    monkeypatch.setitem(cast(dict[str, Any], program.services.channels), MERCHANT[0], provider)
+    first = cashier.post(f"/HY/counter/homes/{unit_id}/code", **typed(cashier, unit_id))
+    assert "/counter/codes/" in first.headers["Location"]
+    provider.failure = ChannelUnreachable("no answer")
+    assert "正在用别的方式缴这些账单" in refused_code(cashier, world)
+
+
+def test_a_provider_without_an_answer_is_asked_again_later(
+    cashier: Clerk, world: World, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = CodeCashier()
+    monkeypatch.setitem(cast(dict[str, Any], program.services.channels), MERCHANT[0], provider)
+    provider.failure = ChannelUnreachable("no answer")
+    assert "没有取得付款码，请稍候再试" in refused_code(cashier, world)
 
 
 def test_a_payment_that_is_no_code_has_no_page_of_one(cashier: Clerk, world: World) -> None:
