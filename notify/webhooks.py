@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -31,6 +32,8 @@ TURN = timedelta(minutes=2)
 THREADS = 8
 SECRET_MIN = 16
 KEPT = timedelta(days=90)
+
+log = structlog.get_logger(__name__)
 
 TELLABLE = frozenset(
     {
@@ -312,4 +315,9 @@ class Courier:
             return str(error)
         except InvalidInput as error:
             return error.reason
+        except Exception as error:
+            # Whatever it is, the others of the batch were sent: were it let out, none would be
+            # written down, and all would be sent again and again.
+            log.exception("webhook_not_sent", delivery=parcel.number, webhook=parcel.webhook_name)
+            return f"failed here: {type(error).__name__}"
         return None

@@ -29,6 +29,7 @@ from notify.intake import take_facts
 from notify.webhook_post import Refused, may_be_called, post, read_url
 from notify.webhook_tables import DeliveryState, WebhookDelivery
 from notify.webhooks import (
+    LEASE,
     TRIED_FOR,
     Courier,
     add_webhook,
@@ -69,6 +70,12 @@ class Receiver:
         self._thread = Thread(target=self.server.serve_forever, args=(0.01,))
         self._thread.start()
 
+    def speak_tls(self, certificate: Path, key: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://localhost:{self.server.server_port}/"
+
     def close(self) -> None:
         self.server.shutdown()
         self._thread.join()
@@ -82,10 +89,18 @@ def receiver() -> Iterator[Receiver]:
     receiver.close()
 
 
-def write_certificate(key: Path, certificate: Path) -> None:
-    """Of localhost, signed by itself."""
+@pytest.fixture
+def other_receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+def write_certificate(folder: Path, host: str) -> tuple[Path, Path]:
+    """Of this host, signed by itself; returns it and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
     own = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     began = datetime.now(UTC) - timedelta(days=1)
     signed = (
         x509.CertificateBuilder()
@@ -95,11 +110,12 @@ def write_certificate(key: Path, certificate: Path) -> None:
         .serial_number(1)
         .not_valid_before(began)
         .not_valid_after(began + timedelta(days=3))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(own, hashes.SHA256())
     )
     certificate.write_bytes(signed.public_bytes(Encoding.PEM))
     key.write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate, key
 
 
 class Clock:
@@ -115,23 +131,29 @@ def clock() -> Clock:
     return Clock()
 
 
+def subscribe(world: World, vault: Vault, *, name: str, url: str, community_id: int | None) -> None:
+    """One more system that wants to hear of payments."""
+    with world.database.transaction() as session:
+        add_webhook(
+            session,
+            vault,
+            name=name,
+            url=url,
+            secret=SECRET,
+            kinds=[FactKind.PAYMENT_CONFIRMED],
+            community_id=community_id,
+            loopback=True,
+            now=NOW,
+        )
+
+
 @pytest.fixture
 def courier(world: World, vault: Vault, clock: Clock, receiver: Receiver) -> Courier:
     """The world's old facts were told of before; one system wants to hear of payments."""
     with world.database.transaction() as session:
         while any(take_facts(session, NOW, 5000, at_once=now) for now in (True, False)):
             pass
-        add_webhook(
-            session,
-            vault,
-            name="ERP",
-            url=receiver.url,
-            secret=SECRET,
-            kinds=[FactKind.PAYMENT_CONFIRMED],
-            community_id=world.community.id,
-            loopback=True,
-            now=NOW,
-        )
+    subscribe(world, vault, name="ERP", url=receiver.url, community_id=world.community.id)
     return Courier(world.database, vault, clock, loopback=True)
 
 
@@ -202,18 +224,7 @@ def test_what_is_not_accepted_comes_again_later_with_the_same_number(
 def test_who_does_not_answer_keeps_nobody_else_waiting(
     world: World, courier: Courier, receiver: Receiver, vault: Vault
 ) -> None:
-    with world.database.transaction() as session:
-        add_webhook(
-            session,
-            vault,
-            name="a dead one",
-            url="http://127.0.0.1:1/",
-            secret=SECRET,
-            kinds=[FactKind.PAYMENT_CONFIRMED],
-            community_id=None,
-            loopback=True,
-            now=NOW,
-        )
+    subscribe(world, vault, name="a dead one", url="http://127.0.0.1:1/", community_id=None)
     happen(world, *[FactKind.PAYMENT_CONFIRMED] * 25)
     done = courier.deliver()
     assert done["delivered"] == 25
@@ -362,14 +373,51 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(monkeypatch: pytest.Mon
 def test_a_certificate_nobody_vouches_for_is_refused(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    write_certificate(key, certificate)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
-    url = f"https://localhost:{receiver.server.server_port}/"
+    certificate, key = write_certificate(tmp_path, "localhost")
+    receiver.speak_tls(certificate, key)
     with pytest.raises(Refused, match="no answer: "):
-        post(read_url(url, loopback=True), b"{}", {})
+        post(read_url(receiver.url, loopback=True), b"{}", {})
     monkeypatch.setattr("certifi.where", lambda: str(certificate))
-    post(read_url(url, loopback=True), b"{}", {})
+    post(read_url(receiver.url, loopback=True), b"{}", {})
+    assert len(receiver.got) == 1
+
+
+def test_one_whose_certificate_is_of_another_name_keeps_nobody_else_from_hearing(
+    world: World,
+    courier: Courier,
+    receiver: Receiver,
+    other_receiver: Receiver,
+    vault: Vault,
+    clock: Clock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    certificate, key = write_certificate(tmp_path, "elsewhere.example.test")
+    other_receiver.speak_tls(certificate, key)
+    monkeypatch.setattr("certifi.where", lambda: str(certificate))
+    subscribe(world, vault, name="misnamed", url=other_receiver.url, community_id=None)
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    assert courier.deliver() == {"delivered": 1, "failed": 1}
+    assert len(receiver.got) == 1
+    assert other_receiver.got == []
+    [good, bad] = deliveries(world)
+    assert (good.state, bad.state) == (DeliveryState.DELIVERED, DeliveryState.QUEUED)
+    assert bad.outcome == "no answer: CertificateError"
+    clock.now += LEASE
+    assert courier.deliver() == {"delivered": 0, "failed": 1}
+    assert len(receiver.got) == 1, "nothing is told twice"
+
+
+def test_one_whose_secret_cannot_be_opened_keeps_nobody_else_from_hearing(
+    world: World, courier: Courier, receiver: Receiver, vault: Vault, clock: Clock
+) -> None:
+    subscribe(world, vault, name="of a lost key", url=receiver.url, community_id=None)
+    with world.database.transaction() as session:
+        get_webhook(session, "of a lost key").secret_sealed = "sealed with a lost key"
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    assert courier.deliver() == {"delivered": 1, "failed": 1}
+    assert [one.outcome for one in deliveries(world)] == ["accepted", "failed here: InvalidToken"]
+    clock.now += TRIED_FOR
+    assert courier.deliver() == {"delivered": 0, "failed": 1}
+    assert deliveries(world)[1].state is DeliveryState.GIVEN_UP
     assert len(receiver.got) == 1

@@ -18,7 +18,7 @@ from billing.api_tables import ApiToken
 from billing.facts import FactKind
 from billing.people import StaffRole
 from bot.program import Program
-from notify import webhook_post
+from notify import webhook_post, webhooks
 from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from notify.webhooks import add_webhook
 from tests.conftest import SOAK, World, many_rounds
@@ -272,17 +272,25 @@ def test_a_page_of_deliveries_is_read_from_its_index_however_many_there_are(
                 assert "Seq Scan" not in plan, plan
 
 
-REASON = re.compile(r'Refused\(f?"([^"]+)"\)|InvalidInput\("url", f?"([^"]+)"\)')
+REASON = re.compile(
+    r'Refused\(f?"([^"]+)"\)|InvalidInput\("url", f?"([^"]+)"\)|return f"(failed here[^"]+)"'
+)
 PLACES_FILLED = {
-    "{type(error).__name__}": ("ConnectTimeoutError", "SSLError", "RemoteDisconnected"),
+    "{type(error).__name__}": (
+        "ConnectTimeoutError",
+        "SSLError",
+        "RemoteDisconnected",
+        "CertificateError",
+    ),
     "{status}": ("500",),
     "{schemes[0]}": ("https",),
 }
 
 
 def outcomes() -> list[str]:
-    """Everything a delivery can end with, as the code that posts writes it."""
-    written = {"".join(found) for found in REASON.findall(inspect.getsource(webhook_post))}
+    """Everything a delivery can end with, as the code that posts and delivers writes it."""
+    source = "".join(map(inspect.getsource, (webhook_post, webhooks)))
+    written = {"".join(found) for found in REASON.findall(source)}
     for place, values in PLACES_FILLED.items():
         assert any(place in one for one in written), place
         written = {one.replace(place, value) for one in written for value in values}
