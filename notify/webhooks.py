@@ -170,6 +170,7 @@ class Parcel:
     attempt: int
     webhook_id: int
     webhook_name: str
+    webhook_community_id: int | None
     url: str
     secret_sealed: str
     body: dict[str, Any]
@@ -217,6 +218,7 @@ def claim_deliveries(
                 attempt=delivery.attempts,
                 webhook_id=webhook.id,
                 webhook_name=webhook.name,
+                webhook_community_id=webhook.community_id,
                 url=webhook.url,
                 secret_sealed=webhook.secret_sealed,
                 body=delivery.body,
@@ -256,7 +258,7 @@ def record_outcome(session: Session, parcel: Parcel, outcome: str | None, now: d
         session,
         AlertKind.WEBHOOK_FAILED,
         key=f"webhook not reached: {parcel.webhook_id}",
-        community_id=None,
+        community_id=parcel.webhook_community_id,
         data={"webhook": parcel.webhook_name, "outcome": outcome},
         now=now,
     )

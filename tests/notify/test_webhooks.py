@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 
-from billing.alerts import Alert, AlertKind
+from billing.alerts import EVERY_COMMUNITY, Alert, AlertKind
 from billing.errors import Conflict, InvalidInput
 from billing.facts import Fact, FactKind, record
 from billing.money import Money
@@ -421,3 +421,24 @@ def test_one_whose_secret_cannot_be_opened_keeps_nobody_else_from_hearing(
     assert courier.deliver() == {"delivered": 0, "failed": 1}
     assert deliveries(world)[1].state is DeliveryState.GIVEN_UP
     assert len(receiver.got) == 1
+
+
+def test_staff_of_other_communities_do_not_learn_what_a_community_could_not_tell(
+    world: World, courier: Courier, receiver: Receiver, vault: Vault, clock: Clock
+) -> None:
+    subscribe(world, vault, name="head office", url=receiver.url, community_id=None)
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    for _ in range(2):
+        receiver.answers = [500, 500]
+        courier.deliver()
+        clock.now += TRIED_FOR
+    with world.database.transaction() as session:
+        raised = session.scalars(select(Alert).where(Alert.kind == AlertKind.WEBHOOK_FAILED)).all()
+        told = session.scalars(select(Fact).where(Fact.kind == FactKind.ALERT_RAISED)).all()
+    of = {one.id: one.data["webhook"] for one in raised}
+    here = world.community.id
+    assert {of[one.id]: one.community_id for one in raised} == {"ERP": here, "head office": None}
+    assert {of[one.ref_id]: one.community_id for one in told if one.ref_id in of} == {
+        "ERP": here,
+        "head office": EVERY_COMMUNITY,
+    }
