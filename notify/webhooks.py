@@ -167,6 +167,7 @@ class Parcel:
 
     community_id: int
     delivery_id: int
+    number: str
     attempt: int
     webhook_id: int
     webhook_name: str
@@ -175,11 +176,6 @@ class Parcel:
     secret_sealed: str
     body: dict[str, Any]
     gives_up_at: datetime
-
-    @property
-    def number(self) -> str:
-        """The same for every attempt."""
-        return f"{self.community_id}-{self.delivery_id}"
 
     def __repr__(self) -> str:
         """Keep address and content out of logs."""
@@ -215,6 +211,7 @@ def claim_deliveries(
             Parcel(
                 community_id=delivery.community_id,
                 delivery_id=delivery.id,
+                number=delivery.number,
                 attempt=delivery.attempts,
                 webhook_id=webhook.id,
                 webhook_name=webhook.name,

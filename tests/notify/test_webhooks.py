@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from billing.alerts import EVERY_COMMUNITY, Alert, AlertKind
 from billing.errors import Conflict, InvalidInput
@@ -157,7 +157,7 @@ def courier(world: World, vault: Vault, clock: Clock, receiver: Receiver) -> Cou
     return Courier(world.database, vault, clock, loopback=True)
 
 
-def happen(world: World, *kinds: FactKind) -> None:
+def happen(world: World, *kinds: FactKind, now: datetime = NOW) -> None:
     """Something changes, and the intake sees it."""
     unit = world.unit("3-2-501")
     with world.database.transaction() as session:
@@ -170,11 +170,11 @@ def happen(world: World, *kinds: FactKind) -> None:
                 ref_id=7,
                 amount=Money(12345),
                 data={"note": "something about a person"},
-                at=NOW,
+                at=now,
             )
     with world.database.transaction() as session:
         for at_once in (True, False):
-            take_facts(session, NOW, 100, at_once=at_once)
+            take_facts(session, now, 100, at_once=at_once)
 
 
 def deliveries(world: World) -> list[WebhookDelivery]:
@@ -283,6 +283,47 @@ def test_what_a_dead_worker_left_is_taken_over_and_its_late_word_changes_nothing
     with world.database.transaction() as session:
         assert forget_deliveries(session, clock.now + timedelta(days=89)) == 0
         assert forget_deliveries(session, clock.now + timedelta(days=91)) == 1
+
+
+SEQUENCE_PUT_BACK = text(
+    "SELECT setval(pg_get_serial_sequence('webhook_delivery', 'id'), :id, false)"
+)
+
+
+def test_after_a_restore_no_number_is_given_again(
+    world: World, courier: Courier, receiver: Receiver, clock: Clock
+) -> None:
+    """Rows and their sequence are what they were when the backup was made."""
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    courier.deliver()
+    with world.database.transaction() as session:
+        [lost] = session.scalars(select(WebhookDelivery))
+        session.delete(lost)
+        session.flush()
+        session.execute(text("SET LOCAL ROLE NONE"))  # the runtime's role owns no sequence
+        session.execute(SEQUENCE_PUT_BACK, {"id": lost.id})
+    clock.now += timedelta(minutes=1)
+    happen(world, FactKind.PAYMENT_CONFIRMED, now=clock.now)
+    courier.deliver()
+    [after] = deliveries(world)
+    assert after.id == lost.id
+    numbers = [headers["Mingzhang-Delivery"] for headers, _ in receiver.got]
+    assert numbers == [lost.number, after.number]
+    assert numbers[0] != numbers[1]
+
+
+def test_what_is_sent_again_has_the_number_it_had(
+    world: World, courier: Courier, receiver: Receiver, clock: Clock
+) -> None:
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    courier.deliver()
+    clock.now += timedelta(days=3)
+    with world.database.transaction() as session:
+        replay(session, get_webhook(session, "ERP"), clock.now, since=NOW, failed_only=False)
+    courier.deliver()
+    [one] = deliveries(world)
+    assert one.number == f"{world.community.id}-{one.id}-{int(NOW.timestamp())}"
+    assert [headers["Mingzhang-Delivery"] for headers, _ in receiver.got] == [one.number] * 2
 
 
 def test_a_fact_and_its_deliveries_are_one_transaction(world: World, courier: Courier) -> None:
