@@ -24,6 +24,7 @@ from billing.people import (
     ResidentRole,
     check_residents,
 )
+from billing.prepayments import set_auto_deduction
 from billing.property import Unit
 from billing.shares import share_by_days
 
@@ -78,8 +79,8 @@ def hand_over(
     What was charged for days before stays the former owners', what was charged for days from then
     on becomes the new owners'; a line over both is split by days. Several owners share equally.
     Who was bound goes on seeing bills of days before, and no others. Codes that were handed out
-    and not used become worthless, and a mandate of the former owners ends. Called again with the
-    same facts it changes nothing.
+    and not used become worthless, and a mandate of the former owners and what they wished to be
+    paid from the prepayment by itself end. Called again with the same facts it changes nothing.
 
     Args:
         new_owners: ids of residents the community knows.
@@ -111,6 +112,7 @@ def hand_over(
     _limit_bindings(session, community_id, unit_id, on, keep_tenants, own_bindings)
     _expire_codes(session, community_id, unit_id, keep_tenants, now)
     _end_mandates(session, community_id, unit_id, on, by)
+    set_auto_deduction(session, community_id, unit_id, ())  # else their money pays his bills
     record(
         session,
         FactKind.HANDED_OVER,
