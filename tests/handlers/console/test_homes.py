@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO
 
 import pytest
@@ -41,6 +41,7 @@ from billing.residents import list_stays
 from billing.sightings import Sighting
 from billing.voids import void_bill
 from bot.program import Program
+from tests.billing.drawer import take
 from tests.conftest import World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
@@ -338,6 +339,38 @@ def test_a_home_is_handed_over_to_somebody_new(
         assert [(stay.name, stay.phone) for stay in stays] == [("欧阳新", "10099990001")]
         logged = session.scalars(select(AuditEntry.detail)).all()
     assert not any("欧阳新" in str(detail) or "9999" in str(detail) for detail in logged)
+
+
+def test_before_a_hand_over_staff_read_what_stays_with_the_home(
+    clerk: MakeClerk, world: World, home: int
+) -> None:
+    one, path = clerk(StaffRole.MANAGER), f"/HY/homes/{home}"
+
+    def left() -> tuple[str, set[str]]:
+        page = html.fromstring(one.get(f"{path}/people").text)
+        [form] = page.xpath("//form[contains(@action, 'hand-over')]")
+        links = {link.rpartition("/")[2] for link in form.xpath(".//li//a/@href")}
+        return " ".join(form.text_content().split()), links
+
+    assert "仍留在这套房屋名下" not in left()[0]
+    begins = {"what": f"property:{ROOM}", "from_on": "2027-01-01"}
+    discount = {"reason": "agreed", "off": "percent", "value": "30"}
+    for door, fields in (
+        ("deposits", {"number": "YJ-1", "purpose": "装修押金", "amount": "2000"}),
+        ("discount", begins | discount),
+        ("price", begins | {"unit_price": "2.5"}),
+    ):
+        assert one.post(f"{path}/{door}", **fields).status_code == 303
+    with world.database.transaction() as session:
+        take(session, world, ROOM, "500.00", designated={})
+    said, links = left()
+    for words in ("预存余额 500.00 元", "装修押金 2,000.00 元", "减 30%", "约定单价", "2.5 元"):
+        assert words in said
+    assert links == {str(home), "deposits", "terms"}
+    with world.database.transaction() as session:
+        grant = session.scalars(select(DiscountGrant)).one()
+        grant.from_on, grant.to_on = date(2026, 1, 1), world.today
+    assert "减 30%" not in left()[0]
 
 
 def test_a_tenant_moves_in_and_out(clerk: MakeClerk, world: World, home: int) -> None:
