@@ -269,7 +269,7 @@ def _doubt_requests(session: Session, community_id: int, unit_id: int, keep_tena
         Binding.community_id == community_id,
         Binding.unit_id == unit_id,
         Binding.state == BindingState.REQUESTED,
-        Binding.claim_fits,
+        Binding.claim_fits.is_(True),
     )
     if keep_tenants:
         requests = requests.where(Binding.role != ResidentRole.TENANT)
