@@ -341,6 +341,26 @@ def test_a_home_is_handed_over_to_somebody_new(
     assert not any("欧阳新" in str(detail) or "9999" in str(detail) for detail in logged)
 
 
+def test_a_hand_over_that_is_refused_forgets_no_tick(
+    clerk: MakeClerk, world: World, home: int, vault: Vault, clock: Clock
+) -> None:
+    with world.database.transaction() as session:
+        for openid in ("o-former", "o-buyer"):
+            code = issue_code(
+                session, vault, community_id=world.community.id, unit_id=home, now=clock.now
+            )
+            session.flush()
+            redeem_code(session, vault, see_follower(session, openid, clock.now), code, clock.now)
+        buyers = session.scalars(select(Binding.id).order_by(Binding.id)).all()[1]
+    ticked = {f"own-{buyers}": "1", "keep_tenants": "1"}
+    future = (world.today + timedelta(1)).isoformat()
+    fields = {"person_name": "欧阳新", "on": future, **ticked}
+    answer = clerk(StaffRole.SERVICE).post(f"/HY/homes/{home}/hand-over", **fields)
+    assert answer.status_code == 422
+    kept = html.fromstring(answer.text).xpath("//input[@type='checkbox'][@checked]/@name")
+    assert set(kept) == set(ticked)
+
+
 def test_before_a_hand_over_staff_read_what_stays_with_the_home(
     clerk: MakeClerk, world: World, home: int
 ) -> None:
