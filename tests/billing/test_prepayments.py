@@ -16,7 +16,6 @@ from billing.db import Database
 from billing.deduction import BOOK_DEDUCTIONS, NOTHING, Deducted, deduct_chunk, deduct_home
 from billing.errors import NotFound
 from billing.facts import Fact, FactKind
-from billing.handovers import hand_over
 from billing.ledger import JournalEntry
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel
@@ -33,10 +32,9 @@ from tests.billing.paper import (
     at,
     draft_bills,
     faults,
-    person,
     prepaid,
+    sell,
     shut,
-    staff,
     statements,
     write_bill,
 )
@@ -109,15 +107,23 @@ def test_the_former_owners_money_does_not_pay_the_new_owners_bills_by_itself(
     with settled.database.transaction() as session:
         put_in(session, settled, "500.00")
         choose(session, settled, "property", "garbage")
-        hand_over(
-            session, settled.community.id, settled.unit(ROOM).id, [person(session, settled)],
-            on=TODAY, by=staff(session).id, now=NOW,
-        )  # fmt: skip
+        sell(session, settled, ROOM, TODAY)
         assert deduct(session, settled, december(session, settled, LINES)) == NOTHING
         assert prepaid(session, settled, ROOM) == Money(50000)
         choose(session, settled, "property")  # the new owner's own wish
         again = december(session, settled, [Line("200.00", days=JANUARY)])
         assert deduct(session, settled, again) == Deducted(1, Money(20000))
+
+
+def test_no_prepayment_pays_a_new_bill_for_days_of_the_former_owner(settled: World) -> None:
+    with settled.database.transaction() as session:
+        sell(session, settled, ROOM, TODAY)
+        put_in(session, settled, "500.00")
+        choose(session, settled, "property")
+        late = december(session, settled, [Line("200.00", source=1)])  # November once more
+        assert deduct(session, settled, late) == NOTHING
+        own = december(session, settled, [Line("200.00", days=DECEMBER)])
+        assert deduct(session, settled, own) == Deducted(1, Money(20000))
 
 
 def test_a_new_bill_is_paid_from_the_prepayment(settled: World) -> None:
