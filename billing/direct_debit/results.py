@@ -23,7 +23,7 @@ from billing.imports.cells import Cell, read_day
 from billing.imports.reasons import Unreadable
 from billing.money import Money
 from billing.payment_tables import OPEN_STATES, Payment, PaymentState
-from billing.payments import record_closed
+from billing.payments import lock_homes, record_closed
 from billing.people import BOOKKEEPERS, Staff, require_role
 from billing.statements.columns import heading_of
 from billing.statements.grid import Grid
@@ -159,7 +159,10 @@ def import_results(
     batch = get_batch(session, community_id, number)
     check_sent(batch)
     _check_days(batch, results, business_date(now))
-    orders = {str(order.no): (order, payment) for order, payment in list_orders(session, batch)}
+    ordered = list_orders(session, batch)
+    # All at once: the bank's file names homes in an order of its own.
+    lock_homes(session, community_id, {payment.unit_id for _, payment in ordered})
+    orders = {str(order.no): (order, payment) for order, payment in ordered}
     outcome = ResultOutcome()
     for result in results:
         known = orders.get(result.no) if result.batch in ("", number) else None

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from billing.facts import Fact, FactKind
 from billing.handovers import hand_over
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
-from billing.payments import InFlight, record_closed
+from billing.payments import InFlight, lock_home, record_closed
 from billing.people import Resident, get_staff
 from billing.statements.grid import parse_grids
 from tests.billing.corrections import BEHIND, IN_TIME, owed, prepaid, prepared, violations
@@ -31,6 +32,7 @@ from tests.billing.direct_debit.debits import ACCOUNT, Debit
 from tests.billing.drawer import take
 from tests.billing.paper import Line, write_bill
 from tests.conftest import World, make_vault
+from tests.waiting import wait_until_somebody_waits
 
 
 @pytest.fixture
@@ -120,6 +122,23 @@ def test_the_same_answer_twice_changes_nothing(
     again = debit.answer(sent, *rows)
     assert (again.already, again.paid, again.failed, again.is_clean) == (2, 0, 0, True)
     assert owed(world, IN_TIME) == Money(0)
+    assert violations(world) == []
+
+
+def test_the_banks_answer_locks_homes_in_the_order_of_ids_not_of_its_rows(
+    world: World, debit: Debit, sent: DirectDebitBatch
+) -> None:
+    lower, higher = sorted(world.unit(room).id for room in (BEHIND, IN_TIME))
+    owing = {1: owed(world, BEHIND).yuan, 2: "401.80"}
+    [low_no] = [no for no, room in ((1, BEHIND), (2, IN_TIME)) if world.unit(room).id == lower]
+    rows = [f",{no},{owing[no]},成功,," for no in (3 - low_no, low_no)]
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.transaction() as session:
+            lock_home(session, world.community.id, lower)
+            answer = pool.submit(debit.answer, sent, *rows)
+            wait_until_somebody_waits(world)
+            lock_home(session, world.community.id, higher)
+        assert answer.result(10).paid == 2
     assert violations(world) == []
 
 
