@@ -8,6 +8,7 @@ from notify.holidays import load_holidays
 from notify.ladders import set_ladder
 from tests.notify.conftest import Town
 
+SEND = "/cgi-bin/message/template/send"
 ZHANG = "3-2-501"
 LI = "1-1-302"  # three months behind
 DUE = date(2026, 11, 30)
@@ -210,3 +211,65 @@ def test_a_receipt_comes_on_a_holiday(town: Town) -> None:
     town.pay(ZHANG, zhang)
     town.notifier.intake()
     assert town.messages() == [("payment_received", "sent", None)]
+
+
+def test_a_reminder_of_a_day_whose_quota_is_used_up_comes_in_the_morning(town: Town) -> None:
+    town.bind(LI, "Li")
+    town.clock.now = beijing("2026-12-01T09:05")
+    town.remind(date(2026, 12, 1))
+    town.wechat.next_answers[SEND].append(45009)
+    town.notifier.deliver()
+    assert town.messages() == [("overdue", "queued", None)]
+    for night in ("2026-12-02T00:00:02", "2026-12-02T08:59"):
+        town.clock.now = beijing(night)
+        town.notifier.redis.flushdb()  # the line is open again
+        town.notifier.deliver()
+        assert town.wechat.shown == []
+    town.clock.now = beijing("2026-12-02T09:00")
+    town.notifier.deliver()
+    assert len(town.wechat.shown) == 1
+
+
+def test_what_a_worker_finds_late_in_the_evening_waits_but_a_receipt_comes(town: Town) -> None:
+    town.bind(LI, "Li")
+    zhang = town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-12-01T09:05")
+    town.remind(date(2026, 12, 1))
+    town.clock.now = beijing("2026-12-01T23:30")
+    town.pay(ZHANG, zhang)
+    town.notifier.intake()
+    assert town.messages() == [("payment_received", "sent", None)]
+    town.clock.now = beijing("2026-12-02T09:00")
+    town.notifier.intake()
+    assert town.messages()[1:] == [("overdue", "sent", None)]
+    assert town.wechat.shown[-1].data["thing4"].startswith("已逾期93天"), "in words of the day"
+
+
+def test_a_reminder_that_is_tried_again_on_a_holiday_waits_until_it_is_over(town: Town) -> None:
+    town.bind(LI, "Li")
+    with town.world.database.transaction() as session:
+        load_holidays(session, {date(2026, 12, 2): "庆典"})
+    town.clock.now = beijing("2026-12-01T20:59")
+    town.remind(date(2026, 12, 1))
+    town.wechat.next_answers[SEND].append(45009)
+    town.notifier.deliver()
+    town.notifier.redis.flushdb()
+    town.clock.now = beijing("2026-12-02T10:00")
+    town.notifier.deliver()
+    assert town.wechat.shown == []
+    town.clock.now = beijing("2026-12-03T09:00")
+    town.notifier.deliver()
+    assert town.messages() == [("overdue", "sent", None)]
+
+
+def test_a_reminder_that_lapses_while_it_waits_is_written_down(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-11-30T20:59")
+    town.remind(DUE)
+    town.wechat.next_answers[SEND].append(45009)
+    town.notifier.deliver()
+    town.notifier.redis.flushdb()
+    town.clock.now = beijing("2026-12-01T09:00")
+    town.notifier.deliver()
+    assert town.messages() == [("due_soon", "suppressed", "expired")]
+    assert town.wechat.shown == []
