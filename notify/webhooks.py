@@ -236,7 +236,10 @@ def pause_after(attempt: int) -> timedelta:
 def record_outcome(session: Session, parcel: Parcel, outcome: str | None, now: datetime) -> None:
     """Write down how an attempt ended; `outcome` None: accepted. Late workers change nothing."""
     delivery = session.get_one(
-        WebhookDelivery, (parcel.community_id, parcel.delivery_id), with_for_update=True
+        WebhookDelivery,
+        (parcel.community_id, parcel.delivery_id),
+        with_for_update=True,
+        populate_existing=True,
     )
     if delivery.state is not DeliveryState.SENDING or delivery.attempts != parcel.attempt:
         return
