@@ -51,6 +51,9 @@ OPEN_PAGES_RATE = "60/minute"
 ENTER_RATE = "20/minute"
 """Of one address, tries to sign in to the console: each costs a password hash."""
 
+API_ADDRESS_RATE = "3000/minute"
+"""Of one address, whatever tokens it sends: one may be invented for every call."""
+
 API_RATE = "600/minute"
 """Of one token; without one, of one address."""
 
@@ -144,6 +147,7 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, others: Blueprint, redis: R
     )
     limiter.shared_limit(PAGES_RATE, scope="pages", key_func=_visitor)(owner_pages)
     limiter.shared_limit(API_RATE, scope="api", key_func=_system)(others)
+    limiter.shared_limit(API_ADDRESS_RATE, scope="api addresses")(others)
     rates = {"pages.sign_in": SIGN_IN_RATE, "console.sign_in_enter": ENTER_RATE}
     rates |= dict.fromkeys(OPEN_PAGES, OPEN_PAGES_RATE)
     for view, rate in rates.items():

@@ -315,6 +315,28 @@ def test_too_many_calls_are_refused_and_told_when_to_come_back(
     assert other.get("/communities").status_code == 200
 
 
+def test_who_invents_a_token_for_every_call_is_counted_by_his_address(
+    program: Program, system: SystemMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app.API_ADDRESS_RATE", "3/minute")
+    app = create_app(replace(program, registry=CollectorRegistry()))
+
+    def ask(token: str, address: str) -> int:
+        return (
+            app.test_client()
+            .get(
+                "/api/v1/communities",
+                headers={"Authorization": f"Bearer {token}"},
+                environ_base={"REMOTE_ADDR": address},
+            )
+            .status_code
+        )
+
+    guesses = [ask(f"mzk_{number}", "192.0.2.7") for number in range(4)]
+    assert guesses == [401, 401, 401, 429]
+    assert ask(system().token, "192.0.2.8") == 200
+
+
 def test_the_description_names_every_address_and_place(app: Flask) -> None:
     told = app.test_client().get("/api/v1/openapi.json").json
     operations = {
