@@ -146,8 +146,9 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, others: Blueprint, redis: R
         in_memory_fallback_enabled=True,
     )
     limiter.shared_limit(PAGES_RATE, scope="pages", key_func=_visitor)(owner_pages)
-    limiter.shared_limit(API_RATE, scope="api", key_func=_system)(others)
+    # Addresses first: once one has called too often, its tokens are not even counted.
     limiter.shared_limit(API_ADDRESS_RATE, scope="api addresses")(others)
+    limiter.shared_limit(API_RATE, scope="api", key_func=_system)(others)
     rates = {"pages.sign_in": SIGN_IN_RATE, "console.sign_in_enter": ENTER_RATE}
     rates |= dict.fromkeys(OPEN_PAGES, OPEN_PAGES_RATE)
     for view, rate in rates.items():
