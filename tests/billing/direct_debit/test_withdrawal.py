@@ -3,6 +3,8 @@ meanwhile is not taken.
 """
 
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -12,6 +14,9 @@ from billing.direct_debit.batches import get_batch, list_lines, list_orders
 from billing.direct_debit.tables import DirectDebitBatch, OrderState
 from billing.direct_debit.withdrawal import Withdrawn
 from billing.errors import Conflict
+from billing.late_fee_bills import issue_late_fees
+from billing.late_fee_policy import set_policy
+from billing.late_fee_tables import LateFeeCap
 from billing.money import Money
 from billing.payment_tables import PaymentState
 from billing.ticket_tables import TicketKind
@@ -138,6 +143,28 @@ def test_the_file_of_a_batch_the_bank_has_holds_what_it_was_given(
     assert fetch(world, batch) == [1, 2]
     debit.answer(batch, ",2,0.00,失败,账户不存在,")
     assert fetch(world, batch) == [1]
+
+
+def test_while_only_the_bank_may_take_it_no_late_fee_is_charged_and_afterwards_all_of_it(
+    world: World, debit: Debit
+) -> None:
+    def fees(day: date) -> Money:
+        with world.database.transaction() as session:
+            issue_late_fees(
+                session, world.community, world.unit(BEHIND).id, today=day, now=world.now
+            )
+        return owed(world, BEHIND) - before
+
+    with world.database.transaction() as session:
+        set_policy(
+            session, world.community.id, effective_from=date(2026, 1, 1), grace_days=0,
+            daily_rate=Decimal("0.0005"), cap=LateFeeCap.PRINCIPAL, document="合同第九条",
+        )  # fmt: skip
+    before = owed(world, BEHIND)
+    batch = debit.send(debit.make())
+    assert fees(date(2026, 12, 1)) == Money(0)
+    debit.answer(batch, ",1,0.00,失败,余额不足,", ",2,0.00,失败,余额不足,")
+    assert fees(date(2026, 12, 1)) > Money(0)
 
 
 def test_a_disputed_bill_is_not_ordered(world: World, debit: Debit) -> None:
