@@ -48,7 +48,7 @@ def measure(rows: int = 10_000) -> dict[str, Any]:
         sheets = read_workbook(path)
         with database.transaction() as session:
             outcome = import_workbook(
-                session, sheets, "BENCH", vault, today=TODAY, now=NOW, write=True
+                session, sheets, "BENCH", vault, by=None, today=TODAY, now=NOW, write=True
             )
         seconds = time.perf_counter() - started
         database.engine.dispose()

@@ -155,14 +155,15 @@ def read_accounts(
     if not facts.subjects or not plans:
         return facts
     start = min(plan.span.start for plan in plans)
+    cost_start = min(start, *(plan.shared.start for plan in plans))
     window: dict[str, Any] = {
         "community_id": community_id,
         "subjects": [subject.id for subject in facts.subjects],
         "items": [plan.item_id for plan in plans],
-        "earliest": start - timedelta(days=LINE_DAYS_MAX),
+        "earliest": cost_start - timedelta(days=LINE_DAYS_MAX),
         "start": start,
         "shared": [plan.item_id for plan in plans if plan.how is Charging.SHARED],
-        "cost_start": min((plan.shared.start for plan in plans), default=start),
+        "cost_start": cost_start,
         "end": max(plan.span.end for plan in plans),
     }
     for subject, item, first, end, source, redo, after_void in session.execute(

@@ -1,9 +1,10 @@
 """Alerts: something staff must look at. Told to bound staff at once through a fact."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -50,6 +51,18 @@ class Severity(LabelEnum):
     HIGH = "high", "紧急"
     MEDIUM = "medium", "尽快"
     LOW = "low", "留意"
+
+
+class ClosedBecause(LabelEnum):
+    """Why an alert closed by itself: its label is the reason that is kept."""
+
+    AGREED = "agreed", "后来的账单与账上一致，自动办结"
+    BOOKED = "booked", "已按支付机构的结果入账，自动办结"
+    DAY_SETTLED = "day_settled", "这一天的差错都已处理，自动办结"
+    DAY_COMPARED = "day_compared", "后来对账完成，自动办结"
+    REFUND_DONE = "refund_done", "后来退款到账，自动办结"
+    REFUND_ENDED = "refund_ended", "支付机构关闭了退款，钱已转回预存，自动办结"
+    JOB_DONE = "job_done", "后来任务运行成功，自动办结"
 
 
 class Alert(Base):
@@ -149,6 +162,21 @@ def close_alert(
     return alert
 
 
+def close_alerts(
+    session: Session, keys: Collection[str], now: datetime, because: ClosedBecause
+) -> int:
+    """Close what is open under some keys, since the matter is over; returns how many were. Nobody
+    is told. Calling it again closes nothing more.
+    """
+    closed = session.execute(
+        update(Alert)
+        .where(Alert.key.in_(keys), Alert.closed_at.is_(None))
+        .values(closed_at=now, close_reason=because.label)
+        .returning(Alert.id)
+    )
+    return len(closed.all())
+
+
 def take_alert(session: Session, alert_id: int, owner: Staff) -> Alert:
     """Say who sees to an alert; calling it again passes it on.
 
@@ -177,7 +205,7 @@ def snooze_alert(session: Session, alert_id: int, until: date, today: date) -> A
 
 
 def _locked(session: Session, alert_id: int) -> Alert:
-    alert = session.get(Alert, alert_id, with_for_update=True)
+    alert = session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
     if alert is None:
         raise NotFound(f"no alert {alert_id}")
     return alert

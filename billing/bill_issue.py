@@ -88,7 +88,9 @@ def issue_chunk(
     first open day where its month is closed. Bills for days before their home changed hands are
     shared by days among its former and new owners.
     """
-    chunk = session.get_one(BillRunChunk, (community_id, run_id, no), with_for_update=True)
+    chunk = session.get_one(
+        BillRunChunk, (community_id, run_id, no), with_for_update=True, populate_existing=True
+    )
     if chunk.state is not ChunkState.DRAFT:
         return False
     parameters = {

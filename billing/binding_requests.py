@@ -175,7 +175,9 @@ def decide_binding(
         NotFound: no such binding in the community.
         Conflict: it was decided already.
     """
-    binding = session.get(Binding, (community_id, binding_id), with_for_update=True)
+    binding = session.get(
+        Binding, (community_id, binding_id), with_for_update=True, populate_existing=True
+    )
     if binding is None:
         raise NotFound(f"no binding {binding_id} in community {community_id}")
     if binding.state is not BindingState.REQUESTED:

@@ -90,7 +90,7 @@ def _span(
     subject: SubjectFacts, plan: ItemPlan, month: DateRange, facts: AccountFacts, key: Key
 ) -> Charge | None:
     """The days of the plan's cycle, less those billed. A charge belongs to the month of its first
-    day; later months of a cycle call only for what begins then.
+    day; later months of a cycle call only for what begins then, a first price too.
     """
     span = charged_days(subject, plan, plan.span)
     if span is not None and plan.how is Charging.ONCE:
@@ -98,6 +98,10 @@ def _span(
         if not month.start <= first < span.end:
             return None  # it was charged when it began, or it has not begun
         span = DateRange(first, span.end)
+    elif span is not None and month.start <= plan.begins < month.end:
+        # Nothing is charged for the days before the first price.
+        first = max(span.start, plan.begins)
+        span = DateRange(first, span.end) if first < span.end else span
     if span is None or not month.start <= span.start < month.end:
         begins = plan.span.start == month.start and plan.how is not Charging.ONCE
         return Charge(subject, plan.item_code, Verdict.SKIPPED, "not_billable") if begins else None

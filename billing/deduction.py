@@ -15,6 +15,7 @@ from billing.closing import first_open_day
 from billing.facts import FactKind, mark_recorded
 from billing.ledger import Account, EntryKind, FixedAccount, Posting
 from billing.money import ZERO, Money
+from billing.owed_lines import is_of_former_owner
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
 from billing.payments import PREPAID_PREFIX, lock_home, lock_homes, refuse_in_flight
 from billing.prepayments import AutoDeduction, balance
@@ -79,7 +80,8 @@ def deduct_chunk(
 ) -> Deducted:
     """Pay the bills of an issued chunk from the prepayments of homes that wish it, set-wise.
 
-    A home pays the items it chose, in the order of the lines, as far as its money goes. One
+    A home pays the items it chose, in the order of the lines, as far as its money goes, but nothing
+    of bills that a former owner owes at least a part of. One
     payment per bill, without receipt: that was given when the money came. Called again it pays
     nothing: a bill is deducted once when it is issued, later money is used by `deduct_home`.
     Homes without prepayment cost one look-up together.
@@ -171,6 +173,7 @@ def _parts(community_id: int, run_id: int, chunk_no: int, homes: Sequence[int]) 
             Bill.unit_id.in_(homes),
             BillLine.kind != LineKind.DISCOUNT,
             ~is_void(Bill.community_id, Bill.id),
+            ~is_of_former_owner(),
             ~exists().where(Payment.community_id == community_id, Payment.out_trade_no == number),
         )
         .subquery()

@@ -206,17 +206,23 @@ def return_deposit(
     by: int,
     on: date,
     now: datetime,
+    seen: Money | None = None,
 ) -> DepositState:
-    """Give back a deposit or a part of it, in cash. Not safe to call twice: a part may be given
-    back again as long as enough is held.
+    """Give back a deposit or a part of it, in cash.
+
+    Args:
+        seen: what was held when this was decided; a second call finds less and is refused. Without
+            it a part is given back again as long as enough is held.
 
     Raises:
         InvalidInput: an empty reason, an amount not above zero.
         NotFound: no deposit with this number.
-        Conflict: less is held.
+        Conflict: less is held, or not what was seen.
     """
     move = DepositMove.RETURNED
-    return _give_up(session, community_id, number, move, amount, reason, by=by, on=on, now=now)
+    return _give_up(
+        session, community_id, number, move, amount, reason, by=by, on=on, now=now, seen=seen
+    )
 
 
 def forfeit_deposit(
@@ -229,12 +235,15 @@ def forfeit_deposit(
     by: int,
     on: date,
     now: datetime,
+    seen: Money | None = None,
 ) -> DepositState:
     """Keep a deposit or a part of it, for damage say; it becomes income. Refuses as
     `return_deposit` does, and is no safer to call twice.
     """
     move = DepositMove.FORFEITED
-    return _give_up(session, community_id, number, move, amount, reason, by=by, on=on, now=now)
+    return _give_up(
+        session, community_id, number, move, amount, reason, by=by, on=on, now=now, seen=seen
+    )
 
 
 def _give_up(
@@ -248,6 +257,7 @@ def _give_up(
     by: int,
     on: date,
     now: datetime,
+    seen: Money | None,
 ) -> DepositState:
     reason = _text("reason", reason)
     _check_amount(amount)
@@ -261,6 +271,10 @@ def _give_up(
     drawer = hold_drawer(session, community_id, by) if move is DepositMove.RETURNED else None
     lock_home(session, community_id, deposit.unit_id)
     [state] = list_deposits(session, community_id, deposit_ids=[deposit.id])
+    if seen is not None and state.held != seen:
+        raise Conflict(
+            f"deposit {number} held {seen.yuan} when you looked and holds {state.held.yuan}"
+        )
     if amount > state.held:
         raise Conflict(f"{amount.yuan} of deposit {number}, of which {state.held.yuan} is held")
     if on < state.taken_on:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing.bulk import driver_of
 from billing.business_day import BEIJING
-from billing.discrepancies import BOOKED_SINCE, VANISHED
+from billing.discrepancies import BOOKED_SINCE, VANISHED, close_alerts_of_closed
 from billing.money import Money
 
 BLOCK_BYTES = 1 << 18
@@ -364,6 +364,7 @@ def write_differences(session: Session, scope: Scope, now: datetime) -> int:
     session.execute(ADOPT, parameters)
     written = session.execute(WRITE, parameters).scalar_one()
     session.execute(CLOSE_VANISHED, parameters)
+    close_alerts_of_closed(session, scope.merchant_id, now)
     return int(written)
 
 
@@ -385,3 +386,4 @@ def write_healed(
             "booked_since": BOOKED_SINCE,
         },
     )
+    close_alerts_of_closed(session, scope.merchant_id, now)

@@ -1,7 +1,7 @@
 """Where the books and a provider disagree (差错): from finding one to closing it.
 
 A difference that a statement shows no more closes by itself; every other one is closed by a person
-who says why.
+who says why. Its alert closes with it.
 """
 
 from collections.abc import Sequence
@@ -23,16 +23,43 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from billing.alerts import AlertKind, raise_alert
+from billing.alerts import AlertKind, ClosedBecause, raise_alert
 from billing.business_day import business_date
 from billing.db import Base, GlobalId
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.labels import LabelEnum
+from billing.merchants import MerchantAccount
 from billing.people import BOOKKEEPERS, Staff, require_role
 
 BOOKED_SINCE = "booked as the provider says"
 VANISHED = "the statement and the books agree by now"
 """Reasons of those that close by themselves."""
+
+CLOSE_ALERTS = sql_text(
+    """
+    UPDATE alert SET closed_at = :now, closed_by = discrepancy.closed_by,
+           close_reason = CASE WHEN discrepancy.closed_by IS NOT NULL THEN discrepancy.close_reason
+                               WHEN discrepancy.is_healed THEN :booked ELSE :agreed END
+    FROM discrepancy
+    WHERE alert.kind = 'discrepancy' AND alert.closed_at IS NULL
+      AND alert.key = 'discrepancy:' || discrepancy.id
+      AND discrepancy.merchant_id = :merchant_id AND discrepancy.closed_at IS NOT NULL
+    """
+)
+CLOSE_DAYS = sql_text(
+    """
+    UPDATE alert SET closed_at = :now, close_reason = :settled
+    FROM merchant_account merchant
+    WHERE merchant.id = :merchant_id AND alert.kind = 'discrepancy' AND alert.closed_at IS NULL
+      AND alert.data ->> 'merchant' = merchant.code
+      AND alert.key LIKE 'reconciliation:%' AND alert.data ->> 'date' IS NOT NULL
+      AND NOT EXISTS (SELECT FROM discrepancy
+                      WHERE discrepancy.merchant_id = merchant.id
+                        AND discrepancy.closed_at IS NULL
+                        AND to_char(discrepancy.statement_on, 'YYYY-MM-DD') = alert.data ->> 'date')
+    """
+)
+"""The alert of all that a day's statement showed is over when the last of it is."""
 
 
 class DiscrepancyKind(LabelEnum):
@@ -139,12 +166,21 @@ def record_discrepancy(
         ).returning(Discrepancy.id)
     ).scalar_one_or_none()
     if opened is not None:
+        merchant = session.get_one(MerchantAccount, merchant_id)
         raise_alert(
             session,
             AlertKind.DISCREPANCY,
             key=f"discrepancy:{opened}",
             community_id=community_id,
-            data={"kind": kind.value, "out_trade_no": out_trade_no, **data},
+            data={
+                "discrepancy": opened,
+                "kind": kind.value,
+                "merchant": merchant.code,
+                "date": statement_on.isoformat() if statement_on else None,
+                "out_trade_no": out_trade_no,
+                "out_refund_no": out_refund_no,
+                **data,
+            },
             now=now,
         )
 
@@ -153,7 +189,7 @@ def heal_discrepancies(
     session: Session, merchant_id: int | None, out_refund_no: str, now: datetime
 ) -> None:
     """Close what is open about a refund that is booked now as its provider says."""
-    session.execute(
+    healed = session.execute(
         update(Discrepancy)
         .where(
             Discrepancy.merchant_id == merchant_id,
@@ -162,6 +198,34 @@ def heal_discrepancies(
             Discrepancy.closed_at.is_(None),
         )
         .values(closed_at=now, close_reason=BOOKED_SINCE, is_healed=True)
+        .returning(Discrepancy.id)
+    )
+    if merchant_id is not None and healed.all():
+        close_alerts_of_closed(session, merchant_id, now)
+
+
+def close_alerts_of_closed(session: Session, merchant_id: int, now: datetime) -> None:
+    """Close the alerts of a merchant account's discrepancies that are closed, for the reason and by
+    the person those were closed. Whoever closes discrepancies ends with this; calling it twice
+    changes nothing.
+    """
+    session.flush()
+    session.execute(
+        CLOSE_ALERTS,
+        {
+            "merchant_id": merchant_id,
+            "now": now,
+            "booked": ClosedBecause.BOOKED.label,
+            "agreed": ClosedBecause.AGREED.label,
+        },
+    )
+    session.execute(
+        CLOSE_DAYS,
+        {
+            "merchant_id": merchant_id,
+            "now": now,
+            "settled": ClosedBecause.DAY_SETTLED.label,
+        },
     )
 
 
@@ -220,7 +284,7 @@ def assign_discrepancy(session: Session, discrepancy_id: int, *, to: Staff) -> D
 def close_discrepancy(
     session: Session, discrepancy_id: int, *, by: Staff, reason: str, now: datetime
 ) -> Discrepancy:
-    """Say what became of a discrepancy. It is not found again afterwards.
+    """Say what became of a discrepancy. It is not found again afterwards; its alert is closed too.
 
     Raises:
         NotFound: no such discrepancy.
@@ -233,11 +297,12 @@ def close_discrepancy(
     if not reason.strip():
         raise InvalidInput("reason", "say what became of the money")
     found.closed_at, found.closed_by, found.close_reason = now, by.id, reason.strip()
+    close_alerts_of_closed(session, found.merchant_id, now)
     return found
 
 
 def _lock_open(session: Session, discrepancy_id: int) -> Discrepancy:
-    found = session.get(Discrepancy, discrepancy_id, with_for_update=True)
+    found = session.get(Discrepancy, discrepancy_id, with_for_update=True, populate_existing=True)
     if found is None:
         raise NotFound(f"no discrepancy {discrepancy_id}")
     if found.closed_at is not None:

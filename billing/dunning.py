@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.bills import BillState, list_unpaid
+from billing.bills import BillState
 from billing.disputes import disputed_amounts
 from billing.dunning_tables import Dunning, DunningBill, DunningWay
 from billing.errors import Conflict, InvalidInput
 from billing.money import ZERO, Money
+from billing.owed_lines import list_own_unpaid
 from billing.people import Staff, StaffRole, require_role
 from billing.privacy import Vault
 
@@ -25,20 +26,6 @@ DUNNERS = frozenset({StaffRole.MANAGER, StaffRole.ACCOUNTANT, StaffRole.CASHIER,
 """Who may ask owners for money."""
 
 NOTE_CHARACTERS_MAX = 500
-
-FORMER_OWNERS = text(
-    """
-    SELECT share.bill_id FROM bill_share share
-    JOIN bill ON bill.community_id = share.community_id AND bill.id = share.bill_id
-    WHERE share.community_id = :community_id AND share.bill_id = ANY(:bill_ids)
-      AND share.reason = 'handed_over' AND share.amount > 0
-      AND NOT EXISTS (
-          SELECT FROM occupancy
-          WHERE occupancy.community_id = share.community_id AND occupancy.unit_id = bill.unit_id
-            AND occupancy.resident_id = share.resident_id AND occupancy.role = 'owner'
-            AND occupancy.to_on IS NULL)
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +49,10 @@ def list_demandable(
     Left out: what is not yet due, what a former owner owes at least a part of, and bills that are
     disputed as a whole.
     """
-    unpaid = list_unpaid(session, community_id, [unit_id])
+    unpaid = list_own_unpaid(session, community_id, [unit_id])
     overdue = [bill for bill in unpaid if bill.due_on < today]
-    former = set(
-        session.scalars(
-            FORMER_OWNERS,
-            {"community_id": community_id, "bill_ids": [bill.id for bill in overdue]},
-        )
-    )
     disputed = disputed_amounts(session, {(community_id, bill.id) for bill in overdue})
-    asked = [
-        Demanded(bill, disputed.get((community_id, bill.id), ZERO))
-        for bill in overdue
-        if bill.id not in former
-    ]
+    asked = [Demanded(bill, disputed.get((community_id, bill.id), ZERO)) for bill in overdue]
     return [one for one in asked if one.amount > ZERO]
 
 

@@ -24,6 +24,7 @@ from billing.people import (
     ResidentRole,
     check_residents,
 )
+from billing.prepayments import set_auto_deduction
 from billing.property import Unit
 from billing.shares import share_by_days
 
@@ -77,9 +78,10 @@ def hand_over(
 
     What was charged for days before stays the former owners', what was charged for days from then
     on becomes the new owners'; a line over both is split by days. Several owners share equally.
-    Who was bound goes on seeing bills of days before, and no others. Codes that were handed out
-    and not used become worthless, and a mandate of the former owners ends. Called again with the
-    same facts it changes nothing.
+    Who was bound goes on seeing bills of days before, and no others; the name and number of who
+    asks to be bound count as known no longer. Codes that were handed out and not used become
+    worthless, and a mandate of the former owners and what they wished to be paid from the
+    prepayment by itself end. Called again with the same facts it changes nothing.
 
     Args:
         new_owners: ids of residents the community knows.
@@ -109,8 +111,10 @@ def hand_over(
     bills = share_by_days(session, community_id, unit_id, former, wanted, on, by=by, now=now)
     _move_people(session, community_id, unit_id, wanted, on, keep_tenants)
     _limit_bindings(session, community_id, unit_id, on, keep_tenants, own_bindings)
+    _doubt_requests(session, community_id, unit_id, keep_tenants)
     _expire_codes(session, community_id, unit_id, keep_tenants, now)
     _end_mandates(session, community_id, unit_id, on, by)
+    set_auto_deduction(session, community_id, unit_id, ())  # else their money pays his bills
     record(
         session,
         FactKind.HANDED_OVER,
@@ -255,6 +259,21 @@ def _limit_bindings(
             binding.sees_to = None
         elif not keep_tenants or binding.role is not ResidentRole.TENANT:
             binding.sees_to = min(binding.sees_to or on, on)
+
+
+def _doubt_requests(session: Session, community_id: int, unit_id: int, keep_tenants: bool) -> None:
+    """The name and number given with a request fitted people of before; approving it would let
+    them in with the new owners.
+    """
+    requests = update(Binding).where(
+        Binding.community_id == community_id,
+        Binding.unit_id == unit_id,
+        Binding.state == BindingState.REQUESTED,
+        Binding.claim_fits.is_(True),
+    )
+    if keep_tenants:
+        requests = requests.where(Binding.role != ResidentRole.TENANT)
+    session.execute(requests.values(claim_fits=False))
 
 
 def _expire_codes(

@@ -247,7 +247,9 @@ def unfreeze(
         Conflict: it ends on or before that day anyway.
         InvalidInput: no reason, or a day that is not after its first.
     """
-    frozen = session.get(LateFeeFreeze, (community_id, freeze_id), with_for_update=True)
+    frozen = session.get(
+        LateFeeFreeze, (community_id, freeze_id), with_for_update=True, populate_existing=True
+    )
     if frozen is None:
         raise NotFound(f"no late-fee freeze {freeze_id} in community {community_id}")
     if frozen.to_on is not None and frozen.to_on <= on:

@@ -28,6 +28,7 @@ from billing.disputes import disputed_bills
 from billing.late_fee_policy import find_late_fee_item, list_policies
 from billing.late_fee_tables import LateFeeCap, LateFeeFreeze, LateFeePolicy
 from billing.money import ZERO, Money
+from billing.owed_lines import bills_of_former_owners
 from billing.payment_tables import PaymentAllocation
 from billing.payments import lock_homes
 from billing.period import DateRange
@@ -72,16 +73,7 @@ LATE_DEBTS = text(
          AND change.bill_id = own.id AND change.state = 'approved'
         GROUP BY change.bill_id
     )
-    SELECT own.id, own.unit_id, own.due_on, EXISTS (
-        SELECT FROM bill_share share
-        WHERE share.community_id = own.community_id AND share.bill_id = own.id
-          AND share.reason = 'handed_over' AND share.amount > 0
-          AND NOT EXISTS (
-              SELECT FROM occupancy
-              WHERE occupancy.community_id = own.community_id
-                AND occupancy.unit_id = own.unit_id
-                AND occupancy.resident_id = share.resident_id AND occupancy.role = 'owner'
-                AND occupancy.to_on IS NULL)) AS is_of_former_owner
+    SELECT own.id, own.unit_id, own.due_on
     FROM own
     LEFT JOIN paid ON paid.run_id = own.run_id AND paid.chunk_no = own.chunk_no
      AND paid.bill_id = own.id
@@ -228,8 +220,9 @@ def _find_debts(
             "as_of": as_of,
             "item_id": item_id,
         },
-    )
-    return {row.id: Debt(row.id, row.unit_id, row.due_on, row.is_of_former_owner) for row in rows}
+    ).all()
+    former = bills_of_former_owners(session, community_id, [row.id for row in rows])
+    return {row.id: Debt(row.id, row.unit_id, row.due_on, row.id in former) for row in rows}
 
 
 def _read_principals(session: Session, community_id: int, debts: dict[int, Debt]) -> None:

@@ -4,7 +4,7 @@ Between two points of one device the number only rises, or, where it rolls over,
 number once. A late reading in the middle is therefore believed only between its neighbours. A fall
 is taken for a roll-over only if what was used is less than half of what the meter can count:
 with more, a slip of the pen is likelier. On the day of a replacement the reading is the new
-device's.
+device's: where the old one was read that day already, the replacement is filed on the next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,6 +24,7 @@ class Objection(LabelEnum):
     HIGHER = "higher", "高于{day}的{other}，而其间没有换表或过零"
     BEYOND_CAPACITY = "beyond_capacity", "必须小于满码{other}"
     BILLED = "billed", "{day}之前的读数已出账，不能补录换表"
+    READ_BEFORE = "read_before", "当天已有旧表读数{other}，换表日请写次日"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def judge(timeline: Timeline, events: Sequence[NewEvent]) -> list[Refusal]:
     What is recorded already with the same values is no event; see `Timeline.has`.
     """
     refusals = [refusal for event in events for refusal in _alone(timeline, event)]
+    refusals += _read_before(timeline, events)
     refused = {id(refusal.event) for refusal in refusals}
     fresh = [event for event in events if id(event) not in refused and not timeline.has(event)]
     for earlier, later in pairwise(_points(timeline, fresh)):
@@ -141,6 +143,18 @@ def _alone(timeline: Timeline, event: NewEvent) -> Iterator[Refusal]:
     is_late = isinstance(event, NewReplacement) and until is not None and day <= until
     if until is not None and is_late and not timeline.has(event):
         yield Refusal(event, Objection.BILLED, until, numbers[0])
+
+
+def _read_before(timeline: Timeline, events: Sequence[NewEvent]) -> Iterator[Refusal]:
+    """New replacements on a day that was read: the old device's number would be taken for the new
+    one's, and all of it charged again. A reading that comes along is the new device's.
+    """
+    along = {event.read_on for event in events if isinstance(event, NewReading)}
+    for event in events:
+        if isinstance(event, NewReplacement) and not timeline.has(event):
+            day = event.replaced_on
+            if day in timeline.readings and day not in along:
+                yield Refusal(event, Objection.READ_BEFORE, day, timeline.readings[day])
 
 
 def _points(timeline: Timeline, fresh: Sequence[NewEvent]) -> list[_Point]:

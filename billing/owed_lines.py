@@ -1,5 +1,5 @@
-"""What is owed, line by line, in the order in which money pays it. Read whenever money is booked,
-so it is one statement, put together once.
+"""What is owed, line by line, in the order in which money pays it, and by whom. Read whenever money
+is booked, so it is one statement, put together once.
 """
 
 from collections.abc import Collection
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, select, type_coerce
+from sqlalchemy import ColumnElement, bindparam, exists, select, type_coerce
 from sqlalchemy.orm import Session
 
-from billing.adjustment_tables import is_void
+from billing.adjustment_tables import BillShare, ShareReason, is_void
 from billing.bill_lines import adjusted_on, discounted_on, paid_on
 from billing.bill_run_tables import BillRunChunk, ChunkState
-from billing.bills import Bill, BillLine, LineKind
-from billing.db import MoneyColumn
+from billing.bills import Bill, BillLine, BillState, LineKind, list_unpaid
+from billing.db import MoneyColumn, id_array
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentTarget
+from billing.people import Occupancy, ResidentRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,59 @@ class OwedLine:
     line_id: int
     kind: LineKind
     outstanding: Money
+
+
+def is_of_former_owner() -> ColumnElement[bool]:
+    """Condition on `Bill`: since its home changed hands, somebody who owns it no longer owes at
+    least a part of it.
+    """
+    owns_still = (
+        exists()
+        .where(
+            Occupancy.community_id == BillShare.community_id,
+            Occupancy.unit_id == Bill.unit_id,
+            Occupancy.resident_id == BillShare.resident_id,
+            Occupancy.role == ResidentRole.OWNER,
+            Occupancy.to_on.is_(None),
+        )
+        .correlate_except(Occupancy)
+    )
+    return (
+        exists()
+        .where(
+            BillShare.community_id == Bill.community_id,
+            BillShare.bill_id == Bill.id,
+            BillShare.reason == ShareReason.HANDED_OVER,
+            BillShare.amount > ZERO,
+            ~owns_still,
+        )
+        .correlate_except(BillShare)
+    )
+
+
+def bills_of_former_owners(
+    session: Session, community_id: int, bill_ids: Collection[int]
+) -> set[int]:
+    """Those of these bills that `is_of_former_owner` is true of."""
+    if not bill_ids:
+        return set()
+    narrow = Bill.id.in_(id_array(bill_ids))
+    return set(
+        session.scalars(
+            select(Bill.id).where(Bill.community_id == community_id, narrow, is_of_former_owner())
+        )
+    )
+
+
+def list_own_unpaid(
+    session: Session, community_id: int, unit_ids: Collection[int]
+) -> list[BillState]:
+    """Those of `list_unpaid` that the present owners owe: what a former owner owes at least a part
+    of is taken from nobody who did not say so.
+    """
+    unpaid = list_unpaid(session, community_id, unit_ids)
+    former = bills_of_former_owners(session, community_id, [bill.id for bill in unpaid])
+    return [bill for bill in unpaid if bill.id not in former]
 
 
 @cache

@@ -17,11 +17,17 @@ from sqlalchemy import ForeignKey, and_, case, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from billing.alerts import AlertKind, raise_alert
+from billing.alerts import AlertKind, ClosedBecause, close_alerts, raise_alert
 from billing.channels.base import FundTotals, StatementRow
 from billing.db import Base
 from billing.differences import Scope, Totals
-from billing.discrepancies import VANISHED, Discrepancy, DiscrepancyKind, record_discrepancy
+from billing.discrepancies import (
+    VANISHED,
+    Discrepancy,
+    DiscrepancyKind,
+    close_alerts_of_closed,
+    record_discrepancy,
+)
 from billing.merchants import MerchantAccount
 from billing.money import Money
 from billing.payment_tables import BOOKED_STATES, OPEN_STATES, Payment
@@ -189,6 +195,7 @@ def compare_funds(
     )
     for discrepancy in found:
         discrepancy.closed_at, discrepancy.close_reason = now, VANISHED
+    close_alerts_of_closed(session, scope.merchant_id, now)
 
 
 def write_day(
@@ -202,7 +209,9 @@ def write_day(
     is_done: bool,
     now: datetime,
 ) -> None:
-    """Keep what a day came to; over all tries for what was healed."""
+    """Keep what a day came to; over all tries for what was healed. Once it is done nobody need be
+    reminded of it any more.
+    """
     values = {
         "tried_at": now,
         "done_at": now if is_done else None,
@@ -226,6 +235,10 @@ def write_day(
             set_={**values, "healed": Reconciliation.healed + healed},
         )
     )
+    if is_done:
+        merchant = session.get_one(MerchantAccount, scope.merchant_id)
+        key = _not_done_key(merchant, scope.day)
+        close_alerts(session, [key], now, ClosedBecause.DAY_COMPARED)
 
 
 def write_failure(
@@ -278,8 +291,12 @@ def alert_not_done(session: Session, merchant: MerchantAccount, day: date, now: 
     raise_alert(
         session,
         AlertKind.NOT_RECONCILED,
-        key=f"not_reconciled:{merchant.code}:{day}",
+        key=_not_done_key(merchant, day),
         community_id=None,
         data={"merchant": merchant.code, "date": day.isoformat()},
         now=now,
     )
+
+
+def _not_done_key(merchant: MerchantAccount, day: date) -> str:
+    return f"not_reconciled:{merchant.code}:{day}"

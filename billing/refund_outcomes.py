@@ -8,7 +8,7 @@ from enum import Enum
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
-from billing.alerts import AlertKind, raise_alert
+from billing.alerts import AlertKind, ClosedBecause, close_alerts, raise_alert
 from billing.business_day import business_date
 from billing.channels.base import RefundAnswer, RefundState
 from billing.closing import first_open_day
@@ -26,6 +26,7 @@ from billing.refunds import held_key, lock_payment, lock_refund, tell
 from billing.shifts import hold_drawer
 
 REFERENCE_CHARACTERS_MAX = 64
+CLOSED_BY_PROVIDER = "closed by the provider"
 SENDABLE_STAGES = (RefundStage.APPROVED, RefundStage.UNKNOWN)
 
 
@@ -137,11 +138,13 @@ def _move(
         return RefundOutcome.ALREADY_KNOWN
     if answer.state is RefundState.DONE:
         complete(session, payment, refund, answer.at or now, now)
+        _close_abnormal(session, refund, now, ClosedBecause.REFUND_DONE)
         # A refund begun on the provider's own site was a discrepancy until it was written down.
         heal_discrepancies(session, payment.merchant_id, refund.out_refund_no, now)
         return RefundOutcome.DONE
     if answer.state is RefundState.CLOSED:
-        give_up(session, payment, refund, "closed by the provider", now)
+        give_up(session, payment, refund, CLOSED_BY_PROVIDER, now)
+        _close_abnormal(session, refund, now, ClosedBecause.REFUND_ENDED)
         _alert(session, AlertKind.REFUND_FAILED, payment, refund, now)
         return RefundOutcome.FAILED
     if refund.state is RefundStage.ABNORMAL:
@@ -208,7 +211,7 @@ def _alert(
     raise_alert(
         session,
         kind,
-        key=f"{kind.value}:{refund.community_id}:{refund.id}",
+        key=_alert_key(kind, refund),
         community_id=refund.community_id,
         data={
             "refund": refund.id,
@@ -219,6 +222,17 @@ def _alert(
         },
         now=now,
     )
+
+
+def _close_abnormal(
+    session: Session, refund: Refund, now: datetime, because: ClosedBecause
+) -> None:
+    """What could not be given back has come to an end: nobody need see to it any more."""
+    close_alerts(session, [_alert_key(AlertKind.REFUND_ABNORMAL, refund)], now, because)
+
+
+def _alert_key(kind: AlertKind, refund: Refund) -> str:
+    return f"{kind.value}:{refund.community_id}:{refund.id}"
 
 
 def reject_refund(

@@ -48,7 +48,8 @@ def record_shared_cost(
     Args:
         building, entrance: codes that limit the scope; an entrance is one of the building. Neither:
             the whole community.
-        from_on, to_on: half-open; the cost is charged in the month of its first day.
+        from_on, to_on: half-open; the run of the month of its first day charges it, or the first
+            one made after it was recorded.
         amount: decimal string in yuan; or `quantity` at `unit_price`, both decimal strings.
         usage_item: code of the metered item whose usage weighs, with `by` usage and only then.
         cap: decimal string in yuan, the most one share pays; what it cuts off is nobody's.

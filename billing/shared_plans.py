@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
 from billing.errors import InvalidInput
@@ -54,17 +54,53 @@ class SharedPlans:
                     yield plan
 
 
-def list_shared_costs(session: Session, item: ChargeItem, period: Period) -> list[SharedCost]:
-    """Costs of an item that a run of the period charges, by id: those that begin in it, and those
-    of the cycle before, which is often known only by now.
+LATE = text(
     """
+    -- The last run that reads the cost in time was made before the cost was written down; it is
+    -- charged by the first run made since. What no run could have read is history.
+    SELECT cost.id, since.period FROM shared_cost cost
+    LEFT JOIN LATERAL (
+        SELECT period FROM bill_run run
+        WHERE run.community_id = cost.community_id AND run.kind = 'regular'
+          AND run.state = 'drafted' AND run.started_at > cost.recorded_at
+          AND run.period >= to_char(cost.from_on, 'YYYY-MM')
+        ORDER BY run.started_at, run.id LIMIT 1
+    ) since ON true
+    WHERE cost.community_id = :community_id AND cost.item_id = :item_id
+      AND cost.from_on >= :active_from AND cost.from_on < :before
+      AND EXISTS (
+          SELECT FROM bill_run run
+          WHERE run.community_id = cost.community_id AND run.kind = 'regular'
+            AND run.state = 'drafted' AND run.started_at < cost.recorded_at
+            AND run.period = to_char(cost.from_on + make_interval(months => :cycle), 'YYYY-MM'))
+    """
+)
+
+
+def list_shared_costs(session: Session, item: ChargeItem, period: Period) -> list[SharedCost]:
+    """Costs of an item that a run of the period charges, by id: those that begin in it, those of
+    the cycle before, which is often known only by now, and older ones that were written down too
+    late for the runs that should have charged them, if no run of another month was made since.
+    """
+    in_time = add_months(period.start, -item.cycle_months)
+    late = session.execute(
+        LATE,
+        {
+            "community_id": item.community_id,
+            "item_id": item.id,
+            "active_from": item.active_from,
+            "before": in_time,
+            "cycle": item.cycle_months,
+        },
+    )
+    ids = [row.id for row in late if row.period in (None, str(period))]
     return list(
         session.scalars(
             select(SharedCost)
             .where(
                 SharedCost.community_id == item.community_id,
                 SharedCost.item_id == item.id,
-                SharedCost.from_on >= add_months(period.start, -item.cycle_months),
+                or_(SharedCost.from_on >= in_time, SharedCost.id.in_(ids)),
                 SharedCost.from_on < period.end,
             )
             .order_by(SharedCost.id)

@@ -16,6 +16,7 @@ from billing.closing import first_open_day
 from billing.counter_tables import CashierShift, CounterPayment
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
+from billing.labels import LabelEnum
 from billing.ledger import EntryKind, FixedAccount, Leg, post
 from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
@@ -26,26 +27,45 @@ FLOAT_MAX = Money(10**9)
 
 CASH_OF_SHIFT = text(
     """
-    SELECT coalesce(sum(amount), 0) FROM (
-        SELECT payment.amount
+    SELECT way, count(*) AS times, sum(amount) AS amount FROM (
+        SELECT 'payment' AS way, payment.amount
         FROM counter_payment taken
         JOIN payment ON payment.community_id = taken.community_id
          AND payment.id = taken.payment_id
         WHERE taken.community_id = :community_id AND taken.shift_id = :shift_id
           AND payment.channel = 'cash' AND payment.state = 'confirmed'
         UNION ALL
-        SELECT CASE move WHEN 'taken' THEN amount ELSE -amount END
+        SELECT CASE move WHEN 'taken' THEN 'deposit_taken' ELSE 'deposit_returned' END,
+               CASE move WHEN 'taken' THEN amount ELSE -amount END
         FROM deposit_movement
         WHERE community_id = :community_id AND shift_id = :shift_id
         UNION ALL
-        SELECT -amount FROM refund
+        SELECT 'refund', -amount FROM refund
         WHERE community_id = :community_id AND shift_id = :shift_id AND state = 'done'
-    ) moved
+    ) moved GROUP BY way
     """
 )
-"""What came into the drawer of a shift, less what went out: the one place that knows every way
-cash takes.
+"""What came into the drawer of a shift, and what went out, negative, by `CashWay`: the one place
+that knows every way cash takes.
 """
+
+
+class CashWay(LabelEnum):
+    """How cash comes into a drawer or leaves it."""
+
+    PAYMENT = "payment", "现金收款"
+    DEPOSIT_TAKEN = "deposit_taken", "收取押金"
+    DEPOSIT_RETURNED = "deposit_returned", "退还押金"
+    REFUND = "refund", "现金退款"
+
+
+@dataclass(frozen=True, slots=True)
+class CashMoved:
+    """How often and how much cash went one way; `amount` is negative when it left the drawer."""
+
+    way: CashWay
+    times: int
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +81,13 @@ class ChannelTotal:
 
 @dataclass(frozen=True, slots=True)
 class ShiftReport:
-    """A shift as it stands. `expected` is what must be in the drawer; `counted` None while open."""
+    """A shift as it stands. `expected` is what must be in the drawer: the float and all of `cash`.
+    `counted` of the shift is None while it is open.
+    """
 
     shift: CashierShift
     channels: tuple[ChannelTotal, ...]
+    cash: tuple[CashMoved, ...]
     expected: Money
 
     @property
@@ -248,10 +271,17 @@ def refuse_strangers(shift: CashierShift, by: Staff) -> None:
 
 def expected_cash(session: Session, shift: CashierShift) -> Money:
     """What the drawer of a shift must hold: its float, what came in, less what went out."""
-    moved = session.execute(
+    return sum((part.amount for part in _cash_of(session, shift)), shift.opening_float)
+
+
+def _cash_of(session: Session, shift: CashierShift) -> tuple[CashMoved, ...]:
+    rows = session.execute(
         CASH_OF_SHIFT, {"community_id": shift.community_id, "shift_id": shift.id}
-    ).scalar_one()
-    return shift.opening_float + Money(int(moved))
+    )
+    moved = {
+        row.way: CashMoved(CashWay(row.way), row.times, Money(int(row.amount))) for row in rows
+    }
+    return tuple(moved[way] for way in CashWay if way in moved)
 
 
 def _post_difference(
@@ -277,7 +307,7 @@ def _post_difference(
 
 
 def report_shift(session: Session, shift: CashierShift) -> ShiftReport:
-    """What a shift took by channel, and what its drawer must hold."""
+    """What a shift took by channel, what went through its drawer, and what that must hold."""
     totals: dict[PaymentChannel, list[tuple[PaymentState, Money]]] = {}
     rows = session.execute(
         select(Payment.channel, Payment.state, Payment.amount)
@@ -292,10 +322,13 @@ def report_shift(session: Session, shift: CashierShift) -> ShiftReport:
     )
     for channel, state, amount in rows:
         totals.setdefault(channel, []).append((state, amount))
+    cash = _cash_of(session, shift)
+    moved = sum((part.amount for part in cash), shift.opening_float)
     return ShiftReport(
         shift,
         tuple(_total(channel, totals[channel]) for channel in PaymentChannel if channel in totals),
-        expected_cash(session, shift) if shift.expected is None else shift.expected,
+        cash,
+        moved if shift.expected is None else shift.expected,
     )
 
 
@@ -344,3 +377,17 @@ def sum_channels(reports: Sequence[ShiftReport]) -> tuple[ChannelTotal, ...]:
             known.cancelled_amount + one.cancelled_amount,
         )
     return tuple(totals[channel] for channel in PaymentChannel if channel in totals)
+
+
+def sum_cash(reports: Sequence[ShiftReport]) -> tuple[CashMoved, ...]:
+    """What went through the drawers of several shifts by way, together."""
+    parts = [part for report in reports for part in report.cash]
+    return tuple(
+        CashMoved(
+            way,
+            sum(part.times for part in parts if part.way is way),
+            sum((part.amount for part in parts if part.way is way), ZERO),
+        )
+        for way in CashWay
+        if any(part.way is way for part in parts)
+    )

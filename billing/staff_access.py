@@ -157,7 +157,7 @@ def keep_credential(
     is_temporary: bool,
 ) -> None:
     """Set what somebody signs in with, and end his sessions."""
-    row = session.get(StaffCredential, staff.id, with_for_update=True)
+    row = session.get(StaffCredential, staff.id, with_for_update=True, populate_existing=True)
     if row is None:
         row = StaffCredential(staff_id=staff.id)
         session.add(row)
@@ -178,7 +178,7 @@ def change_password(
     Raises:
         InvalidInput: `old` is not the present one, or `new` is too short, too long or the login.
     """
-    row = session.get_one(StaffCredential, staff.id, with_for_update=True)
+    row = session.get_one(StaffCredential, staff.id, with_for_update=True, populate_existing=True)
     if not _fits(row.password_hash, old):
         raise InvalidInput("old", "is not the present password")
     if not PASSWORD_MIN <= len(new) <= PASSWORD_MAX:

@@ -205,13 +205,15 @@ def _per_home(
     period: Period,
 ) -> Iterator[tuple[int, Money | None, Money | None]]:
     now, then = _charges(session, community_id, facts, plans, period)
+    # By subject: a price that has not begun may call for a charge in another month.
+    paid = {charge.subject.id: _sum(charge) for charge in now}
     sums: dict[int, tuple[Money, Money]] = {}
-    for before, after in zip(now, then, strict=True):
+    for after in then:
         if after.verdict is not Verdict.CREATED:
             continue
         unit_id = after.subject.unit_id
         was, becomes = sums.get(unit_id, (ZERO, ZERO))
-        sums[unit_id] = (was + _sum(before), becomes + _sum(after))
+        sums[unit_id] = (was + paid.get(after.subject.id, ZERO), becomes + _sum(after))
     for unit_id in {charge.subject.unit_id for charge in then}:
         yield unit_id, *sums.get(unit_id, (None, None))
 

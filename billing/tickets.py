@@ -253,7 +253,9 @@ def _write(session: Session, matter: Matter, now: datetime) -> Ticket:
 
 
 def _lock(session: Session, community_id: int, ticket_id: int) -> Ticket:
-    found = session.get(Ticket, (community_id, ticket_id), with_for_update=True)
+    found = session.get(
+        Ticket, (community_id, ticket_id), with_for_update=True, populate_existing=True
+    )
     if found is None:
         raise NotFound(f"no ticket {ticket_id} in community {community_id}")
     return found

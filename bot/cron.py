@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now as rq_now
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.alerts import AlertKind, raise_alert
+from billing.alerts import AlertKind, ClosedBecause, close_alerts, raise_alert
 from bot.program import Program
 from bot.schedule import SCHEDULE
 from notify.queues import FAILURE_KEPT_SECONDS
@@ -33,6 +33,9 @@ FAILS_WITHIN = timedelta(minutes=5)
 """What comes again by itself is told of when it failed so often within so long."""
 
 TAKEN_SECONDS = 60
+TOLD_JOBS = "jobs:told"
+"""Redis: name of a job staff were told of → when it failed last, in seconds."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -149,10 +152,31 @@ def _tell(program: Program, job: Job, now: datetime) -> None:
         raise_alert(
             session,
             AlertKind.JOB_FAILED,
-            key=f"job failed: {job.func_name}",
+            key=_alert_key(str(job.func_name)),
             community_id=None,
             data=data,
             now=now,
         )
+    program.queues.connection.hset(TOLD_JOBS, str(job.func_name), str(now.timestamp()))
     job.meta["told"] = True
     job.save_meta()  # type: ignore[no-untyped-call]
+
+
+def note_success(program: Program, job_name: str, now: datetime) -> None:
+    """A job was done: close the alert that it fails, unless it failed within the last minutes, as
+    what comes every few seconds may fail every other time.
+
+    Raises:
+        RedisError, SQLAlchemyError: the alert stays open until the next success.
+    """
+    redis = program.queues.connection
+    failed_at = redis.hget(TOLD_JOBS, job_name)
+    if failed_at is None or now.timestamp() - float(failed_at) < FAILS_WITHIN.total_seconds():
+        return
+    with program.services.database.transaction() as session:
+        close_alerts(session, [_alert_key(job_name)], now, ClosedBecause.JOB_DONE)
+    redis.hdel(TOLD_JOBS, job_name)
+
+
+def _alert_key(job_name: str) -> str:
+    return f"job failed: {job_name}"

@@ -1,4 +1,4 @@
-"""Jobs that need more than the notifier: billing, settling, reconciling, forgetting.
+"""Jobs that need more than the notifier: billing, settling, reconciling, checking, forgetting.
 
 RQ calls them by name.
 """
@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import select, text
 
 from billing.bill_schedule import run_due
+from billing.checks import check_books
+from billing.checks.failing import alert_failures
 from billing.insight.nightly import look
 from billing.long_work import forget_files
 from billing.merchants import MerchantAccount
@@ -72,6 +74,18 @@ def run_refunds() -> dict[str, int]:
 def run_reconciliation() -> dict[str, int]:
     """Compare the last days that are not done with the providers' statements."""
     return reconcile_morning(_installed[0].services)
+
+
+def run_checking() -> dict[str, int]:
+    """Prove the books as they are now, and raise an alert for every check that fails. What was
+    found is told in a transaction of its own: the snapshot it was found in changes nothing.
+    """
+    services = _installed[0].services
+    with services.database.transaction() as session:
+        failed = [result for result in check_books(session) if result.violations]
+    with services.database.transaction() as session:
+        raised = alert_failures(session, failed, services.clock())
+    return {"failed": len(failed), "raised": raised}
 
 
 def run_numbers() -> dict[str, int]:

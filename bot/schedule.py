@@ -2,6 +2,7 @@
 
 from bot.jobs import (
     run_billing,
+    run_checking,
     run_forgetting,
     run_long_work,
     run_matching,
@@ -36,6 +37,9 @@ NUMBERS_AT = "40 6 * * *"
 NUMBERS_SECONDS_MAX = 3600
 MATCH_SECONDS = 300
 MATCHING_SECONDS_MAX = 1800
+CHECK_AT = "20 1 * * *"
+"""01:20, when nobody pays and before the nightly backup."""
+CHECKING_SECONDS_MAX = 7200
 FORGET_AT = "50 3 * * *"
 
 SCHEDULE: tuple[Planned, ...] = (
@@ -60,6 +64,7 @@ SCHEDULE: tuple[Planned, ...] = (
     ),
     Planned(run_unbinding, None, cron=UNBIND_AT),
     Planned(run_numbers, None, cron=NUMBERS_AT, timeout_seconds=NUMBERS_SECONDS_MAX),
+    Planned(run_checking, None, cron=CHECK_AT, timeout_seconds=CHECKING_SECONDS_MAX),
     Planned(run_forgetting, None, cron=FORGET_AT),
     Planned(run_billing, None, cron=BILL_AT, timeout_seconds=BILLING_SECONDS_MAX),
 )

@@ -237,7 +237,7 @@ def _trial_json(session: Session, work: LongWork, trial: CommunityTrial) -> Outc
 
 
 def _check(services: Services, work: LongWork, progress: Progress) -> tuple[Outcome, bytes | None]:
-    """Check every row of a workbook and write nothing."""
+    """Check every row of a workbook, for whoever sent it, and write nothing."""
     return _import_file(services, work, progress, work, write=False)
 
 
@@ -265,6 +265,7 @@ def _import_file(
             sheets,
             _community(session, work).code,
             services.vault,
+            by=session.get_one(Staff, work.asked_by),
             today=services.today(),
             now=services.clock(),
             write=write,

@@ -1,5 +1,5 @@
 """How many reminders a person gets in a day: so many messages, and the rest waits for the next. On
-public holidays there are none.
+public holidays there are none, and at night nothing that lets people sleep.
 """
 
 from collections import Counter
@@ -12,15 +12,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.business_day import BEIJING, business_date
+from notify.catalog import NOTICES, NoticeKind
 from notify.holidays import read_holidays
 from notify.ladder import next_working
 from notify.matters import DUNNING
 from notify.outbox import Message, MessageState, Notice
-from notify.quiet_hours import midnight_after
+from notify.quiet_hours import midnight_after, next_allowed
 
 REMINDERS_PER_DAY = 2
 """Of due dates and arrears together; receipts and everything else are never capped."""
 
+QUIET = frozenset(kind for kind, rule in NOTICES.items() if rule.is_quiet)
 NOT_SENT = (MessageState.SUPPRESSED, MessageState.FAILED)
 
 
@@ -56,6 +58,19 @@ class Reminded:
             hour = notice.not_before.astimezone(BEIJING).timetz()
             notice.not_before = datetime.combine(day, hour)
         return False
+
+
+def asleep(now: datetime) -> frozenset[NoticeKind]:
+    """Kinds that wait for the morning, because it is night; none by day."""
+    return frozenset() if next_allowed(now) == now else QUIET
+
+
+def held_back(session: Session, now: datetime) -> frozenset[NoticeKind]:
+    """Kinds of which no message may set out now, whenever it was made: those that are asleep, and
+    on a public holiday reminders.
+    """
+    is_holiday = business_date(now) in read_holidays(session)
+    return asleep(now) | (DUNNING if is_holiday else frozenset())
 
 
 def count_reminders(session: Session, followers: Collection[int], now: datetime) -> Counter[int]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, tuple_
+from sqlalchemy import insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from billing.db import key_array
 from billing.people import Follower
+from notify.caps import held_back
 from notify.catalog import Transport, Urgency
 from notify.matters import Matters, objection, outstanding, read_matters
 from notify.outbox import Delivery, Message, MessageState, Notice, NoticeState, Reason
@@ -80,7 +81,8 @@ def claim(
     take the same.
 
     What no longer holds is suppressed, what cannot be sent fails, what may have arrived and cannot
-    be repeated safely becomes UNKNOWN: each with its reason.
+    be repeated safely becomes UNKNOWN: each with its reason. What may not set out at this hour or
+    on this day stays queued, however it came to be late.
 
     Args:
         by_sms: there is a provider of SMS.
@@ -127,7 +129,9 @@ def _give_up(message: Message, follower: Follower, now: datetime) -> None:
 def _lock(
     session: Session, now: datetime, limit: int, urgency: Urgency, *, only_sms: bool
 ) -> list[Message]:
-    """Expired leases first: their ten minutes are running."""
+    """Expired leases first: their ten minutes are running. So are those of what is repeated after
+    a lost answer, which is why the hour holds back only what has not set out yet.
+    """
     lines = [Message.transport == Transport.SMS] if only_sms else []
     left_behind = session.scalars(
         select(Message)
@@ -147,6 +151,7 @@ def _lock(
             Message.state == MessageState.QUEUED,
             Message.urgency == urgency,
             Message.next_attempt_at <= now,
+            or_(Message.kind.not_in(held_back(session, now)), Message.first_sent_at.is_not(None)),
             *lines,
         )
         .order_by(Message.next_attempt_at, Message.id)

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 
 from billing.business_day import business_date
 from notify.approved import Approved, read_approved
-from notify.caps import REMINDERS_PER_DAY, Reminded
+from notify.caps import REMINDERS_PER_DAY, Reminded, asleep
 from notify.catalog import NoticeKind, Urgency
 from notify.learning import Wordings
 from notify.links import Links, MessageRef
@@ -145,11 +145,14 @@ def _row(notice: Notice, **values: Any) -> dict[str, Any]:
 
 
 def _lock_due(session: Session, now: datetime, limit: int, urgency: Urgency) -> list[Notice]:
-    """The oldest due notices, and everything else that is due for the same people."""
+    """The oldest due notices, and everything else that is due for the same people. At night those
+    that let people sleep are passed over: their words are of the day on which they are sent.
+    """
     due = (
         Notice.state == NoticeState.QUEUED,
         Notice.urgency == urgency,
         Notice.not_before <= now,
+        Notice.kind.not_in(asleep(now)),
     )
     person = tuple_(Notice.community_id, Notice.follower_id, cast(Notice.kind, Text))
     oldest = session.execute(

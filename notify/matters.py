@@ -36,6 +36,7 @@ from notify.paid import (
     read_payments,
     read_refunds,
 )
+from notify.preferences import Preference, read_preferences
 from notify.prepaid import LowPrepayment, read_low
 from notify.unseen import Key, read_unseen
 
@@ -62,6 +63,7 @@ class Matters:
     """
 
     people: dict[int, Follower]
+    preferences: dict[int, Preference]
     staff: set[int]
     bound: set[tuple[int, int, int]]
     lost: set[tuple[int, int, int]]
@@ -92,6 +94,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
     people = _people(session, followers)
     return Matters(
         people=people,
+        preferences=read_preferences(session, followers),
         staff=_staff(session, followers),
         bound=_bound(session, followers),
         lost=find_lost(
@@ -128,6 +131,8 @@ def objection(notice: Notice, matters: Matters, now: datetime) -> Reason | None:
     settled = _settled(notice, matters)
     if settled is not None:
         return settled
+    if not _is_wanted(notice, matters, business_date(now)):
+        return Reason.NOT_WANTED
     return Reason.EXPIRED if notice.expires_at <= now else None
 
 
@@ -197,6 +202,16 @@ def _may_know(notice: Notice, matters: Matters) -> bool:
     if audience is Audience.HOME_AND_PAYER and notice.data.get("payer_id") == notice.follower_id:
         return True
     return is_bound(notice, matters)
+
+
+def _is_wanted(notice: Notice, matters: Matters, today: date) -> bool:
+    """Whether the follower still wants what he may switch off, or pause."""
+    chosen = matters.preferences.get(notice.follower_id)
+    is_optional = NOTICES[notice.kind].is_optional
+    if chosen is None or not (is_optional or notice.kind in DUNNING):
+        return True
+    is_paused = chosen.paused_until is not None and chosen.paused_until > today
+    return not is_paused and not (is_optional and chosen.is_off)
 
 
 def _settled(notice: Notice, matters: Matters) -> Reason | None:

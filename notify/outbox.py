@@ -41,6 +41,7 @@ class Reason(LabelEnum):
     PAID = "paid", "已缴清"
     DISPUTED = "disputed", "异议处理中"
     BEING_DEBITED = "being_debited", "银行托收中"
+    NOT_WANTED = "not_wanted", "已关闭或暂停提醒"
     UNBOUND = "unbound", "已解绑"
     UNFOLLOWED = "unfollowed", "已取消关注"
     EXPIRED = "expired", "已过时效"

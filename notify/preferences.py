@@ -1,13 +1,14 @@
 """When a follower wants to be reminded, and whether before the due date at all.
 
 Bills, receipts and what is overdue are owed to him and come all the same; a pause holds back
-reminders of both kinds for a while.
+reminders of both kinds for a while. Read when reminders are written, and before they are sent.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from billing.db import Base
@@ -50,10 +51,18 @@ class Preference:
 
 def find_preference(session: Session, follower_id: int) -> Preference:
     """What this follower chose; the usual when nothing."""
-    row = session.get(NoticePreference, follower_id)
-    if row is None:
-        return Preference()
-    return Preference(row.hour, row.is_off, row.paused_until, row.by_habit)
+    return read_preferences(session, [follower_id]).get(follower_id, Preference())
+
+
+def read_preferences(session: Session, followers: Collection[int]) -> dict[int, Preference]:
+    """What these followers chose; who chose nothing is left out."""
+    rows = session.scalars(
+        select(NoticePreference).where(NoticePreference.follower_id.in_(followers))
+    )
+    return {
+        row.follower_id: Preference(row.hour, row.is_off, row.paused_until, row.by_habit)
+        for row in rows
+    }
 
 
 def keep_preference(

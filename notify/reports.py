@@ -91,7 +91,9 @@ def record_result(session: Session, msgid: str, status: str, now: datetime) -> N
     ).one_or_none()
     if row is None or row.message_id is None:
         return
-    message = session.get(Message, (row.community_id, row.message_id), with_for_update=True)
+    message = session.get(
+        Message, (row.community_id, row.message_id), with_for_update=True, populate_existing=True
+    )
     if message is not None:
         apply_report(session, message, Transport.TEMPLATE, failure_of(status), now)
 
@@ -159,7 +161,7 @@ def record_sms(session: Session, report: SmsReport, now: datetime) -> bool:
             where=DeliveredMessage.status.is_(None),
         ).returning(DeliveredMessage.msgid)
     ).one_or_none()
-    message = session.get(Message, tuple(key), with_for_update=True)
+    message = session.get(Message, tuple(key), with_for_update=True, populate_existing=True)
     if is_news is not None and message is not None:
         apply_report(session, message, Transport.SMS, failure_of(status), now)
     return True

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import certifi
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from billing.errors import InvalidInput
 
@@ -113,7 +114,8 @@ def post(target: Target, body: bytes, headers: Mapping[str, str]) -> None:
             "POST", target.path, body, {**headers, "Host": _host(target)}, preload_content=False
         )
         status = connection.getresponse().status
-    except (HTTPError, HTTPException, OSError) as error:
+    except (HTTPError, HTTPException, OSError, CertificateError) as error:
+        # A certificate of another name is a bare ValueError, because urllib3 compares names itself.
         raise Refused(f"no answer: {type(error).__name__}") from error
     finally:
         hang_up.cancel()

@@ -21,6 +21,18 @@ class DeliveryState(LabelEnum):
     GIVEN_UP = "given_up", "多次尝试未成功"
 
 
+def delivery_number(community_id: int, delivery_id: int, created_at: datetime) -> str:
+    """What a receiver knows a delivery by, the same for every attempt and when it is sent again.
+
+    The moment it was written down is part of it: a restore puts the sequence of keys back, and a
+    receiver does nothing about a number it has seen, so keys alone would hide changes from it.
+
+    >>> delivery_number(1, 7, datetime.fromisoformat("2026-11-23T02:30:00+00:00"))
+    '1-7-1795401000'
+    """
+    return f"{community_id}-{delivery_id}-{int(created_at.timestamp())}"
+
+
 class Webhook(Base):
     """Where an outside system wants to hear of which changes. Its secret is sealed."""
 
@@ -71,3 +83,8 @@ class WebhookDelivery(Base):
     )
     settled_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(comment="of the last attempt: a status or a reason")
+
+    @property
+    def number(self) -> str:
+        """What its receiver knows it by."""
+        return delivery_number(self.community_id, self.id, self.created_at)

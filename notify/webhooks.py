@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -31,6 +32,8 @@ TURN = timedelta(minutes=2)
 THREADS = 8
 SECRET_MIN = 16
 KEPT = timedelta(days=90)
+
+log = structlog.get_logger(__name__)
 
 TELLABLE = frozenset(
     {
@@ -164,18 +167,15 @@ class Parcel:
 
     community_id: int
     delivery_id: int
+    number: str
     attempt: int
     webhook_id: int
     webhook_name: str
+    webhook_community_id: int | None
     url: str
     secret_sealed: str
     body: dict[str, Any]
     gives_up_at: datetime
-
-    @property
-    def number(self) -> str:
-        """The same for every attempt."""
-        return f"{self.community_id}-{self.delivery_id}"
 
     def __repr__(self) -> str:
         """Keep address and content out of logs."""
@@ -211,9 +211,11 @@ def claim_deliveries(
             Parcel(
                 community_id=delivery.community_id,
                 delivery_id=delivery.id,
+                number=delivery.number,
                 attempt=delivery.attempts,
                 webhook_id=webhook.id,
                 webhook_name=webhook.name,
+                webhook_community_id=webhook.community_id,
                 url=webhook.url,
                 secret_sealed=webhook.secret_sealed,
                 body=delivery.body,
@@ -236,7 +238,10 @@ def pause_after(attempt: int) -> timedelta:
 def record_outcome(session: Session, parcel: Parcel, outcome: str | None, now: datetime) -> None:
     """Write down how an attempt ended; `outcome` None: accepted. Late workers change nothing."""
     delivery = session.get_one(
-        WebhookDelivery, (parcel.community_id, parcel.delivery_id), with_for_update=True
+        WebhookDelivery,
+        (parcel.community_id, parcel.delivery_id),
+        with_for_update=True,
+        populate_existing=True,
     )
     if delivery.state is not DeliveryState.SENDING or delivery.attempts != parcel.attempt:
         return
@@ -253,7 +258,7 @@ def record_outcome(session: Session, parcel: Parcel, outcome: str | None, now: d
         session,
         AlertKind.WEBHOOK_FAILED,
         key=f"webhook not reached: {parcel.webhook_id}",
-        community_id=None,
+        community_id=parcel.webhook_community_id,
         data={"webhook": parcel.webhook_name, "outcome": outcome},
         now=now,
     )
@@ -312,4 +317,9 @@ class Courier:
             return str(error)
         except InvalidInput as error:
             return error.reason
+        except Exception as error:
+            # Whatever it is, the others of the batch were sent: were it let out, none would be
+            # written down, and all would be sent again and again.
+            log.exception("webhook_not_sent", delivery=parcel.number, webhook=parcel.webhook_name)
+            return f"failed here: {type(error).__name__}"
         return None

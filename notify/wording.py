@@ -11,6 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from billing.business_day import BEIJING
+from billing.discrepancies import DiscrepancyKind
 from billing.money import Money
 from billing.period import Period
 from billing.pricing.explain import explain
@@ -23,6 +24,16 @@ def yuan(amount: Money) -> str:
     sign, digits = ("-", amount.yuan[1:]) if amount.yuan.startswith("-") else ("", amount.yuan)
     whole, fraction = digits.split(".")
     return f"{sign}{int(whole):,}.{fraction}"
+
+
+def fen(amount: int) -> str:
+    """Fen as stored in JSON: 123450 → `1,234.50`."""
+    return yuan(Money(amount))
+
+
+def discrepancy(kind: str) -> str:
+    """How provider and books disagree, of its name in JSON; one nobody knows stays as it is."""
+    return DiscrepancyKind(kind).label if kind in set(DiscrepancyKind) else kind
 
 
 def chinese_date(day: date) -> str:
@@ -46,9 +57,12 @@ def chinese_month(period: Period) -> str:
 
 
 def percent(rate: Fraction) -> str:
-    """A share with one decimal: `Fraction(1, 3)` → `33.3%`; never 100% before all of it."""
-    tenths = rate.numerator * 1000 // rate.denominator
-    return f"{tenths // 10}.{tenths % 10}%"
+    """A share with one decimal: `Fraction(1, 3)` → `33.3%`; never 100% before all of it. One below
+    nothing is cut off towards it: `Fraction(-1, 3)` → `-33.3%`.
+    """
+    tenths = abs(rate.numerator) * 1000 // rate.denominator
+    sign = "-" if rate < 0 and tenths else ""
+    return f"{sign}{tenths // 10}.{tenths % 10}%"
 
 
 def tap(sentence: str) -> str:
@@ -65,7 +79,9 @@ FILTERS = {
     "chinese_date": chinese_date,
     "chinese_month": chinese_month,
     "clock": clock,
+    "discrepancy": discrepancy,
     "explain": explain,
+    "fen": fen,
     "percent": percent,
     "tap": tap,
 }

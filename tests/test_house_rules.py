@@ -120,6 +120,21 @@ def test_nobody_commits_but_the_door() -> None:
     assert found == [], "open a transaction at the door instead"
 
 
+def test_a_locked_row_is_read_as_it_is_after_waiting() -> None:
+    """`session.get` with a lock waits for the row, and without `populate_existing` then hands out
+    what the session knew of it before: two who decide at once both find it undecided.
+    """
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in modules(PRODUCT)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".get", ".get_one"))
+        for asked in [{word.arg: ast.unparse(word.value) for word in node.keywords}]
+        if asked.get("with_for_update") == "True" and "populate_existing" not in asked
+    ]
+    assert found == []
+
+
 def test_every_setting_is_documented() -> None:
     """A setting nobody can find is a support call."""
     source = (ROOT / "bot" / "settings.py").read_text(encoding="utf-8")

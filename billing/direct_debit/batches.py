@@ -15,7 +15,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.bank_reference import reference_of
-from billing.bills import list_unpaid
 from billing.business_day import business_date
 from billing.db import key_array
 from billing.direct_debit.tables import (
@@ -32,6 +31,7 @@ from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
 from billing.labels import LabelEnum
 from billing.money import Money
+from billing.owed_lines import list_own_unpaid
 from billing.payment_tables import Payment, PaymentChannel, PaymentState, PaymentTarget
 from billing.payments import DEBIT_PREFIX, InFlight, lock_homes, prepare, record_closed
 from billing.people import BOOKKEEPERS, Staff, require_role
@@ -61,7 +61,8 @@ def make_batch(
     session: Session, community_id: int, *, due_by: date, by: Staff, now: datetime
 ) -> DirectDebitBatch:
     """Order from the bank, for every home with a living bank mandate, what it owes on bills due on
-    or before a day. Each time a new batch; bills of an open one are left out as in flight.
+    or before a day; what a former owner owes at least a part of is left out. Each time a new batch;
+    bills of an open one are left out as in flight.
 
     Holders are told now. The bank gets the batch when the longest notice of its mandates is over.
 
@@ -135,9 +136,9 @@ def _announce(session: Session, payment: Payment, now: datetime) -> None:
 def _due(
     session: Session, community_id: int, homes: Sequence[int], due_by: date
 ) -> Mapping[int, dict[int, Money]]:
-    """Home → bill → what is owed on it."""
+    """Home → bill → what is owed on it by the present owners, who signed."""
     due: dict[int, dict[int, Money]] = defaultdict(dict)
-    for bill in undisputed(session, community_id, list_unpaid(session, community_id, homes)):
+    for bill in undisputed(session, community_id, list_own_unpaid(session, community_id, homes)):
         if bill.due_on <= due_by:
             due[bill.unit_id][bill.id] = bill.outstanding
     return due

@@ -135,6 +135,7 @@ class Desk:
     """Everything the sheets' checks work with: who they ask, and where they write it down.
 
     Attributes:
+        by: who imports, and may no more than in the console; None: the operator, who may all.
         new_phones: of people known before, by resident.
     """
 
@@ -145,6 +146,7 @@ class Desk:
     today: date
     now: datetime
     faults: Faults
+    by: Staff | None
     warnings: Faults = field(default_factory=Faults)
     changes: Changes = field(default_factory=Changes)
     new_phones: dict[int, str] = field(default_factory=dict)

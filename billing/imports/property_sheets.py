@@ -9,8 +9,9 @@ from billing.imports.cells import YesNo
 from billing.imports.known import Desk, KnownSubject
 from billing.imports.reasons import Reason
 from billing.imports.sheets import BuildingRow, CommunityRow, EntranceRow, SpaceRow, UnitRow
-from billing.imports.writing import Tally
+from billing.imports.writing import Tally, differs
 from billing.merchants import CommunityMerchant, MerchantAccount, Provider
+from billing.people import StaffRole
 from billing.property import (
     Building,
     Community,
@@ -23,8 +24,11 @@ from billing.property import (
 
 
 def plan_communities(rows: list[CommunityRow], desk: Desk, code: str) -> Tally:
-    """Communities by code; `code` is the one the rest of the workbook belongs to."""
+    """Communities by code; `code` is the one the rest of the workbook belongs to, and the only one
+    staff may import. Its row is changed by its manager, who collects for it by one of them all.
+    """
     tally = Tally()
+    rows = [row for row in rows if not _refuse_other(row, desk, code)]
     table = Community.__table__
     known = {row["code"]: dict(row) for row in desk.session.execute(select(table)).mappings()}
     collecting = {
@@ -59,12 +63,42 @@ def plan_communities(rows: list[CommunityRow], desk: Desk, code: str) -> Tally:
             "provider": Provider.WECHAT_PAY,
             "merchant_id": merchant_id,
         }
+        if _refuse_settings(row, (before, wanted), (collecting.get(wanted["id"]), merchant), desk):
+            continue
         changed = [
             desk.changes.merge(Community, wanted, before),
             desk.changes.merge(CommunityMerchant, merchant, collecting.get(wanted["id"])),
         ]
         tally.count(is_new=before is None, changed=any(changed))
     return tally
+
+
+def _refuse_other(row: CommunityRow, desk: Desk, code: str) -> bool:
+    """Whether staff would write another community's row, which is a fault."""
+    if desk.by is None or row.code == code:
+        return False
+    desk.faults.add(row, "code", Reason.OTHER_COMMUNITY, shown=row.code, known=code)
+    return True
+
+
+Change = tuple[Mapping[str, Any] | None, Mapping[str, Any]]
+"""A row as it is, if it is there, and as it shall be."""
+
+
+def _refuse_settings(row: CommunityRow, community: Change, collector: Change, desk: Desk) -> bool:
+    """Whether staff would change what is not theirs to change, which is a fault."""
+    if desk.by is None:
+        return False
+    is_manager = desk.by.role is StaffRole.MANAGER
+    may_collect = is_manager and desk.by.community_id is None
+    refused = False
+    if differs(*collector) and not may_collect:
+        desk.faults.add(row, "merchant", Reason.COLLECTOR_FIXED)
+        refused = True
+    if differs(*community) and not is_manager:
+        desk.faults.add(row, "code", Reason.MANAGERS_ONLY)
+        refused = True
+    return refused
 
 
 class _Merchants:

@@ -57,6 +57,9 @@ class Reason(LabelEnum):
     PERCENT_OR_AMOUNT = "percent_or_amount", "折扣比例和优惠金额必须且只能填一项"
     AMOUNT_OR_USAGE = "amount_or_usage", "填总金额，或同时填用量和单价，二者选一"
     NOT_HERE = "not_here", "“{shown}”不是“{room}”的车位"
+    OTHER_COMMUNITY = "other_community", "“{shown}”不是本小区，只能导入“{known}”的资料"
+    MANAGERS_ONLY = "managers_only", "只有经理可以更改，请由经理导入"
+    COLLECTOR_FIXED = "collector_fixed", "收款商户只能由管理全部小区的经理更改"
     TWO_PHONES = "two_phones", "同一人在第{other}行是另一个电话"
 
 

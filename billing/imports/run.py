@@ -57,6 +57,7 @@ from billing.imports.writing import Ids, Tally
 from billing.ledger import ensure_accounts
 from billing.meter_timeline import NewEvent
 from billing.meters import write_events
+from billing.people import BOOKKEEPERS, Staff, require_role
 from billing.privacy import Vault
 from billing.property import Community
 from billing.resident_keys import add_phone_keys
@@ -103,6 +104,7 @@ def import_workbook(
     code: str,
     vault: Vault,
     *,
+    by: Staff | None,
     today: date,
     now: datetime,
     write: bool,
@@ -115,10 +117,13 @@ def import_workbook(
 
     Args:
         code: the community everything belongs to; its own row may stand in the workbook.
+        by: who imports; what he may not do by hand is a fault here as well. None: the operator at
+            the command line, who may do all.
         advance: told of progress, in rows; three times the workbook's rows in all.
 
     Raises:
         NotFound: the community is neither in the database nor in the workbook.
+        InvalidInput: `by` keeps no books of the community.
         Conflict: a bill run of the community is under way, and `write` is set.
     """
     faults = Faults()
@@ -126,10 +131,12 @@ def import_workbook(
     _set_up(session)
     ids = Ids(session)
     community_id = _community_id(session, book, code, faults, ids)
+    if by is not None:
+        require_role(by, community_id, BOOKKEEPERS)
     if write:
         refuse_during_run(session, community_id)
     known = Known(session, community_id)
-    desk = Desk(session, known, ids, vault, today, now, faults)
+    desk = Desk(session, known, ids, vault, today, now, faults, by)
     outcome = Outcome(faults=faults.found, warnings=desk.warnings.found)
     books = _Books()
     for kind, tally in _plan(book, desk, code, books):

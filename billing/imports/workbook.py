@@ -27,15 +27,18 @@ PARTS_MAX = 1000
 ROWS_MAX = 300_000
 COLUMNS_MAX = 256
 CELLS_MAX = 20_000_000
+BROKEN_MAX = 10_000
+"""Cells without a value; beyond them the file is refused as a whole."""
 
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _MACROS = re.compile(r"vbaproject|macrosheets", re.IGNORECASE)
 _SHEET_PART = re.compile(r"xl/worksheets/[^/]+\.xml")
-_REFERENCE = re.compile(rb"""[\s"']r\s*=\s*["']([A-Za-z]+)([0-9]+)["']""")
+# No pattern looks at a byte more than a few times, whatever is written: a search stops everybody.
+_REFERENCE = re.compile(rb"""[\s"']r\s*=\s*["']([A-Za-z]{1,7})([0-9]{1,10})["']""")
 _ERROR_CELL = re.compile(rb"""\st\s*=\s*["']e["']""")
-_UNCOUNTED = re.compile(rb"(?:</f>|<f\s*[^>]*/>)\s*</c>")
-_SHEET = re.compile(r"<sheet\b[^>]*>")
-_RELATION = re.compile(r"<Relationship\b[^>]*>")
+_CELL_OR_UNCOUNTED = re.compile(rb"<c(?=\s)([^<>]*)>|(?:</f>|<f[^<>]*/>)\s*</c>")
+_SHEET = re.compile(r"<sheet\b[^<>]*>")
+_RELATION = re.compile(r"<Relationship\b[^<>]*>")
 _DATES_OF_1904 = re.compile(rb"""date1904\s*=\s*["'](?:1|true)["']""")
 
 Place = tuple[int, int]
@@ -157,32 +160,43 @@ def _attribute(tag: str, name: str) -> str:
 
 
 def _inspect_sheet(part: str, xml: bytes) -> dict[Place, Reason]:
-    rows = columns = 0
+    rows = columns = cells = 0
     widths: dict[bytes, int] = {}
-    for letters, digits in _REFERENCE.findall(xml):
+    for match in _REFERENCE.finditer(xml):
+        letters, digits = match.groups()
         if letters not in widths:
             widths[letters] = _column_number(letters)
             columns = max(columns, widths[letters])
-        rows = max(rows, int(digits[:10]))
-    if rows > ROWS_MAX or columns > COLUMNS_MAX or rows * columns > CELLS_MAX:
-        raise InvalidInput(
-            "file",
-            f"{part} reaches to row {rows}, column {columns};"
-            f" at most {ROWS_MAX} rows and {COLUMNS_MAX} columns are read",
-        )
-    broken = dict.fromkeys(_places(xml, _UNCOUNTED), Reason.FORMULA_UNCOUNTED)
-    return broken | dict.fromkeys(_places(xml, _ERROR_CELL), Reason.FORMULA_FAILED)
+        rows, cells = max(rows, int(digits)), cells + 1
+        if rows > ROWS_MAX or columns > COLUMNS_MAX or rows * columns > CELLS_MAX:
+            raise InvalidInput(
+                "file",
+                f"{part} reaches to row {rows}, column {columns};"
+                f" at most {ROWS_MAX} rows and {COLUMNS_MAX} columns are read",
+            )
+        if cells > 2 * rows * columns + 1000:  # a few stand in lists of what to watch, too
+            raise InvalidInput("file", f"a damaged workbook: {part} has cells twice")
+    return _broken(part, xml)
 
 
-def _places(xml: bytes, pattern: re.Pattern[bytes]) -> list[Place]:
-    """Cells in which the pattern is found."""
-    found = []
-    for match in pattern.finditer(xml):
-        begin = max(xml.rfind(b"<c ", 0, match.start() + 1), 0)
-        reference = _REFERENCE.search(xml, begin)
-        if reference is not None:
-            found.append((int(reference.group(2)[:10]), _column_number(reference.group(1))))
-    return found
+def _broken(part: str, xml: bytes) -> dict[Place, Reason]:
+    """Cells whose formula has no result, or fails."""
+    broken: dict[Place, Reason] = {}
+    place: Place | None = None
+    for match in _CELL_OR_UNCOUNTED.finditer(xml):
+        attributes = match.group(1)
+        if attributes is not None:
+            reference = _REFERENCE.search(attributes)
+            place = reference and (int(reference.group(2)), _column_number(reference.group(1)))
+            if place and _ERROR_CELL.search(attributes):
+                broken[place] = Reason.FORMULA_FAILED
+        elif place:
+            broken.setdefault(place, Reason.FORMULA_UNCOUNTED)
+        if len(broken) > BROKEN_MAX:
+            raise InvalidInput(
+                "file", f"{part} has more than {BROKEN_MAX} formulas without a result"
+            )
+    return broken
 
 
 def _column_number(letters: bytes) -> int:

@@ -52,6 +52,11 @@ class Tally:
         }
 
 
+def differs(known: Values | None, row: Values) -> bool:
+    """Whether a row is new or says anything else than what is known of it."""
+    return known is None or any(known[name] != value for name, value in row.items())
+
+
 class Ids:
     """Fresh ids, drawn from the tables' own sequences some at a time."""
 
@@ -87,7 +92,7 @@ class Changes:
         if known is None:
             self.insert(table, row)
             return True
-        if all(known[name] == value for name, value in row.items()):
+        if not differs(known, row):
             return False
         self.update(table, row)
         return True

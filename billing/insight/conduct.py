@@ -34,7 +34,8 @@ ACTS = text(
     FROM (
         SELECT 'waiver' AS act, requested_by AS staff_id,
                CAST(requested_at AT TIME ZONE 'Asia/Shanghai' AS date) AS day
-        FROM adjustment WHERE community_id = :community_id AND kind = 'waiver'
+        FROM adjustment  -- taking one back is written down as a waiver too, and is none
+        WHERE community_id = :community_id AND kind = 'waiver' AND reverses_id IS NULL
         UNION ALL
         SELECT 'refund', requested_by, CAST(requested_at AT TIME ZONE 'Asia/Shanghai' AS date)
         FROM refund WHERE community_id = :community_id

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from billing.alerts import AlertKind, Severity
 from billing.insight.finding import Finding, spread
 from billing.money import Money
+from billing.reports.collection import BILLED_MONTHS
 
 MONTHS = 7
 """The latest month, and those before it."""
@@ -26,24 +27,22 @@ MOVED_MIN = 0.3
 NEW_PRICE_DAYS = 45
 
 RATES = text(
-    """
-    WITH month AS (
-        SELECT period, min(moved_on) AS begins_on FROM collection_move
-        WHERE community_id = :community_id AND due > 0 AND moved_on <= :today
-        GROUP BY period ORDER BY period DESC LIMIT :months
-    ),
-    latest AS (SELECT max(period) AS period, :today - max(begins_on) AS day FROM month)
+    f"""
+    WITH RECURSIVE {BILLED_MONTHS},
+    latest AS (
+        SELECT :as_of - begins_on AS day FROM billed ORDER BY period DESC LIMIT 1
+    )
     SELECT move.period, building.id, building.name, latest.day,
            CAST(coalesce(sum(move.paid) FILTER (
                     WHERE move.moved_on <= month.begins_on + latest.day), 0)
                 / sum(move.due) AS float8) AS rate
-    FROM month CROSS JOIN latest
+    FROM billed AS month CROSS JOIN latest
     JOIN collection_move move ON move.community_id = :community_id AND move.period = month.period
     JOIN building ON building.community_id = :community_id AND building.id = move.building_id
-    WHERE move.moved_on <= :today
+    WHERE move.moved_on <= :as_of
     GROUP BY 1, 2, 3, 4 HAVING sum(move.due) > 0
     ORDER BY 1, 2
-    """
+    """  # noqa: S608  # constant text
 )
 
 POOLS = text(
@@ -117,7 +116,7 @@ def find_rate_drops(session: Session, community_id: int, today: date) -> list[Fi
     rates: dict[int, dict[str, float]] = defaultdict(dict)
     names, latest, day = {}, "", 0
     for row in session.execute(
-        RATES, {"community_id": community_id, "today": today, "months": MONTHS}
+        RATES, {"community_id": community_id, "as_of": today, "months": MONTHS}
     ):
         rates[row.id][row.period] = row.rate
         names[row.id], latest, day = row.name, row.period, row.day

@@ -90,11 +90,44 @@ def _read(session: Session, statement: TextClause, scope: Scope, as_of: date) ->
     ]
 
 
-LAST_PERIOD = text("SELECT max(period) FROM collection_move WHERE community_id = :community_id")
-"""Of the roll-up: it knows issued bills alone, and is short."""
+BILLED_MONTHS = """
+    walk (period, begins_on, is_billed, found) AS (
+        SELECT '9999-99', CAST(NULL AS date), false, 0
+        UNION ALL
+        SELECT earlier.period, summed.begins_on, summed.is_billed,
+               walk.found + CAST(summed.is_billed AS integer)
+        FROM walk
+        CROSS JOIN LATERAL (
+            SELECT period FROM collection_move
+            WHERE community_id = :community_id AND period < walk.period
+            ORDER BY period DESC LIMIT 1
+        ) earlier
+        CROSS JOIN LATERAL (
+            SELECT min(moved_on) FILTER (WHERE due > 0) AS begins_on,
+                   coalesce(sum(due), 0) > 0 AS is_billed
+            FROM collection_move
+            WHERE community_id = :community_id AND period = earlier.period
+              AND moved_on <= :as_of
+              AND item_id NOT IN (SELECT id FROM charge_item
+                                  WHERE community_id = :community_id AND fee = 'late_fee')
+        ) summed
+        WHERE walk.found < :months
+    ),
+    billed AS (SELECT period, begins_on FROM walk WHERE is_billed)
+"""
+"""What a statement begins with (WITH RECURSIVE) that reads `billed`: the last so many months that
+were billed, each with the day its first bill was issued. Something is due on a billed month at the
+end of `as_of`, late fees left out: neither a run that was taken back nor a bill of late fees alone
+makes one. Of the roll-up, month by month back from its newest: of the millions of rows only those
+of the months it passes are read.
+"""
+
+LAST_BILLED = f"WITH RECURSIVE {BILLED_MONTHS} SELECT period FROM billed"  # noqa: S608
 
 
 def last_billed(session: Session, community_id: int) -> Period | None:
-    """The latest period of which bills were issued."""
-    found: str | None = session.scalar(LAST_PERIOD, {"community_id": community_id})
+    """The latest month that stands billed, `BILLED_MONTHS` says how."""
+    found: str | None = session.scalar(
+        text(LAST_BILLED), {"community_id": community_id, "as_of": date.max, "months": 1}
+    )
     return Period(found) if found else None

@@ -25,12 +25,31 @@ WENT_BACK = text(
 
 CONCEDED = text(
     """
-    SELECT kind, sum(amount) AS amount, count(*) AS pieces FROM adjustment
-    WHERE community_id = :community_id AND state = 'approved'
-      AND effective_on >= :from_on AND effective_on < :to_on
-    GROUP BY kind
+    WITH void AS (
+        SELECT bill_id, CAST(voided_at AT TIME ZONE 'Asia/Shanghai' AS date) AS on_day
+        FROM bill_void
+        WHERE community_id = :community_id
+          AND voided_at < CAST(:to_on AS timestamp) AT TIME ZONE 'Asia/Shanghai'
+    ),
+    change AS (
+        SELECT id, kind, amount, bill_id, bill_line_id, effective_on, reverses_id FROM adjustment
+        WHERE community_id = :community_id AND state = 'approved' AND effective_on < :to_on
+    ),
+    moved AS (
+        SELECT change.kind, change.amount, change.effective_on AS on_day,
+               change.reverses_id IS NULL AND undone.id IS NULL AND void.bill_id IS NULL AS stands
+        FROM change
+        LEFT JOIN void ON void.bill_id = change.bill_id
+        LEFT JOIN change undone ON undone.reverses_id = change.id
+        UNION ALL
+        SELECT change.kind, -change.amount, greatest(void.on_day, change.effective_on), false
+        FROM change JOIN void ON void.bill_id = change.bill_id
+    )
+    SELECT kind, sum(amount) AS amount, count(*) FILTER (WHERE stands) AS pieces
+    FROM moved WHERE on_day >= :from_on GROUP BY kind
     """
 )
+"""Voiding a bill takes back all that was changed on it, on the day `roll_up_void` takes it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,7 @@ class Conceded:
     """What was not taken, or given back.
 
     Attributes:
-        waived, corrected: approved, less those taken back; negative lowers what is owed.
+        waived, corrected: as `conceded` says; negative lowers what is owed.
         refunded: what went back to payers.
     """
 
@@ -111,8 +130,15 @@ def income_by_day(
 
 
 def conceded(session: Session, community_id: int, from_on: date, to_on: date) -> Conceded:
-    """Waivers and corrections that count from a day in [from_on, to_on), and refunds that arrived
-    then.
+    """What was waived, corrected and refunded on the days [from_on, to_on).
+
+    Amount of waivers and of corrections: what the journal moved for them on these days, so that of
+    waivers is the movement of `expenses:waivers`: those approved, each on the day it counts from,
+    less those taken back or gone with a voided bill, each on the day that happened. What was
+    granted earlier and taken back within the days is in the amount too.
+    Count: those granted within the days that still stood at their end; what takes back is no piece.
+    Neither changes when one of them is taken back later.
+    Refunds: those that arrived within the days.
     """
     days = {"community_id": community_id, "from_on": from_on, "to_on": to_on}
     kinds = {row.kind: row for row in session.execute(CONCEDED, days)}

@@ -168,8 +168,11 @@ def cleared(session: Session, community_id: int, from_on: date, to_on: date) -> 
 
     Denominator (`due`): what was owed on the morning of `from_on` on bills that fell due before it.
     Numerator (`paid`): what was paid on those bills within the days, less what was released again.
-    Waivers within the days change neither.
+    Waivers within the days change neither. Days that have not begun (`to_on`, the day after today,
+    is not after `from_on`) have neither.
     """
+    if to_on <= from_on:
+        return Collected("", "", ZERO, ZERO)
     row = session.execute(
         CLEARED, {"community_id": community_id, "from_on": from_on, "to_on": to_on}
     ).one()

@@ -23,9 +23,8 @@ WAITING = text(
       (SELECT count(*) FROM bank_row WHERE community_id = :community_id
          AND state IN ('waiting', 'ambiguous', 'unknown')) AS unmatched,
       (SELECT count(*) FROM discrepancy
-       JOIN community_merchant link ON link.merchant_id = discrepancy.merchant_id
-        AND link.community_id = :community_id
-       WHERE discrepancy.closed_at IS NULL) AS discrepancies,
+       WHERE (community_id = :community_id OR community_id IS NULL)
+         AND closed_at IS NULL) AS discrepancies,
       (SELECT count(*) FROM alert
        WHERE (community_id = :community_id OR community_id IS NULL) AND closed_at IS NULL
          AND coalesce(snoozed_until, :today) <= :today) AS alerts,
@@ -39,8 +38,8 @@ WAITING = text(
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """How many of each: requests not decided, tickets not answered, money in the bank in no home's
-    account, open discrepancies of the community's merchant accounts, alerts open and not asleep,
-    bad ratings of the last `UNHAPPY_DAYS` days.
+    account, open discrepancies and alerts that are not asleep, both with those of no community, bad
+    ratings of the last `UNHAPPY_DAYS` days.
     """
 
     adjustments: int

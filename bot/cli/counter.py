@@ -234,6 +234,10 @@ def _shift_json(report: ShiftReport) -> dict[str, Any]:
             }
             for total in report.channels
         },
+        "cash": {
+            part.way.value: {"times": part.times, "amount_fen": part.amount.fen}
+            for part in report.cash
+        },
         "expected_fen": report.expected.fen,
         "counted_fen": None if shift.counted is None else shift.counted.fen,
         "difference_fen": report.difference.fen,

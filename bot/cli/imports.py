@@ -100,6 +100,7 @@ def _import(
                 sheets,
                 code,
                 services.vault,
+                by=None,
                 today=today,
                 now=services.clock(),
                 write=write,

@@ -13,8 +13,6 @@ from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
-from rq import SimpleWorker
-from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
 
 from bot import jobs
@@ -27,6 +25,7 @@ from bot.redis_server import connect_redis
 from bot.schema import migrate
 from bot.settings import Settings, database_url
 from bot.understanding import understand
+from bot.worker import Worker
 from handlers.chat.topics import Topic
 from notify.queues import Queues
 
@@ -102,11 +101,7 @@ def work(settings: Settings) -> None:
     """Take jobs, the most urgent first, until told to stop; what was begun comes to its end."""
     program = build(settings)
     jobs.install(program)
-    queues = program.queues
-    # No fork per job: our jobs are few, batched and our own, and a fork would share connections.
-    SimpleWorker(queues.in_order, connection=queues.connection, serializer=JSONSerializer).work(
-        logging_level="WARNING"
-    )
+    Worker(program).work(logging_level="WARNING")
 
 
 class Workers(WorkerPool):

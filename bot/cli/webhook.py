@@ -98,7 +98,7 @@ def deliveries(name: str) -> None:
         )
         result = [
             {
-                "id": f"{one.community_id}-{one.id}",
+                "id": one.number,
                 "kind": one.body["kind"],
                 "state": one.state.value,
                 "attempts": one.attempts,

@@ -10,6 +10,7 @@ from billing.errors import NotFound
 from billing.labels import LabelEnum
 from billing.people import Staff
 from billing.property import Unit
+from handlers.console.alert_ways import ways_from
 from handlers.console.desk import Desk
 from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
@@ -108,6 +109,7 @@ def _page(desk: Desk, alert: Alert, form: Form) -> tuple[str, int]:
         people=people,
         home=home,
         home_link=links_to(desk, "homes_show", number=alert.unit_id) if home else None,
+        ways=ways_from(desk, alert),
     )
 
 

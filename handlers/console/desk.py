@@ -129,6 +129,11 @@ class Desk:
         flash(said.label, "done")
         return self.go(endpoint, **values)
 
+    def refused(self, said: str, endpoint: str, **values: object) -> Response:
+        """Say why nothing was done and go on to a page."""
+        flash(said, "warn")
+        return self.go(endpoint, **values)
+
     def submit(
         self,
         form: Form,

@@ -8,12 +8,7 @@ from billing.pricing.prices import plain
 from billing.privacy import mask_openid
 from handlers.console.sheets import cell, is_number
 from handlers.console.words import explain_answer
-from notify.wording import last_day, yuan
-
-
-def fen(amount: int) -> str:
-    """Fen as stored in JSON: 123450 → `1,234.50`."""
-    return yuan(Money(amount))
+from notify.wording import last_day
 
 
 def units(value: Decimal | None) -> str:
@@ -33,7 +28,6 @@ FILTERS = {
     "answer": explain_answer,
     "cell": cell,
     "day_before": last_day,
-    "fen": fen,
     "openid": mask_openid,
     "plain": plain,
     "total": total,

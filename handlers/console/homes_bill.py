@@ -1,5 +1,6 @@
 """Bills of a home: the list, one with all that became of it, and on paper."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -42,6 +43,7 @@ from notify.told import list_told
 from notify.wording import yuan
 
 WEIGHT = "weight-"
+FEN = re.compile(r"[0-9]{1,15}")
 """Fields of the form that shares a bill: this and the number of the resident."""
 
 
@@ -200,7 +202,7 @@ def _named_shares(shares: list[BillShare], people: list[Stay]) -> list[tuple[str
 def _refuse_stale(sheet: Sheet, form: Form) -> None:
     """What is owed was another sum when the page was opened: whoever submits it must see that."""
     seen = form.typed("seen")
-    if seen.isascii() and seen.isdigit() and int(seen) != sheet.outstanding.fen:
+    if FEN.fullmatch(seen) and int(seen) != sheet.outstanding.fen:
         words = Objection.STALE.label.format(yuan(Money(int(seen))), yuan(sheet.outstanding))
         form.refuse("", words)
 

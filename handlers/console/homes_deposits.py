@@ -16,9 +16,8 @@ from billing.labels import LabelEnum
 from billing.money import Money
 from billing.property import Unit
 from handlers.console.desk import Desk
-from handlers.console.forms import Form
+from handlers.console.forms import NUMBER, Form
 from handlers.console.homes import find_home
-from notify.wording import yuan
 
 
 class Done(LabelEnum):
@@ -34,12 +33,6 @@ class Giving(LabelEnum):
 
     RETURN = "return", "退还现金"
     FORFEIT = "forfeit", "抵扣（转为收入）"
-
-
-class Objection(LabelEnum):
-    """Why a form is not accepted."""
-
-    STALE = "stale", "这笔押金刚刚有变化：您打开页面时在押 {} 元，现在在押 {} 元。请核对后再提交"
 
 
 def show(desk: Desk, number: int) -> ResponseReturnValue:
@@ -96,9 +89,7 @@ def give(desk: Desk, number: int) -> ResponseReturnValue:
     how = form.choice("how", Giving, default=Giving.RETURN)
     amount, reason = form.money("amount"), form.text("reason")
     seen = form.typed("seen")
-    if seen.isascii() and seen.isdigit() and int(seen) != deposit.held.fen:
-        words = Objection.STALE.label.format(yuan(Money(int(seen))), yuan(deposit.held))
-        form.refuse("", words)
+    held = Money(int(seen)) if NUMBER.fullmatch(seen) else None
 
     def act() -> Response:
         do = return_deposit if how is Giving.RETURN else forfeit_deposit
@@ -111,6 +102,7 @@ def give(desk: Desk, number: int) -> ResponseReturnValue:
             by=desk.staff.id,
             on=desk.today,
             now=desk.now,
+            seen=held,
         )
         said = Done.RETURNED if how is Giving.RETURN else Done.FORFEITED
         return desk.done(said, "homes_deposits_show", number=number)

@@ -1,14 +1,21 @@
 """The people of a home: who lives there, who is bound, who looked; hand-over, tenants, codes."""
 
+from dataclasses import dataclass
+from datetime import date
+
 from flask import request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from billing.bindings import issue_code
+from billing.deposits import DepositState, list_deposits
 from billing.errors import NotFound
 from billing.handovers import hand_over
+from billing.home_terms import Agreed, Granted, list_agreed_prices, list_granted
 from billing.labels import LabelEnum
+from billing.money import Money
 from billing.people import Binding, ResidentRole
+from billing.prepayments import balance
 from billing.property import Unit
 from billing.residents import Bound, add_resident, list_bound, list_stays, move_in, move_out
 from billing.sightings import Sight, list_sightings, note_sightings
@@ -45,6 +52,20 @@ class Mover(LabelEnum):
     TENANT = ResidentRole.TENANT.value, ResidentRole.TENANT.label
     MEMBER = ResidentRole.MEMBER.value, ResidentRole.MEMBER.label
     OWNER = ResidentRole.OWNER.value, ResidentRole.OWNER.label
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What stays with a home that changes hands, unless staff settle it with who leaves.
+
+    Attributes:
+        discounts: those that have not ended, as `prices`.
+    """
+
+    prepaid: Money
+    deposits: list[DepositState]
+    discounts: list[Granted]
+    prices: list[Agreed]
 
 
 def show(desk: Desk, number: int) -> ResponseReturnValue:
@@ -88,12 +109,33 @@ def _page(
         seen=list_sightings(session, here, unit.id, days=SIGHTINGS_DAYS, today=desk.today),
         moving=moving or Form(begins, place=MOVING),
         handing=handing or Form({"on": desk.today.isoformat()}, place=HANDING),
+        left=_left(desk, unit),
         refused=refused or Form(),
         movers=Mover,
         roles=ResidentRole,
         in_full=in_full,
         code=code,
     )
+
+
+def _left(desk: Desk, unit: Unit) -> Left:
+    session, here = desk.session, desk.community_id
+    return Left(
+        prepaid=balance(session, here, unit.id),
+        deposits=[one for one in list_deposits(session, here, unit_ids=[unit.id]) if one.held],
+        discounts=[
+            one for one in list_granted(session, here, unit.id) if _lasts(desk, one.grant.to_on)
+        ],
+        prices=[
+            one
+            for one in list_agreed_prices(session, here, unit.id)
+            if _lasts(desk, one.price.to_on)
+        ],
+    )
+
+
+def _lasts(desk: Desk, to_on: date | None) -> bool:
+    return to_on is None or to_on > desk.today
 
 
 def _owners(desk: Desk, unit: Unit) -> str:

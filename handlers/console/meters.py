@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from flask import request
@@ -37,6 +37,8 @@ READINGS_SHOWN = 36
 READING = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
 FLOOR = re.compile(r"-?[0-9]{1,4}")
 
+ONE_DAY = timedelta(days=1)
+
 
 class Done(LabelEnum):
     """What was done."""
@@ -53,6 +55,7 @@ class Objection(LabelEnum):
     NO_HISTORY = "no_history", "没有足够的历史读数，不能估抄"
     NO_READING = "no_reading", "请填写表上的数字，如 1234.5，最多 9 位整数、4 位小数"
     FUTURE = "future", "抄表日不能晚于今天"
+    TOO_FAR = "too_far", "换表日最晚写明天"
 
 
 class MeterColumn(LabelEnum):
@@ -292,8 +295,8 @@ def replace(desk: Desk, number: int) -> ResponseReturnValue:
     form = Form(request.form)
     day = form.day("replaced_on", default=desk.today)
     old, new = (_amount(form, name) for name in ("old_final", "new_initial"))
-    if day > desk.today:
-        form.refuse("replaced_on", Objection.FUTURE.label)
+    if day > desk.today + ONE_DAY:  # tomorrow, where the old device was read today
+        form.refuse("replaced_on", Objection.TOO_FAR.label)
     events = {"old_final": NewReplacement(number, day, old, new)}
     if form.is_fine:
         _refuse(desk, form, events)

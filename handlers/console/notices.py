@@ -99,9 +99,15 @@ class Filter:
     broadcast: int | None
 
 
-def first_lately(today: date) -> date:
-    """The first of the last days that count as lately, today being one of them."""
-    return today - timedelta(days=LATELY_DAYS - 1)
+def first_of(today: date, days: int) -> date:
+    """The first of the last so many days, today being one of them."""
+    return today - timedelta(days=days - 1)
+
+
+def asked_days(usual: int) -> int:
+    """How many days the address asks figures for: one of `OUTCOME_DAYS`."""
+    asked = request.args.get("days", "")
+    return next((days for days in OUTCOME_DAYS if str(days) == asked), usual)
 
 
 def day_begins(day: date) -> datetime:
@@ -111,7 +117,7 @@ def day_begins(day: date) -> datetime:
 
 def _asked(desk: Desk) -> Filter:
     begins = {
-        "since": first_lately(desk.today).isoformat(),
+        "since": first_of(desk.today, LATELY_DAYS).isoformat(),
         "until": desk.today.isoformat(),
     }
     form = Form(begins | {name: text for name, text in request.args.items() if text.strip()})
@@ -245,9 +251,8 @@ def show(desk: Desk, number: int) -> ResponseReturnValue:
 
 def outcomes(desk: Desk) -> ResponseReturnValue:
     """What came of the messages of the last days, by kind; as a file too."""
-    asked = request.args.get("days", "")
-    days = next((days for days in OUTCOME_DAYS if str(days) == asked), OUTCOME_DAYS[0])
-    since = day_begins(desk.today - timedelta(days=days - 1))
+    days = asked_days(OUTCOME_DAYS[0])
+    since = day_begins(first_of(desk.today, days))
     if request.args.get("format") == "xlsx":
         shown: Mapping[LabelEnum, Callable[[Any], object]] = {OutcomeColumn.KIND: NoticeKind}
         query = outcome_rows(desk.session, desk.community_id, since)

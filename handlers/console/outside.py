@@ -4,11 +4,14 @@ Both are of one community or of all; what is of all only staff see who work for 
 """
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from typing import Any
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, select, true
+from sqlalchemy.engine import Row
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.wrappers import Response
 
@@ -23,7 +26,7 @@ from handlers.console.forms import Form, Problem
 from handlers.console.lists import Listing, show_list
 from handlers.console.words import explain_answer
 from notify.webhook_post import mask_url
-from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
+from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery, delivery_number
 from notify.webhooks import TELLABLE, add_webhook, end_webhook, replay
 
 SECRET_BYTES = 32
@@ -234,7 +237,7 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
     one = WebhookDelivery
     query = select(
         one.id.label("key"),  # from one sequence for all communities; with the webhook an index
-        func.concat(one.community_id, "-", one.id).label("number"),
+        one.community_id,
         one.body["kind"].astext.label("kind"),
         one.created_at,
         one.state,
@@ -249,6 +252,7 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
         DeliveryColumn,
         query,
         newest_first=True,
+        beside=_numbers,
         shown={DeliveryColumn.KIND: _kind, DeliveryColumn.OUTCOME: explain_answer},
     )
     return show_list(
@@ -264,6 +268,15 @@ def _deliveries(desk: Desk, hook: Webhook, form: Form) -> ResponseReturnValue:
         or Place.EVERY.label,
         FactKind=FactKind,
     )
+
+
+def _numbers(rows: Sequence[Row[Any]]) -> dict[int, dict[str, object]]:
+    return {
+        row.key: {
+            DeliveryColumn.NUMBER.value: delivery_number(row.community_id, row.key, row.created_at)
+        }
+        for row in rows
+    }
 
 
 def _kind(value: str) -> str:

@@ -14,6 +14,7 @@ from billing.labels import LabelEnum
 from billing.money import ZERO
 from billing.period import Period
 from billing.rating_tables import Score
+from billing.refund_tables import RefundStage
 from billing.reports.ageing import Bucket, age_debts
 from billing.reports.collection import last_billed
 from billing.reports.income import income_by_day
@@ -23,7 +24,7 @@ from billing.reports.waiting import UNHAPPY_DAYS, count_waiting
 from billing.setting_up import Step
 from handlers.console.collection_tables import Head, Title, parts_table
 from handlers.console.desk import Desk
-from handlers.console.notices import day_begins, first_lately
+from handlers.console.notices import LATELY_DAYS, day_begins, first_of
 from handlers.console.permissions import Permission
 from handlers.console.reports import asked_period, month_curves, rate_words
 from handlers.console.setup import read_setup
@@ -48,18 +49,19 @@ class Wait(LabelEnum):
     FAILED = "failed", "七天内未送达通知"
 
 
-PAGES: Mapping[Wait, tuple[tuple[str, Permission], ...]] = {
-    Wait.ADJUSTMENTS: (("approvals_index", Permission.LOOK),),
-    Wait.REFUNDS: (("refunds_index", Permission.LOOK),),
-    Wait.BINDINGS: (("approvals_index", Permission.LOOK),),
-    Wait.TICKETS: (("tickets_index", Permission.TICKETS),),
-    Wait.UNMATCHED: (("bank_index", Permission.BANK),),
-    Wait.DISCREPANCIES: (("discrepancies_index", Permission.BANK),),
-    Wait.ALERTS: (("alerts_index", Permission.REPORTS),),
-    Wait.FAILED: (("reports_reminders", Permission.REPORTS),),
+PAGES: Mapping[Wait, tuple[str, Permission, Mapping[str, object]]] = {
+    Wait.ADJUSTMENTS: ("approvals_index", Permission.LOOK, {}),
+    Wait.REFUNDS: ("refunds_index", Permission.LOOK, {"state": RefundStage.REQUESTED.value}),
+    Wait.BINDINGS: ("approvals_index", Permission.LOOK, {}),
+    Wait.TICKETS: ("tickets_index", Permission.TICKETS, {}),
+    Wait.UNMATCHED: ("bank_index", Permission.BANK, {}),
+    Wait.DISCREPANCIES: ("discrepancies_index", Permission.BANK, {}),
+    Wait.ALERTS: ("alerts_index", Permission.REPORTS, {}),
+    Wait.FAILED: ("reports_reminders", Permission.REPORTS, {"days": LATELY_DAYS}),
 }
-"""Where it is seen to, and what that takes."""
-"""Where each is worked on: the first of these pages that there is; `_page_of` knows the others."""
+"""Where each is worked on, what that takes, and what is asked of the page, so that it shows what
+was counted; `_page_of` knows the others.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _figures(desk: Desk) -> dict[str, object]:
 def _cards(desk: Desk) -> list[Card]:
     """What waits for somebody of this role: what he may not open is no work of his."""
     waiting = count_waiting(desk.session, desk.community_id, desk.today)
-    since = day_begins(first_lately(desk.today))
+    since = day_begins(first_of(desk.today, LATELY_DAYS))
     failed = count_failed(desk.session, desk.community_id, since)
     return [
         Card(wait.label, failed if wait is Wait.FAILED else getattr(waiting, wait.value), link)
@@ -161,7 +163,8 @@ def _page_of(desk: Desk, wait: Wait) -> str | None:
         return _unhappy(desk)
     if wait is Wait.FAILED and desk.may(Permission.NOTICES):
         return desk.url("notices_index", state=MessageState.FAILED.value)
-    return next((desk.url(page) for page, takes in PAGES[wait] if desk.may(takes)), None)
+    page, takes, asked = PAGES[wait]
+    return desk.url(page, **asked) if desk.may(takes) else None
 
 
 def _latest_alerts(desk: Desk) -> list[Alert]:

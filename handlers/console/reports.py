@@ -38,6 +38,7 @@ from handlers.console.collection_tables import (
 from handlers.console.desk import Desk
 from handlers.console.letters import LETTERS_AT_ONCE
 from handlers.console.lists import Listing, show_list
+from handlers.console.notices import OUTCOME_DAYS, asked_days, day_begins, first_of
 from handlers.console.reminder_tables import funnel, reminder_tables, rung_name
 from handlers.console.sheets import send_tables
 from handlers.dunning_letter import RESPOND_DAYS, RESPOND_DAYS_USUAL
@@ -53,6 +54,7 @@ TENTHS = 1000
 MONTHS_SHOWN = 12
 FIRST_MONTH, LAST_MONTH = Period("1990-01"), Period("2199-12")
 REMINDED_DAYS = 30
+"""Unless other days are asked for."""
 
 
 class HomeColumn(LabelEnum):
@@ -354,21 +356,23 @@ def _month(desk: Desk) -> Period:
 
 
 def reminders(desk: Desk) -> ResponseReturnValue:
-    """What came of what owners were told: sent, opened, paid; and what each rung adds."""
-    since = desk.now - timedelta(days=REMINDED_DAYS)
+    """What came of what owners were told in the last days: sent, opened, paid; and what each rung
+    adds.
+    """
+    days = asked_days(REMINDED_DAYS)
+    first = first_of(desk.today, days)
     outcomes = [
         one
-        for one in list_outcomes(desk.session, desk.community_id, since)
+        for one in list_outcomes(desk.session, desk.community_id, day_begins(first))
         if one.sent or one.failed
     ]
-    effects = list_rung_effects(
-        desk.session, desk.community_id, desk.today - timedelta(days=REMINDED_DAYS)
-    )
+    effects = list_rung_effects(desk.session, desk.community_id, first)
     if request.args.get("format") == "xlsx":
         return send_tables("reminders", reminder_tables(outcomes, effects))
     return desk.page(
         "reports/reminders.html",
-        days=REMINDED_DAYS,
+        days=days,
+        choices=OUTCOME_DAYS,
         outcomes=outcomes,
         funnel=funnel(outcomes),
         effects=effects,

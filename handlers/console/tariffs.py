@@ -132,7 +132,6 @@ def _begins(desk: Desk, found: ItemTariffs) -> dict[str, str]:
     )
     begins = {
         "effective_from": Period.of(desk.today).next().start.isoformat(),
-        "last": "" if found.last is None else str(found.last),
         "period": str(last or Period.of(desk.today)),
         "price.method": PricingMethod.AREA.value,
     }

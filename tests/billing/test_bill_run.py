@@ -269,6 +269,42 @@ def test_an_item_that_begins_within_its_year_is_billed_from_its_first_day(world:
     ]
 
 
+def test_a_price_that_begins_within_its_year_is_charged_from_its_first_day(world: World) -> None:
+    change(
+        world,
+        "UPDATE charge_item SET cycle_months = 12, active_from = '2027-01-01'"
+        " WHERE code = 'garbage'",
+        "UPDATE tariff SET effective_from = '2027-02-15' WHERE item_id ="
+        " (SELECT id FROM charge_item WHERE code = 'garbage')",
+    )
+    january = run(world, Period("2027-01"))
+    assert january.skipped["no_tariff"] == 24
+    for month in ("2027-02", "2027-02", "2027-03", "2028-01"):
+        run(world, Period(month))
+    assert charged(world, "3-2-501", "garbage")[5:] == [
+        ("2027-02-15", "2028-01-01", 6300),
+        ("2028-01-01", "2029-01-01", 7200),
+    ]
+    with world.database.transaction() as session:
+        bills = list_bills(session, world.community.id, [world.unit("3-2-501").id])
+        bill = next(bill for bill in bills if str(bill.period) == "2027-02")
+        lines = list_lines(session, world.community.id, [bill.id])
+    line = next(line for line in lines if line.item_code == "garbage")
+    assert explain(line.basis) == "6.00元/月 × (14/28 + 10)月 = 63.00元"
+    assert violations(world) == []
+
+
+def test_a_price_that_begins_with_the_second_month_of_a_quarter_is_charged_from_then(
+    world: World,
+) -> None:
+    begins = "UPDATE tariff SET effective_from = '2027-02-01'"
+    garbage = " WHERE item_id = (SELECT id FROM charge_item WHERE code = 'garbage')"
+    change(world, QUARTERLY_FROM_2027, begins + garbage)
+    for month in ("2027-01", "2027-02", "2027-03"):
+        run(world, Period(month))
+    assert charged(world, "3-2-501", "garbage")[5:] == [("2027-02-01", "2027-04-01", 1200)]
+
+
 def test_the_later_months_of_a_quarter_call_for_nothing_that_was_billed_in_its_first(
     world: World,
 ) -> None:

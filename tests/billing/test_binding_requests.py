@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from billing.alerts import Alert
 from billing.binding_requests import Asked, Claim, decide_binding, request_binding
 from billing.bindings import Redeemed, find_living, issue_code, new_code, redeem_code, see_follower
+from billing.handovers import hand_over
 from billing.people import (
     Binding,
     BindingAttempt,
@@ -18,7 +19,8 @@ from billing.people import (
     ResidentRole,
 )
 from billing.privacy import Vault
-from tests.conftest import NOW, World
+from tests.billing.paper import person, staff
+from tests.conftest import NOW, TODAY, World
 
 ROOM, RENTED = "3-2-501", "2-1-803"
 WRONG = Claim("王小明", "13800001234")
@@ -48,6 +50,14 @@ def ask(
     with world.database.transaction() as session:
         follower = see_follower(session, openid, NOW)
         return request_binding(session, vault, follower, world.unit(room), NOW, claim=claim)
+
+
+def give_away(world: World, room: str, *, keep_tenants: bool = False) -> None:
+    with world.database.transaction() as session:
+        hand_over(
+            session, world.community.id, world.unit(room).id, [person(session, world)],
+            on=TODAY, by=staff(session).id, now=NOW, keep_tenants=keep_tenants,
+        )  # fmt: skip
 
 
 def living(world: World, room: str = ROOM, openid: str = "o-zhang") -> Binding:
@@ -86,6 +96,35 @@ def test_who_moved_out_is_not_known_any_more(world: World, vault: Vault) -> None
         )
     ask(world, vault, known(world, vault))
     assert living(world).claim_fits is False
+
+
+def test_a_claim_of_the_former_owner_fits_no_longer_when_the_home_changes_hands(
+    world: World, vault: Vault
+) -> None:
+    ask(world, vault, known(world, vault))
+    ask(world, vault, None, openid="o-nameless")
+    give_away(world, ROOM)
+    assert living(world).claim_fits is False
+    assert living(world, openid="o-nameless").claim_fits is None
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_claim_of_a_tenant_fits_as_long_as_he_stays(
+    world: World, vault: Vault, stays: bool
+) -> None:
+    ask(world, vault, known(world, vault, RENTED), room=RENTED)
+    with world.database.transaction() as session:
+        tenant = session.scalars(
+            select(Occupancy).where(Occupancy.unit_id == world.unit(RENTED).id)
+        ).one()
+        session.add(
+            Occupancy(
+                community_id=tenant.community_id, unit_id=tenant.unit_id, role=ResidentRole.OWNER,
+                resident_id=person(session, world), from_on=date(2026, 1, 1),
+            )
+        )  # fmt: skip
+    give_away(world, RENTED, keep_tenants=stays)
+    assert living(world, RENTED).claim_fits is stays
 
 
 def test_the_claim_is_sealed_until_staff_decide_and_then_forgotten(

@@ -13,7 +13,7 @@ from billing.bills import list_unpaid
 from billing.counter_tables import CashierShift, CounterPayment
 from billing.db import Database
 from billing.deduction import deduct_home
-from billing.deposits import return_deposit, take_deposit
+from billing.deposits import forfeit_deposit, return_deposit, take_deposit
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.ledger import FixedAccount, balance
@@ -25,7 +25,7 @@ from billing.receipts import number_waiting
 from billing.refund_outcomes import pay_out_refund
 from billing.refund_tables import Refund
 from billing.refunds import approve_refund, new_out_refund_no, request_refund
-from billing.shifts import close_shift, open_shift, report_shift
+from billing.shifts import CashWay, close_shift, open_shift, report_shift, sum_cash
 from billing.voids import void_bill
 from tests.billing.corrections import BEHIND, bill_of, owed, prepaid, prepared, violations
 from tests.billing.drawer import FLOAT, cancel, shift_of, take
@@ -217,6 +217,49 @@ def test_a_shift_expects_its_float_and_every_cash_that_moved(world: World) -> No
     ] == [(PaymentChannel.CASH, 1, 10000, 1, 3000), (PaymentChannel.POS, 1, 4000, 0, 0)]
     assert close(world, report.expected) == ZERO
     assert violations(world) == []
+
+
+def test_the_parts_of_a_shift_add_up_to_what_its_drawer_must_hold(world: World) -> None:
+    with world.database.transaction() as session:
+        zhou, liu = get_staff(session, "zhou"), get_staff(session, "liu")
+        here, unit_id = world.community.id, world.unit(ROOM).id
+        shift = open_shift(session, here, zhou, opening_float=Money(500_00), now=NOW)
+        payment = take(session, world, ROOM, "800.00")
+        take(session, world, ROOM, "40.00", "P1", channel=PaymentChannel.POS)
+        take_deposit(
+            session, community_id=here, unit_id=unit_id, number="YJ1", purpose="装修押金",
+            amount=Money(2000_00), by=zhou.id, on=TODAY, now=NOW,
+        )  # fmt: skip
+        for give, yuan in ((return_deposit, 600), (forfeit_deposit, 300)):
+            give(
+                session,
+                here,
+                "YJ1",
+                Money(yuan * 100),
+                reason="验收",
+                by=zhou.id,
+                on=TODAY,
+                now=NOW,
+            )
+        refund = request_refund(
+            session, here, payment.id, Money(150_00), reason="多收", release_bills=True, by=liu,
+            out_refund_no=new_out_refund_no(), now=NOW,
+        )  # fmt: skip
+        chen = get_staff(session, "chen")
+        approve_refund(session, here, refund.id, by=chen, today=TODAY, now=NOW)
+        pay_out_refund(session, here, refund.id, reference="TK1", by=zhou, now=NOW)
+        report = report_shift(session, shift)
+    assert [(part.way, part.times, part.amount.fen) for part in report.cash] == [
+        (CashWay.PAYMENT, 1, 800_00),
+        (CashWay.DEPOSIT_TAKEN, 1, 2000_00),
+        (CashWay.DEPOSIT_RETURNED, 1, -600_00),
+        (CashWay.REFUND, 1, -150_00),
+    ]
+    parts = sum((part.amount for part in report.cash), shift.opening_float)
+    assert parts == report.expected == Money(2550_00)
+    assert [part.amount for part in sum_cash([report, report])] == [
+        part.amount + part.amount for part in report.cash
+    ]
 
 
 @pytest.mark.parametrize("difference", [-150, 150])

@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import func, select
 
 from benchmarks.insight import compare
+from billing.adjustment_tables import AdjustmentKind
+from billing.adjustments import approve_adjustment, request_adjustment, reverse_adjustment
 from billing.alerts import (
     Alert,
     AlertKind,
@@ -18,9 +20,12 @@ from billing.alerts import (
 from billing.db import Database
 from billing.errors import Conflict, InvalidInput
 from billing.facts import Fact, FactKind
+from billing.insight.conduct import find_patterns
 from billing.insight.nightly import look
 from billing.insight.usage import Used, judge, season
+from billing.money import Money
 from billing.people import get_staff
+from tests.billing.corrections import BEHIND, bill_of, lines_of
 from tests.billing.drawer import take
 from tests.conftest import NOW, TODAY, World
 
@@ -110,3 +115,38 @@ def test_an_alert_is_taken_passed_on_snoozed_and_closed(world: World, alert_id: 
 def test_an_alert_sleeps_for_a_while_not_for_ever(world: World, alert_id: int, until: date) -> None:
     with pytest.raises(InvalidInput, match="within the next"), world.database.transaction() as s:
         snooze_alert(s, alert_id, until, TODAY)
+
+
+def waived(world: World, *, takes_back: bool) -> None:
+    """liu asks for a fen less on a line, the manager agrees; if it was wrong, once more for it to
+    be owed again.
+    """
+    here, [line, *_] = world.community.id, lines_of(world, bill_of(world, BEHIND, "2026-10"))
+    with world.database.transaction() as session:
+        liu, zhao = get_staff(session, "liu"), get_staff(session, "zhao")
+        asked = request_adjustment(
+            session,
+            here,
+            line.id,
+            kind=AdjustmentKind.WAIVER,
+            amount=Money(-1),
+            reason="漏水",
+            by=liu,
+            now=NOW,
+        )
+        approve_adjustment(session, here, asked.id, by=zhao, today=TODAY, now=NOW)
+        if takes_back:
+            back = reverse_adjustment(session, here, asked.id, reason="录错", by=liu, now=NOW)
+            approve_adjustment(session, here, back.id, by=zhao, today=TODAY, now=NOW)
+
+
+def test_who_takes_a_wrong_waiver_back_has_not_waived_once_more(world: World) -> None:
+    for _ in range(3):
+        waived(world, takes_back=True)
+    with world.database.transaction() as session:
+        assert find_patterns(session, world.community.id, TODAY) == []
+    for _ in range(2):
+        waived(world, takes_back=False)
+    with world.database.transaction() as session:
+        [found] = find_patterns(session, world.community.id, TODAY)
+    assert (found.data["act"], found.data["times"]) == ("waiver", 5)

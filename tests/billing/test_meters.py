@@ -103,6 +103,17 @@ def test_on_the_day_of_a_replacement_the_new_device_is_read() -> None:
     ]
 
 
+def test_the_old_device_read_that_day_is_not_replaced_before_the_next() -> None:
+    meter = timeline((1, 130), (23, 138))
+    [refusal] = judge(meter, [replacement(23, 138, 0)])
+    assert refusal.sentence == "当天已有旧表读数138，换表日请写次日"
+    assert objections(meter, replacement(24, 138, 0), reading(24, 1)) == []
+    meter = timeline((1, 130), (23, 0))
+    assert objections(meter, replacement(23, 138, 0), reading(23, 0)) == []  # in one import
+    meter.replacements[day(23)] = (Decimal(138), Decimal(0))
+    assert objections(meter, replacement(23, 138, 0)) == []  # once more
+
+
 def test_two_replacements_between_two_readings_are_possible() -> None:
     events = (replacement(3, 110, 0), replacement(6, 4, 50), reading(9, 51))
     assert objections(timeline((1, 100)), *events) == []

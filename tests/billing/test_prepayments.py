@@ -13,7 +13,7 @@ from billing.bill_issue import issue_chunk
 from billing.bill_lines import list_lines
 from billing.bills import Bill, get_bills, list_unpaid
 from billing.db import Database
-from billing.deduction import BOOK_DEDUCTIONS, Deducted, deduct_chunk, deduct_home
+from billing.deduction import BOOK_DEDUCTIONS, NOTHING, Deducted, deduct_chunk, deduct_home
 from billing.errors import NotFound
 from billing.facts import Fact, FactKind
 from billing.ledger import JournalEntry
@@ -33,6 +33,7 @@ from tests.billing.paper import (
     draft_bills,
     faults,
     prepaid,
+    sell,
     shut,
     statements,
     write_bill,
@@ -41,6 +42,7 @@ from tests.conftest import NOW, TODAY, World
 
 ROOM = "3-1-1201"
 DECEMBER = (date(2026, 12, 1), date(2027, 1, 1))
+JANUARY = (date(2027, 1, 1), date(2027, 2, 1))
 
 
 def put_in(
@@ -97,6 +99,31 @@ def choose(session: Session, world: World, *items: str, room: str = ROOM) -> Non
 
 
 LINES = [Line("200.00", days=DECEMBER), Line("6.00", "garbage", days=DECEMBER)]
+
+
+def test_the_former_owners_money_does_not_pay_the_new_owners_bills_by_itself(
+    settled: World,
+) -> None:
+    with settled.database.transaction() as session:
+        put_in(session, settled, "500.00")
+        choose(session, settled, "property", "garbage")
+        sell(session, settled, ROOM, TODAY)
+        assert deduct(session, settled, december(session, settled, LINES)) == NOTHING
+        assert prepaid(session, settled, ROOM) == Money(50000)
+        choose(session, settled, "property")  # the new owner's own wish
+        again = december(session, settled, [Line("200.00", days=JANUARY)])
+        assert deduct(session, settled, again) == Deducted(1, Money(20000))
+
+
+def test_no_prepayment_pays_a_new_bill_for_days_of_the_former_owner(settled: World) -> None:
+    with settled.database.transaction() as session:
+        sell(session, settled, ROOM, TODAY)
+        put_in(session, settled, "500.00")
+        choose(session, settled, "property")
+        late = december(session, settled, [Line("200.00", source=1)])  # November once more
+        assert deduct(session, settled, late) == NOTHING
+        own = december(session, settled, [Line("200.00", days=DECEMBER)])
+        assert deduct(session, settled, own) == Deducted(1, Money(20000))
 
 
 def test_a_new_bill_is_paid_from_the_prepayment(settled: World) -> None:

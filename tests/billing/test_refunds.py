@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 
 from billing.adjustment_tables import AfterVoid
-from billing.alerts import Alert
+from billing.alerts import Alert, ClosedBecause
 from billing.bills import list_bills
 from billing.channels.base import RefundAnswer, RefundState
 from billing.confirmation import Outcome, confirm
@@ -321,6 +321,25 @@ def test_an_account_that_cannot_take_it_keeps_the_money_held_and_staff_are_told(
     assert held(desk) == Money(80_00)
     with desk.world.database.transaction() as session:
         assert [alert.kind.value for alert in session.scalars(select(Alert))] == ["refund_abnormal"]
+
+
+@pytest.mark.parametrize(
+    ("end", "because", "others"),
+    [
+        (RefundState.DONE, ClosedBecause.REFUND_DONE, []),
+        (RefundState.CLOSED, ClosedBecause.REFUND_ENDED, ["refund_failed"]),
+    ],
+)
+def test_staff_need_not_see_to_an_abnormal_refund_that_came_to_an_end(
+    desk: Desk, end: RefundState, because: ClosedBecause, others: list[str]
+) -> None:
+    refund = desk.approved(desk.paid(ROOM, Money(80_00)))
+    desk.told(refund, RefundState.ABNORMAL)
+    desk.told(refund, end)
+    with desk.world.database.transaction() as session:
+        first, *rest = session.scalars(select(Alert).order_by(Alert.id)).all()
+        assert (first.closed_at, first.close_reason) == (desk.now, because.label)
+        assert [one.kind.value for one in rest if one.closed_at is None] == others
 
 
 MISFITS = [

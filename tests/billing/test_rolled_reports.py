@@ -208,7 +208,7 @@ def test_waivers_corrections_and_refunds_are_told_apart(eventful: World) -> None
         ).scalar_one()
         nothing = conceded(session, eventful.community.id, date(2020, 1, 1), TODAY)
     assert (found.waived.amount, found.refunded.amount) == (Money(int(waived)), Money(int(back)))
-    assert found.corrected.count == 4
+    assert found.corrected.count == 2
     assert nothing.waived.count == nothing.refunded.count == 0
 
 
@@ -222,6 +222,15 @@ def test_cleared_arrears_are_what_was_paid_of_what_was_overdue(world: World) -> 
         late = list_arrears(session, Scope(world.community.id), TODAY - timedelta(days=1))
     assert (owed.paid, found.paid, found.due) == (ZERO, Money(5000), owed.due)
     assert owed.due == sum((one.owed for one in late), ZERO)
+
+
+@pytest.mark.parametrize("begins", [1, 8])
+def test_days_that_have_not_begun_have_cleared_nothing(world: World, begins: int) -> None:
+    from_on, tomorrow = TODAY + timedelta(days=begins), TODAY + timedelta(days=1)
+    with world.database.transaction() as session:
+        assert cleared(session, world.community.id, TODAY, tomorrow).due > ZERO
+        nothing = cleared(session, world.community.id, from_on, tomorrow)
+    assert (nothing.due, nothing.paid, nothing.rate) == (ZERO, ZERO, None)
 
 
 def test_a_curve_ends_at_the_rate_of_the_month(eventful: World) -> None:

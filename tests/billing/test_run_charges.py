@@ -1,6 +1,6 @@
 """What a run charges for meters, shared costs, discounts and agreed prices — and what it leaves."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,9 +20,11 @@ DECEMBER, JANUARY = Period("2026-12"), Period("2027-01")
 ROOM = "1-1-101"
 
 
-def run(world: World, period: Period = DECEMBER, *, publish: bool = True) -> RunSummary:
+def run(
+    world: World, period: Period = DECEMBER, *, publish: bool = True, now: datetime = NOW
+) -> RunSummary:
     return run_bills(
-        world.database, world.community, period, today=period.start, now=NOW, publish=publish
+        world.database, world.community, period, today=period.start, now=now, publish=publish
     )
 
 
@@ -426,3 +428,61 @@ def test_a_cost_known_only_in_the_next_month_is_charged_then_and_once(world: Wor
         run(world, period)
         assert len(shares(world)) == homes
     assert violations(world) == []
+
+
+def test_a_cost_written_down_after_its_runs_is_charged_by_the_next_run_and_no_other(
+    world: World,
+) -> None:
+    add_item(world, "light", "shared", None)
+    for period in (DECEMBER, JANUARY, Period("2027-02")):
+        run(world, period)
+    add_cost(world, 10001, building="1")
+    sql(world, "UPDATE shared_cost SET recorded_at = :on", on=NOW + timedelta(days=1))
+    late = run(world, Period("2027-03"), now=NOW + timedelta(days=2))
+    homes = len(shares(world))
+    assert (sum(shares(world)), late.skipped["no_cost"]) == (10001, 24 - homes)
+    void(world, drafted_bill(world), "redo")
+    # Made since, but the cost is March's: only a run of March charges what was taken out of it.
+    run(world, Period("2027-04"), now=NOW + timedelta(days=3))
+    assert len(shares(world)) == homes
+    run(world, Period("2027-03"), now=NOW + timedelta(days=4))
+    assert len(shares(world)) == homes + 1
+    run(world, Period("2027-03"), now=NOW + timedelta(days=5))
+    assert len(shares(world)) == homes + 1
+    assert violations(world) == []
+
+
+@pytest.mark.parametrize(
+    ("from_on", "active_from"),
+    [("2026-03-01", "2026-01-01"), ("2026-11-01", "2026-12-01")],
+)
+def test_costs_of_before_the_first_run_or_the_item_are_history_whenever_they_are_written_down(
+    world: World, from_on: str, active_from: str
+) -> None:
+    add_item(world, "light", "shared", None)
+    sql(world, "UPDATE charge_item SET active_from = :on WHERE code = 'light'", on=active_from)
+    for period in (DECEMBER, JANUARY):
+        run(world, period)
+    add_cost(world, 10001, building="1")
+    sql(
+        world,
+        "UPDATE shared_cost SET from_on = CAST(:from AS date), to_on = CAST(:from AS date) + 30,"
+        " recorded_at = :on",
+        on=NOW + timedelta(days=1),
+        **{"from": from_on},
+    )
+    for period in (Period("2027-02"), Period("2027-03")):
+        run(world, period, now=NOW + timedelta(days=2))
+    assert shares(world) == []
+
+
+def test_a_late_cost_is_charged_once_however_old_it_is(world: World) -> None:
+    add_item(world, "light", "shared", None)
+    for period in (DECEMBER, JANUARY):
+        run(world, period)
+    add_cost(world, 10001, building="1")
+    sql(world, "UPDATE shared_cost SET recorded_at = :on", on=NOW + timedelta(days=1))
+    years_later = Period("2029-03")
+    for days in (2, 3):
+        run(world, years_later, now=NOW + timedelta(days=days))
+        assert sum(shares(world)) == 10001

@@ -3,9 +3,12 @@
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from billing.tariffs import ChargeItem, ItemTariffs, Tariff, Version, list_tariffs
+from billing.period import Period
+from billing.pricing import parse_price
+from billing.tariff_trial import try_community
+from billing.tariffs import ChargeItem, ItemTariffs, Tariff, Version, get_item, list_tariffs
 from tests.conftest import NOW, TODAY, World
 
 TOMORROW = TODAY + timedelta(days=1)
@@ -66,3 +69,18 @@ def test_an_item_is_charged_until_the_day_before_it_ends(world: World, code: str
     change(world, code, active_to=TOMORROW)
     assert code in listed(world, TODAY)
     assert code not in listed(world, TOMORROW)
+
+
+def test_a_trial_sets_a_price_against_one_that_begins_within_the_cycle(world: World) -> None:
+    with world.database.transaction() as session:
+        item = get_item(session, world.community.id, "garbage")
+        item.cycle_months, item.active_from = 12, date(2027, 1, 1)
+        session.execute(
+            update(Tariff).where(Tariff.item_id == item.id).values(effective_from=date(2027, 2, 15))
+        )
+        session.flush()
+        price = parse_price({"method": "flat", "unit_price": "7.00", "per": "month"})
+        january = try_community(session, item, price, Period("2027-01"))
+        february = try_community(session, item, price, Period("2027-02"))
+    assert (january.homes, january.now.yuan, january.then.yuan) == (24, "0.00", "2016.00")
+    assert february.homes == 0  # the proposed price would have been charged in January

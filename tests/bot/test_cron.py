@@ -14,10 +14,18 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from billing.alerts import Alert
+from billing.alerts import Alert, ClosedBecause
 from billing.db import connect
-from bot.cron import FAILS_WITHIN, FAILURES_TOLD_FROM, PAUSES, Cron, look_after_failures
+from bot.cron import (
+    FAILS_WITHIN,
+    FAILURES_TOLD_FROM,
+    PAUSES,
+    TOLD_JOBS,
+    Cron,
+    look_after_failures,
+)
 from bot.program import Program
+from bot.worker import Worker
 from notify.catalog import Urgency
 from notify.queues import Queues
 from tests.conftest import World
@@ -28,6 +36,10 @@ def program(world: World, redis: Redis) -> Program:
     now = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
     services = SimpleNamespace(database=world.database, clock=lambda: now)
     return cast(Program, SimpleNamespace(queues=Queues(redis), services=services))
+
+
+def work_well() -> None:
+    """A job that can be done."""
 
 
 def waiting(program: Program) -> list[str]:
@@ -110,6 +122,26 @@ def test_what_comes_again_by_itself_is_told_of_when_it_goes_on_failing(program: 
         assert later(FAILS_WITHIN * 2) == {"tried_again": 0, "told": 0}
         assert later(timedelta()) == {"tried_again": 0, "told": told}
     assert alerts(program) == [f"job failed: {__name__}.break_down"]
+
+
+@pytest.mark.parametrize(("since", "stays_open"), [(FAILS_WITHIN / 2, True), (FAILS_WITHIN, False)])
+def test_the_alert_of_a_job_that_works_again_closes_unless_it_failed_a_moment_ago(
+    program: Program, monkeypatch: pytest.MonkeyPatch, since: timedelta, stays_open: bool
+) -> None:
+    failed(program, tries_left=0)(timedelta())
+    told_at = float(
+        str(program.queues.connection.hget(TOLD_JOBS, f"{__name__}.break_down"), "ascii")
+    )
+    done_at = datetime.fromtimestamp(told_at, UTC) + since
+    monkeypatch.setattr(program.services, "clock", lambda: done_at)
+    monkeypatch.setitem(globals(), "break_down", work_well)
+    for job in (work_well, f"{__name__}.break_down"):  # the first has failed nowhere
+        program.queues.long.enqueue(job)
+    Worker(program).work(burst=True, logging_level="CRITICAL")
+    with program.services.database.transaction() as session:
+        [alert] = session.scalars(select(Alert))
+        assert (alert.closed_at is None) is stays_open
+        assert alert.close_reason == (None if stays_open else ClosedBecause.JOB_DONE.label)
 
 
 def test_what_comes_again_is_marked_so(program: Program, redis: Redis) -> None:

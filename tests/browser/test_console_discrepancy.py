@@ -36,6 +36,14 @@ def test_a_discrepancy_is_found_handed_on_and_closed(
     expect(page.get_by_role("heading", level=1)).to_contain_text("渠道有、账上无")
     expect(page.get_by_text("10.00")).to_be_visible()
 
+    alerts = walk.at("chen", size)
+    go(alerts, "异常提醒")
+    alerts.get_by_role("row", name="支付差错").get_by_role("link").first.click()
+    expect(alerts.get_by_text(f"{day} 与 ")).to_contain_text("对账发现 1 处差错")
+    reminded = alerts.url
+    alerts.get_by_role("link", name="这一天的对账").click()
+    expect(alerts.get_by_label("日期")).to_have_value(day.isoformat())
+
     page.get_by_label("负责人").select_option(label="赵经理（经理）")
     page.get_by_role("button", name="指派").click()
     told(page, "已指派")
@@ -49,6 +57,8 @@ def test_a_discrepancy_is_found_handed_on_and_closed(
     theirs.get_by_label("范围").select_option("closed")
     theirs.get_by_role("button", name="筛选").click()
     expect(theirs.get_by_role("row", name=number)).to_contain_text("原路退回")
+    alerts.goto(reminded)
+    expect(alerts.get_by_text("这一天的差错都已处理，自动办结")).to_be_visible()
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_contain_text("已关闭")
     expect(page.get_by_role("button", name="关闭差错")).to_have_count(0)

@@ -141,7 +141,7 @@ def test_a_row_of_the_bank_without_a_name_is_given_to_a_home(
     row = page.get_by_role("row").filter(has_text=f"往来款{size[0]}")
     expect(row.get_by_text("无法识别")).to_be_visible(timeout=30_000)
     row.get_by_role("link").click()
-    page.get_by_label("另选房号").fill("2-1-803")
+    page.get_by_label("房号").fill("2-1-803")
     page.get_by_label("依据").fill("业主来电确认")
     page.get_by_role("button", name="入账到这户").click()
     told(page, "已")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from billing.alerts import Alert
+from billing.alerts import Alert, ClosedBecause
 from billing.channels.base import FundTotals, ProviderState, RefundState, StatementRow
 from billing.confirmation import Outcome, confirm
 from billing.discrepancies import (
@@ -49,6 +49,13 @@ def figures(found: Comparison) -> tuple[int, int, int, int]:
         totals.refunded.fen,
         totals.booked_refunded.fen,
     )
+
+
+def alerts(desk: Desk) -> list[tuple[str, str | None]]:
+    """Kinds of the alerts, and why those that are closed were."""
+    with desk.world.database.transaction() as session:
+        found = session.scalars(select(Alert).order_by(Alert.id)).all()
+        return [(one.kind.value, one.close_reason if one.closed_at else "open") for one in found]
 
 
 def change(desk: Desk, at: int, **values: Any) -> None:
@@ -167,12 +174,17 @@ def test_a_difference_that_is_gone_closes_by_itself_and_opens_again(desk: Desk) 
     desk.channel.statement = []
     compared(desk)
     assert desk.discrepancies() == [("missing_there", "")]
+    assert alerts(desk) == [("discrepancy", "open")]
     desk.channel.statement = whole
+    desk.forward(seconds=1)
     compared(desk)
     assert desk.discrepancies() == []
+    settled = ("discrepancy", ClosedBecause.DAY_SETTLED.label)
+    assert alerts(desk) == [settled]
     desk.channel.statement = []
     compared(desk)
     assert desk.discrepancies() == [("missing_there", "")]
+    assert alerts(desk) == [settled, ("discrepancy", "open")]
 
 
 def test_what_a_person_closed_stays_closed(desk: Desk) -> None:
@@ -190,6 +202,7 @@ def test_what_a_person_closed_stays_closed(desk: Desk) -> None:
         close_discrepancy(session, found.id, by=manager, reason="次日账单已列", now=desk.now)
         with pytest.raises(Conflict, match="closed already"):
             close_discrepancy(session, found.id, by=manager, reason="再关", now=desk.now)
+    assert alerts(desk) == [("discrepancy", ClosedBecause.DAY_SETTLED.label)]
     compared(desk)
     assert desk.discrepancies() == []
     with desk.world.database.transaction() as session:
@@ -207,6 +220,26 @@ def test_a_wrong_callback_that_the_statement_shows_too_is_one_discrepancy(desk: 
     found = compared(desk)
     assert figures(found)[:2] == (1, 0)
     assert desk.discrepancies() == [("wrong_amount", "")]
+    with desk.world.database.transaction() as session:
+        [alert] = session.scalars(select(Alert))
+        [number] = session.scalars(select(Discrepancy.id))
+        told = {"discrepancy": number, "merchant": "HYPM", "out_trade_no": payment.out_trade_no}
+        assert told.items() <= alert.data.items()
+
+
+def test_who_closes_a_discrepancy_closes_its_alert_and_no_other(desk: Desk) -> None:
+    for room in (ROOM, OTHER):
+        cheaper = desk.channel.take(desk.offered(room), amount=Money(1))
+        with desk.world.database.transaction() as session:
+            confirm(session, desk.merchant(session), cheaper, desk.now)
+    with desk.world.database.transaction() as session:
+        manager = get_staff(session, "zhao")
+        first, _second = list_discrepancies(session)
+        close_discrepancy(session, first.id, by=manager, reason="已原路退回", now=desk.now)
+    assert alerts(desk) == [("discrepancy", "已原路退回"), ("discrepancy", "open")]
+    with desk.world.database.transaction() as session:
+        [alert] = session.scalars(select(Alert).where(Alert.closed_at.is_not(None)))
+        assert (alert.closed_by, alert.closed_at) == (manager.id, desk.now)
 
 
 def test_a_refund_begun_at_midnight_is_found_on_the_next_day_s_statement(desk: Desk) -> None:
@@ -234,9 +267,11 @@ def test_totals_that_the_bill_of_funds_contradicts_are_a_discrepancy(desk: Desk)
     compared(desk)
     compared(desk)
     assert desk.discrepancies() == [("funds", "")]
+    assert alerts(desk) == [("discrepancy", "open")]
     desk.channel.funds = right
     compared(desk)
     assert desk.discrepancies() == []
+    assert alerts(desk) == [("discrepancy", ClosedBecause.AGREED.label)]
 
 
 def test_without_a_statement_our_own_orders_are_asked_about(desk: Desk) -> None:
@@ -315,7 +350,15 @@ def test_a_day_that_is_late_is_told_once(desk: Desk) -> None:
     for _ in range(2):
         reconcile_morning(desk.services)
     with desk.world.database.transaction() as session:
-        assert [alert.kind.value for alert in session.scalars(select(Alert))] == ["not_reconciled"]
+        [alert] = session.scalars(select(Alert))
+        assert alert.data == {
+            "merchant": "HYPM",
+            "date": (desk.today - timedelta(days=1)).isoformat(),
+        }
+    assert alerts(desk) == [("not_reconciled", "open")]
+    desk.channel.state_everything()
+    reconcile_morning(desk.services)
+    assert alerts(desk) == [("not_reconciled", ClosedBecause.DAY_COMPARED.label)]
 
 
 def test_a_merchant_without_keys_is_named_only_if_it_took_money(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from redis import Redis
 from sqlalchemy import select
 
 from billing.errors import Conflict, InvalidInput
@@ -17,6 +18,8 @@ from tests.notify.conftest import Town
 from tests.notify.test_broadcasts import BEHIND, BODY, IN_TIME, again, cancel, confirm, draft
 
 TOMORROW_AT_TEN = datetime.fromisoformat("2026-11-24T10:00:00+08:00")
+
+TEXT = "/cgi-bin/message/custom/send"
 
 STAFF = {"zhao": IN_TIME, "liu": BEHIND, "chen": "3-2-502"}
 """Manager, who writes; service desk; accountant, who may not approve."""
@@ -108,6 +111,25 @@ def test_its_speed_spreads_it_over_minutes_and_the_night(town: Town) -> None:
     assert len(town.wechat.shown) == 2
     with pytest.raises(InvalidInput, match="per_minute"):
         scheduled(town, per_minute=0)
+
+
+def test_what_an_outage_left_of_it_at_nine_in_the_evening_goes_on_in_the_morning(
+    town: Town, redis: Redis
+) -> None:
+    for room, name in ((IN_TIME, "Zhang"), (BEHIND, "Li")):
+        town.bind(room, name)
+    town.clock.now = datetime.fromisoformat("2026-11-23T20:57:00+08:00")
+    confirm(town, scheduled(town, per_minute=1))
+    town.wechat.next_answers[TEXT].append(45009)
+    leave(town)
+    redis.flushdb()
+    for night in ("2026-11-23T21:00:00+08:00", "2026-11-24T08:59:59+08:00"):
+        town.clock.now = datetime.fromisoformat(night)
+        town.notifier.intake()
+        assert town.wechat.shown == []
+    town.clock.now = datetime.fromisoformat("2026-11-24T09:00:00+08:00")
+    town.notifier.intake()
+    assert len(town.wechat.shown) == 2
 
 
 def test_confirmed_at_night_it_waits_for_the_morning_and_for_who_is_there_then(

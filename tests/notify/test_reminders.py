@@ -3,11 +3,16 @@
 import threading
 from datetime import date, datetime, timedelta
 
+import pytest
+
 from billing.money import Money
+from billing.people import Follower
 from notify.holidays import load_holidays
 from notify.ladders import set_ladder
+from notify.preferences import Preference, keep_preference
 from tests.notify.conftest import Town
 
+SEND = "/cgi-bin/message/template/send"
 ZHANG = "3-2-501"
 LI = "1-1-302"  # three months behind
 DUE = date(2026, 11, 30)
@@ -15,6 +20,11 @@ DUE = date(2026, 11, 30)
 
 def beijing(text: str) -> datetime:
     return datetime.fromisoformat(f"{text}+08:00")
+
+
+def prefer(town: Town, follower: Follower, wanted: Preference) -> None:
+    with town.world.database.transaction() as session:
+        keep_preference(session, follower.id, wanted, town.clock.now)
 
 
 def test_three_days_before_it_is_due_the_owner_is_reminded(town: Town) -> None:
@@ -210,3 +220,113 @@ def test_a_receipt_comes_on_a_holiday(town: Town) -> None:
     town.pay(ZHANG, zhang)
     town.notifier.intake()
     assert town.messages() == [("payment_received", "sent", None)]
+
+
+def test_a_reminder_of_a_day_whose_quota_is_used_up_comes_in_the_morning(town: Town) -> None:
+    town.bind(LI, "Li")
+    town.clock.now = beijing("2026-12-01T09:05")
+    town.remind(date(2026, 12, 1))
+    town.wechat.next_answers[SEND].append(45009)
+    town.notifier.deliver()
+    assert town.messages() == [("overdue", "queued", None)]
+    for night in ("2026-12-02T00:00:02", "2026-12-02T08:59"):
+        town.clock.now = beijing(night)
+        town.notifier.redis.flushdb()  # the line is open again
+        town.notifier.deliver()
+        assert town.wechat.shown == []
+    town.clock.now = beijing("2026-12-02T09:00")
+    town.notifier.deliver()
+    assert len(town.wechat.shown) == 1
+
+
+def test_what_a_worker_finds_late_in_the_evening_waits_but_a_receipt_comes(town: Town) -> None:
+    town.bind(LI, "Li")
+    zhang = town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-12-01T09:05")
+    town.remind(date(2026, 12, 1))
+    town.clock.now = beijing("2026-12-01T23:30")
+    town.pay(ZHANG, zhang)
+    town.notifier.intake()
+    assert town.messages() == [("payment_received", "sent", None)]
+    town.clock.now = beijing("2026-12-02T09:00")
+    town.notifier.intake()
+    assert town.messages()[1:] == [("overdue", "sent", None)]
+    assert town.wechat.shown[-1].data["thing4"].startswith("已逾期93天"), "in words of the day"
+
+
+def test_a_reminder_that_is_tried_again_on_a_holiday_waits_until_it_is_over(town: Town) -> None:
+    town.bind(LI, "Li")
+    with town.world.database.transaction() as session:
+        load_holidays(session, {date(2026, 12, 2): "庆典"})
+    town.clock.now = beijing("2026-12-01T20:59")
+    town.remind(date(2026, 12, 1))
+    town.wechat.next_answers[SEND].append(45009)
+    town.notifier.deliver()
+    town.notifier.redis.flushdb()
+    town.clock.now = beijing("2026-12-02T10:00")
+    town.notifier.deliver()
+    assert town.wechat.shown == []
+    town.clock.now = beijing("2026-12-03T09:00")
+    town.notifier.deliver()
+    assert town.messages() == [("overdue", "sent", None)]
+
+
+def test_a_reminder_that_lapses_while_it_waits_is_written_down(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-11-30T20:59")
+    town.remind(DUE)
+    town.wechat.next_answers[SEND].append(45009)
+    town.notifier.deliver()
+    town.notifier.redis.flushdb()
+    town.clock.now = beijing("2026-12-01T09:00")
+    town.notifier.deliver()
+    assert town.messages() == [("due_soon", "suppressed", "expired")]
+    assert town.wechat.shown == []
+
+
+@pytest.mark.parametrize(
+    ("walked", "wanted"),
+    [
+        (date(2026, 11, 27), Preference(hour=19, is_off=True)),
+        (date(2026, 11, 27), Preference(hour=19, paused_until=date(2026, 12, 10))),
+        (date(2026, 12, 1), Preference(hour=19, paused_until=date(2026, 12, 10))),
+    ],
+)
+def test_what_waits_is_not_sent_to_who_wants_no_reminders_meanwhile(
+    town: Town, walked: date, wanted: Preference
+) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    prefer(town, zhang, Preference(hour=19))
+    town.clock.now = beijing(f"{walked}T09:05")
+    town.remind(walked)
+    prefer(town, zhang, wanted)
+    town.clock.now = beijing(f"{walked}T19:01")
+    town.notifier.deliver()
+    assert [(state, why) for _, state, why in town.notices()] == [("suppressed", "not_wanted")]
+
+
+def test_a_frozen_reminder_is_not_sent_to_who_paused_reminders_meanwhile(town: Town) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-12-01T09:05")
+    town.remind(date(2026, 12, 1))
+    town.wechat.next_answers[SEND].append(45009)
+    town.notifier.deliver()
+    town.notifier.redis.flushdb()
+    prefer(town, zhang, Preference(paused_until=date(2026, 12, 10)))
+    town.clock.now = beijing("2026-12-02T09:00")
+    town.notifier.deliver()
+    assert town.messages() == [("overdue", "suppressed", "not_wanted")]
+
+
+@pytest.mark.parametrize(
+    "wanted", [Preference(is_off=True), Preference(paused_until=date(2026, 12, 1))]
+)
+def test_what_is_overdue_comes_when_only_the_others_are_off_or_the_pause_is_over(
+    town: Town, wanted: Preference
+) -> None:
+    zhang = town.bind(ZHANG, "Zhang")
+    town.clock.now = beijing("2026-12-01T09:05")
+    town.remind(date(2026, 12, 1))
+    prefer(town, zhang, wanted)
+    town.notifier.deliver()
+    assert town.messages() == [("overdue", "sent", None)]

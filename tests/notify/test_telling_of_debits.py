@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from billing.bills import list_unpaid
 from billing.direct_debit.batches import list_lines, list_orders
 from billing.direct_debit.mandates import sign_mandate
 from billing.direct_debit.tables import DirectDebitBatch
@@ -154,6 +155,22 @@ def test_who_bought_the_home_is_not_told_of_the_seller_s_debits(town: Town, debi
     debit.answer(batch, f"{batch.number},1,{ordered.amount.yuan},失败,余额不足,")
     town.notifier.intake()
     assert {shown.openid for shown in town.wechat.shown} == {"oLi"}
+
+
+def test_who_bought_the_home_is_debited_what_is_his_and_told_so(town: Town, debit: Debit) -> None:
+    with town.world.database.transaction() as session:
+        unit = town.world.unit(LI)
+        november = list_unpaid(session, unit.community_id, [unit.id])[-1].outstanding
+        sell(session, town.world, LI, date(2026, 11, 1))
+    town.bind(LI, "Buyer", sees_from=date(2026, 11, 1))
+    batch = order(town, debit, notice_days=3, room=LI)
+    with town.world.database.transaction() as session:
+        [(ordered, _)] = list_orders(session, batch)
+    assert ordered.amount == november < town.owed(LI)
+    town.notifier.intake()
+    town.notifier.intake()
+    [shown] = town.wechat.shown
+    assert (shown.openid, shown.data["amount2"]) == ("oBuyer", f"{november.yuan}元")
 
 
 def test_nobody_is_pressed_for_what_the_bank_is_asked_to_take(town: Town, debit: Debit) -> None:

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from billing.alerts import Alert, AlertKind
+from billing.alerts import EVERY_COMMUNITY, Alert, AlertKind
 from billing.errors import Conflict, InvalidInput
 from billing.facts import Fact, FactKind, record
 from billing.money import Money
@@ -29,6 +29,7 @@ from notify.intake import take_facts
 from notify.webhook_post import Refused, may_be_called, post, read_url
 from notify.webhook_tables import DeliveryState, WebhookDelivery
 from notify.webhooks import (
+    LEASE,
     TRIED_FOR,
     Courier,
     add_webhook,
@@ -69,6 +70,12 @@ class Receiver:
         self._thread = Thread(target=self.server.serve_forever, args=(0.01,))
         self._thread.start()
 
+    def speak_tls(self, certificate: Path, key: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://localhost:{self.server.server_port}/"
+
     def close(self) -> None:
         self.server.shutdown()
         self._thread.join()
@@ -82,10 +89,18 @@ def receiver() -> Iterator[Receiver]:
     receiver.close()
 
 
-def write_certificate(key: Path, certificate: Path) -> None:
-    """Of localhost, signed by itself."""
+@pytest.fixture
+def other_receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+def write_certificate(folder: Path, host: str) -> tuple[Path, Path]:
+    """Of this host, signed by itself; returns it and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
     own = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     began = datetime.now(UTC) - timedelta(days=1)
     signed = (
         x509.CertificateBuilder()
@@ -95,11 +110,12 @@ def write_certificate(key: Path, certificate: Path) -> None:
         .serial_number(1)
         .not_valid_before(began)
         .not_valid_after(began + timedelta(days=3))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(own, hashes.SHA256())
     )
     certificate.write_bytes(signed.public_bytes(Encoding.PEM))
     key.write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate, key
 
 
 class Clock:
@@ -115,27 +131,33 @@ def clock() -> Clock:
     return Clock()
 
 
+def subscribe(world: World, vault: Vault, *, name: str, url: str, community_id: int | None) -> None:
+    """One more system that wants to hear of payments."""
+    with world.database.transaction() as session:
+        add_webhook(
+            session,
+            vault,
+            name=name,
+            url=url,
+            secret=SECRET,
+            kinds=[FactKind.PAYMENT_CONFIRMED],
+            community_id=community_id,
+            loopback=True,
+            now=NOW,
+        )
+
+
 @pytest.fixture
 def courier(world: World, vault: Vault, clock: Clock, receiver: Receiver) -> Courier:
     """The world's old facts were told of before; one system wants to hear of payments."""
     with world.database.transaction() as session:
         while any(take_facts(session, NOW, 5000, at_once=now) for now in (True, False)):
             pass
-        add_webhook(
-            session,
-            vault,
-            name="ERP",
-            url=receiver.url,
-            secret=SECRET,
-            kinds=[FactKind.PAYMENT_CONFIRMED],
-            community_id=world.community.id,
-            loopback=True,
-            now=NOW,
-        )
+    subscribe(world, vault, name="ERP", url=receiver.url, community_id=world.community.id)
     return Courier(world.database, vault, clock, loopback=True)
 
 
-def happen(world: World, *kinds: FactKind) -> None:
+def happen(world: World, *kinds: FactKind, now: datetime = NOW) -> None:
     """Something changes, and the intake sees it."""
     unit = world.unit("3-2-501")
     with world.database.transaction() as session:
@@ -148,11 +170,11 @@ def happen(world: World, *kinds: FactKind) -> None:
                 ref_id=7,
                 amount=Money(12345),
                 data={"note": "something about a person"},
-                at=NOW,
+                at=now,
             )
     with world.database.transaction() as session:
         for at_once in (True, False):
-            take_facts(session, NOW, 100, at_once=at_once)
+            take_facts(session, now, 100, at_once=at_once)
 
 
 def deliveries(world: World) -> list[WebhookDelivery]:
@@ -202,18 +224,7 @@ def test_what_is_not_accepted_comes_again_later_with_the_same_number(
 def test_who_does_not_answer_keeps_nobody_else_waiting(
     world: World, courier: Courier, receiver: Receiver, vault: Vault
 ) -> None:
-    with world.database.transaction() as session:
-        add_webhook(
-            session,
-            vault,
-            name="a dead one",
-            url="http://127.0.0.1:1/",
-            secret=SECRET,
-            kinds=[FactKind.PAYMENT_CONFIRMED],
-            community_id=None,
-            loopback=True,
-            now=NOW,
-        )
+    subscribe(world, vault, name="a dead one", url="http://127.0.0.1:1/", community_id=None)
     happen(world, *[FactKind.PAYMENT_CONFIRMED] * 25)
     done = courier.deliver()
     assert done["delivered"] == 25
@@ -272,6 +283,47 @@ def test_what_a_dead_worker_left_is_taken_over_and_its_late_word_changes_nothing
     with world.database.transaction() as session:
         assert forget_deliveries(session, clock.now + timedelta(days=89)) == 0
         assert forget_deliveries(session, clock.now + timedelta(days=91)) == 1
+
+
+SEQUENCE_PUT_BACK = text(
+    "SELECT setval(pg_get_serial_sequence('webhook_delivery', 'id'), :id, false)"
+)
+
+
+def test_after_a_restore_no_number_is_given_again(
+    world: World, courier: Courier, receiver: Receiver, clock: Clock
+) -> None:
+    """Rows and their sequence are what they were when the backup was made."""
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    courier.deliver()
+    with world.database.transaction() as session:
+        [lost] = session.scalars(select(WebhookDelivery))
+        session.delete(lost)
+        session.flush()
+        session.execute(text("SET LOCAL ROLE NONE"))  # the runtime's role owns no sequence
+        session.execute(SEQUENCE_PUT_BACK, {"id": lost.id})
+    clock.now += timedelta(minutes=1)
+    happen(world, FactKind.PAYMENT_CONFIRMED, now=clock.now)
+    courier.deliver()
+    [after] = deliveries(world)
+    assert after.id == lost.id
+    numbers = [headers["Mingzhang-Delivery"] for headers, _ in receiver.got]
+    assert numbers == [lost.number, after.number]
+    assert numbers[0] != numbers[1]
+
+
+def test_what_is_sent_again_has_the_number_it_had(
+    world: World, courier: Courier, receiver: Receiver, clock: Clock
+) -> None:
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    courier.deliver()
+    clock.now += timedelta(days=3)
+    with world.database.transaction() as session:
+        replay(session, get_webhook(session, "ERP"), clock.now, since=NOW, failed_only=False)
+    courier.deliver()
+    [one] = deliveries(world)
+    assert one.number == f"{world.community.id}-{one.id}-{int(NOW.timestamp())}"
+    assert [headers["Mingzhang-Delivery"] for headers, _ in receiver.got] == [one.number] * 2
 
 
 def test_a_fact_and_its_deliveries_are_one_transaction(world: World, courier: Courier) -> None:
@@ -362,14 +414,72 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(monkeypatch: pytest.Mon
 def test_a_certificate_nobody_vouches_for_is_refused(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    write_certificate(key, certificate)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
-    url = f"https://localhost:{receiver.server.server_port}/"
+    certificate, key = write_certificate(tmp_path, "localhost")
+    receiver.speak_tls(certificate, key)
     with pytest.raises(Refused, match="no answer: "):
-        post(read_url(url, loopback=True), b"{}", {})
+        post(read_url(receiver.url, loopback=True), b"{}", {})
     monkeypatch.setattr("certifi.where", lambda: str(certificate))
-    post(read_url(url, loopback=True), b"{}", {})
+    post(read_url(receiver.url, loopback=True), b"{}", {})
     assert len(receiver.got) == 1
+
+
+def test_one_whose_certificate_is_of_another_name_keeps_nobody_else_from_hearing(
+    world: World,
+    courier: Courier,
+    receiver: Receiver,
+    other_receiver: Receiver,
+    vault: Vault,
+    clock: Clock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    certificate, key = write_certificate(tmp_path, "elsewhere.example.test")
+    other_receiver.speak_tls(certificate, key)
+    monkeypatch.setattr("certifi.where", lambda: str(certificate))
+    subscribe(world, vault, name="misnamed", url=other_receiver.url, community_id=None)
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    assert courier.deliver() == {"delivered": 1, "failed": 1}
+    assert len(receiver.got) == 1
+    assert other_receiver.got == []
+    [good, bad] = deliveries(world)
+    assert (good.state, bad.state) == (DeliveryState.DELIVERED, DeliveryState.QUEUED)
+    assert bad.outcome == "no answer: CertificateError"
+    clock.now += LEASE
+    assert courier.deliver() == {"delivered": 0, "failed": 1}
+    assert len(receiver.got) == 1, "nothing is told twice"
+
+
+def test_one_whose_secret_cannot_be_opened_keeps_nobody_else_from_hearing(
+    world: World, courier: Courier, receiver: Receiver, vault: Vault, clock: Clock
+) -> None:
+    subscribe(world, vault, name="of a lost key", url=receiver.url, community_id=None)
+    with world.database.transaction() as session:
+        get_webhook(session, "of a lost key").secret_sealed = "sealed with a lost key"
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    assert courier.deliver() == {"delivered": 1, "failed": 1}
+    assert [one.outcome for one in deliveries(world)] == ["accepted", "failed here: InvalidToken"]
+    clock.now += TRIED_FOR
+    assert courier.deliver() == {"delivered": 0, "failed": 1}
+    assert deliveries(world)[1].state is DeliveryState.GIVEN_UP
+    assert len(receiver.got) == 1
+
+
+def test_staff_of_other_communities_do_not_learn_what_a_community_could_not_tell(
+    world: World, courier: Courier, receiver: Receiver, vault: Vault, clock: Clock
+) -> None:
+    subscribe(world, vault, name="head office", url=receiver.url, community_id=None)
+    happen(world, FactKind.PAYMENT_CONFIRMED)
+    for _ in range(2):
+        receiver.answers = [500, 500]
+        courier.deliver()
+        clock.now += TRIED_FOR
+    with world.database.transaction() as session:
+        raised = session.scalars(select(Alert).where(Alert.kind == AlertKind.WEBHOOK_FAILED)).all()
+        told = session.scalars(select(Fact).where(Fact.kind == FactKind.ALERT_RAISED)).all()
+    of = {one.id: one.data["webhook"] for one in raised}
+    here = world.community.id
+    assert {of[one.id]: one.community_id for one in raised} == {"ERP": here, "head office": None}
+    assert {of[one.ref_id]: one.community_id for one in told if one.ref_id in of} == {
+        "ERP": here,
+        "head office": EVERY_COMMUNITY,
+    }

@@ -26,6 +26,7 @@ from billing.till import find_taken_before, list_orders_under_way, new_paper_num
 from handlers.console.desk import Desk, Outside
 from handlers.console.forms import Form
 from handlers.console.homes import meant
+from handlers.console.words import explain
 from handlers.counter_orders import order_at_counter
 from handlers.qr import qr_image
 from handlers.settlement import make_way, settle
@@ -43,16 +44,16 @@ class Done(LabelEnum):
     TAKEN_BEFORE = "taken_before", "这笔已经收过，没有重复入账"
     WAY_MADE = "way_made", "线上付款已结束，可以收款了"
     ARRIVED = "arrived", "线上付款已到账，账单已更新"
-    STILL_OPEN = "still_open", "支付机构还没有结果，请稍候再试"
-    NO_CODE = "no_code", "没有取得付款码，请稍候再试，或改用其他方式收款"
 
 
 class Objection(LabelEnum):
-    """Why a form is not accepted."""
+    """Why it is not done."""
 
     CHANGED = "changed", "账单刚刚有变化，下面已更新，请核对后再收"
     TOO_LITTLE = "too_little", "实收少于应收"
     BY_HAND = "by_hand", "请选择现金、刷卡或转账凭单"
+    STILL_OPEN = "still_open", "支付机构还没有结果，请稍候再试"
+    NO_CODE = "no_code", "没有取得付款码，请稍候再试，或改用其他方式收款"
 
 
 def index(desk: Desk) -> ResponseReturnValue:
@@ -205,8 +206,7 @@ def _designate(
 def make_room(desk: Desk, number: int) -> ResponseReturnValue | Outside:
     """End what the home is paying elsewhere: book what arrived, close the rest."""
     under_way = _owing(desk, number).under_way
-    kept = {name: request.form[name] for name in KEPT_IN_ADDRESS if name in request.form}
-    bills = {"bill": request.form.getlist("bill")} if kept else {}
+    kept = _kept()
 
     def act() -> ResponseReturnValue:
         ended = make_way(desk.services, under_way)
@@ -217,10 +217,17 @@ def make_room(desk: Desk, number: int) -> ResponseReturnValue | Outside:
             )
         if arrived:
             return desk.done(Done.ARRIVED, "counter_home", number=number)
-        said = Done.WAY_MADE if ended else Done.STILL_OPEN
-        return desk.done(said, "counter_home", number=number, **bills, **kept)
+        if not ended:
+            return desk.refused(Objection.STILL_OPEN.label, "counter_home", number=number, **kept)
+        return desk.done(Done.WAY_MADE, "counter_home", number=number, **kept)
 
     return Outside(act)
+
+
+def _kept() -> dict[str, object]:
+    """What was typed and ticked, for the address of the page where it comes back."""
+    typed = {name: request.form[name] for name in KEPT_IN_ADDRESS if name in request.form}
+    return {"bill": request.form.getlist("bill"), **typed} if typed else {}
 
 
 def order(desk: Desk, number: int) -> ResponseReturnValue | Outside:
@@ -239,11 +246,15 @@ def order(desk: Desk, number: int) -> ResponseReturnValue | Outside:
         designated[bill.id] = min(left, bill.outstanding)
         left -= designated[bill.id]
 
+    kept = _kept()
+
     def act() -> ResponseReturnValue:
         try:
             made = order_at_counter(desk.services, owing.unit, designated, left)
-        except (ChannelError, BillingError):
-            return desk.done(Done.NO_CODE, "counter_home", number=number)
+        except BillingError as error:
+            is_channel = isinstance(error, ChannelError)
+            said = Objection.NO_CODE.label if is_channel else explain(error)
+            return desk.refused(said, "counter_home", number=number, **kept)
         return desk.go("counter_code", number=made.payment.id)
 
     return Outside(act)
@@ -292,6 +303,6 @@ def ask(desk: Desk, number: int) -> ResponseReturnValue | Outside:
             return desk.done(Done.ARRIVED, "counter_code", number=number)
         if outcome == "closed":
             return desk.done(Done.WAY_MADE, "counter_home", number=payment.unit_id)
-        return desk.done(Done.STILL_OPEN, "counter_code", number=number)
+        return desk.refused(Objection.STILL_OPEN.label, "counter_code", number=number)
 
     return Outside(act)

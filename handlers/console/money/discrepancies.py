@@ -30,7 +30,7 @@ from handlers.console.desk import Desk, Outside
 from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
 from handlers.console.money.background import COMPARING, order_work
-from notify.wording import yuan
+from notify.wording import clock, yuan
 
 CLOSED = "closed"
 
@@ -53,8 +53,8 @@ class Objection(LabelEnum):
 class Fact(LabelEnum):
     """What is kept as evidence, by its name in the data."""
 
-    PROVIDER_FEN = "provider_fen", "支付机构金额"
-    BOOKED_FEN = "booked_fen", "账上金额"
+    PROVIDER_FEN = "provider_fen", "支付机构金额（元）"
+    BOOKED_FEN = "booked_fen", "账上金额（元）"
     PROVIDER_STATE = "provider_state", "支付机构状态"
     STATE = "state", "账上状态"
     REASON = "reason", "哪里不符"
@@ -173,6 +173,8 @@ def _evidence(found: Discrepancy) -> list[tuple[str, str]]:
         label = Fact(name).label if name in set(Fact) else name
         if name.endswith("_fen") and isinstance(value, int):
             said.append((label, yuan(Money(value))))
+        elif name == Fact.PAID_AT and value is not None:
+            said.append((label, clock(datetime.fromisoformat(str(value)))))
         elif value is not None:
             said.append((label, _word(str(value))))
     return said

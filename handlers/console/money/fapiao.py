@@ -23,6 +23,7 @@ from billing.labels import LabelEnum
 from billing.people import BOOKKEEPERS, Staff
 from billing.privacy import mask_name
 from billing.property import Unit
+from billing.sightings import Sight, note_sightings
 from handlers.console.desk import Desk
 from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
@@ -92,6 +93,7 @@ def reveal(desk: Desk, number: int) -> ResponseReturnValue:
 def _show(desk: Desk, number: int, form: Form, *, in_full: bool = False) -> tuple[str, int]:
     session = desk.session
     found = get_fapiao(session, desk.community_id, number)
+    _note(desk, found, is_in_full=in_full)
     title = open_title(desk.services.vault, found)
     hidden = title.kind is TitleKind.PERSONAL and not in_full
     return desk.page(
@@ -112,11 +114,20 @@ def _show(desk: Desk, number: int, form: Form, *, in_full: bool = False) -> tupl
     )
 
 
+def _note(desk: Desk, fapiao: Fapiao, *, is_in_full: bool) -> None:
+    """Write down who saw it, and who saw the whole name."""
+    home = (desk.community_id, fapiao.unit_id)
+    for what in (Sight.FAPIAO, Sight.PERSONAL) if is_in_full else (Sight.FAPIAO,):
+        note_sightings(desk.session, [home], what, desk.now, staff_id=desk.staff.id)
+
+
 def file(desk: Desk, number: int) -> ResponseReturnValue:
-    """Its file."""
-    found = find_file(desk.session, get_fapiao(desk.session, desk.community_id, number))
+    """Its file, which has a person's name in full."""
+    fapiao = get_fapiao(desk.session, desk.community_id, number)
+    found = find_file(desk.session, fapiao)
     if found is None:
         raise NotFound(f"fapiao {number} has no file")
+    _note(desk, fapiao, is_in_full=fapiao.title_kind is TitleKind.PERSONAL)
     return send_file(
         BytesIO(found.content),
         mimetype=MIME[found.kind],

@@ -19,13 +19,17 @@ from billing.shifts import (
     list_shifts_of_day,
     open_shift,
     report_shift,
+    sum_cash,
     sum_channels,
 )
 from handlers.console.desk import Desk
 from handlers.console.forms import Form
 from handlers.console.lists import Listing, show_list
 
-TAKEN_SHOWN = 200
+TAKEN_SHOWN = 2000
+"""A cashier ticks off every paper of his drawer on the list; more than he can take in a day is a
+shift that nobody ended, and its page must still open.
+"""
 
 
 class Done(LabelEnum):
@@ -105,10 +109,13 @@ def _show(desk: Desk, number: int, form: Form) -> tuple[str, int]:
         .order_by(Payment.id.desc())
         .limit(TAKEN_SHOWN)
     ).all()
+    report = report_shift(desk.session, shift)
+    every = sum(total.payments + total.cancelled for total in report.channels)
     return desk.page(
         "money/shift.html",
         form=form,
-        report=report_shift(desk.session, shift),
+        report=report,
+        left_out=every - len(taken),
         cashier=desk.session.get_one(Staff, shift.cashier_id),
         taken=taken,
         may_close=shift.closed_at is None
@@ -156,4 +163,5 @@ def day(desk: Desk) -> ResponseReturnValue:
         reports=reports,
         names=names,
         totals=sum_channels(reports),
+        moved=sum_cash(reports),
     )

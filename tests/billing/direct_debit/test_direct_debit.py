@@ -30,6 +30,7 @@ from billing.statements.grid import parse_grids
 from tests.billing.corrections import BEHIND, IN_TIME, owed, prepaid, prepared, violations
 from tests.billing.direct_debit.debits import ACCOUNT, Debit
 from tests.billing.drawer import take
+from tests.billing.paper import Line, write_bill
 from tests.conftest import World, make_vault
 from tests.waiting import wait_until_somebody_waits
 
@@ -184,6 +185,14 @@ def test_a_mandate_ends_when_its_home_changes_hands(world: World, debit: Debit) 
         }
     assert states == {"XY-1": None, "XY-2": date(2026, 11, 20)}
     debit.sign(IN_TIME, "XY-3")
+    batch = debit.make()  # November, which both owe by days, is not taken from the buyer
+    assert (len(debit.orders(batch)), batch.skipped) == (1, {"nothing_due": [unit_id]})
+    debit.cancel(batch)
+    with world.database.transaction() as session:
+        write_bill(
+            session, world, IN_TIME, [Line("10.00", days=(date(2026, 12, 1), date(2027, 1, 1)))],
+            issued_on=date(2026, 11, 23), due=date(2026, 11, 30),
+        )  # fmt: skip
     assert len(debit.orders(debit.make())) == 2
 
 

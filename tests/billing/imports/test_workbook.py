@@ -97,6 +97,25 @@ def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         read_workbook(tmp_path)
 
 
+@pytest.mark.parametrize("sheet", [b"<f" + b" " * 4_000_000, b"<f" * 2_000_000])
+def test_a_sheet_that_makes_a_search_turn_back_is_looked_through_once(sheet: bytes) -> None:
+    """Looked through again from every byte, it would take the whole day."""
+    refusal(with_sheet(lambda _: sheet))
+
+
+def test_cells_written_over_and_over_are_refused_before_they_are_kept() -> None:
+    repeated = with_sheet(lambda _: b"<sheetData>" + b'<c r="A1"/>' * 1_000_000)
+    assert refusal(repeated).endswith("has cells twice")
+
+
+def test_so_many_formulas_without_a_result_are_one_refusal() -> None:
+    cells = b"".join(
+        b'<row><c r="A%d"><f>1</f></c></row>' % row for row in range(1, workbook.BROKEN_MAX + 2)
+    )
+    hostile = with_sheet(lambda _: b"<worksheet><sheetData>" + cells + b"</sheetData></worksheet>")
+    assert "formulas without a result" in refusal(hostile)
+
+
 def test_a_zip_bomb_is_refused_by_its_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook, "UNPACKED_BYTES_MAX", 1 << 20)
     bomb = with_parts(lambda _, content: content, {"xl/media/image1.png": b"\x00" * (2 << 20)})

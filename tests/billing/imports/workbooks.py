@@ -12,6 +12,7 @@ from billing.imports.parsing import Advance
 from billing.imports.run import Outcome, import_workbook
 from billing.imports.wording import headings
 from billing.imports.workbook import parse_workbook
+from billing.people import Staff
 from billing.privacy import Vault
 from tests.conftest import NOW, TODAY, World
 
@@ -52,20 +53,21 @@ def take(
     content: Content,
     *,
     code: str = "HY",
+    by: Staff | None = None,
     write: bool = True,
     advance: Advance = lambda _: None,
 ) -> Outcome:
     """Import rows into a community."""
     sheets = parse_workbook(filled(content))
     return import_workbook(
-        session, sheets, code, vault, today=TODAY, now=NOW, write=write, advance=advance
+        session, sheets, code, vault, by=by, today=TODAY, now=NOW, write=write, advance=advance
     )
 
 
-def take_into(world: World, vault: Vault, content: Content) -> Outcome:
+def take_into(world: World, vault: Vault, content: Content, *, by: Staff | None = None) -> Outcome:
     """Import rows into the world's community, in a transaction of their own."""
     with world.database.transaction() as session:
-        return take(session, vault, content)
+        return take(session, vault, content, by=by)
 
 
 def complaints(outcome: Outcome) -> list[tuple[str, int, str, str]]:

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from billing.api_access import find_token
 from billing.api_tables import ApiToken
 from billing.privacy import Vault
-from notify.webhook_tables import Webhook
+from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from tests.bot.cli.command_line import Mingzhang
 from tests.conftest import NOW, World
 
@@ -54,6 +54,25 @@ def test_a_webhook_keeps_its_secret_sealed(
     [listed] = mingzhang.json("webhook", "list")
     assert "secret" not in listed
     assert mingzhang.json("webhook", "deliveries", "--name", "ERP") == []
+    with world.database.transaction() as session:
+        session.add(
+            WebhookDelivery(
+                community_id=world.community.id,
+                id=7,
+                webhook_id=kept.id,
+                fact_id=1,
+                body={"kind": "bill_issued"},
+                state=DeliveryState.DELIVERED,
+                attempts=1,
+                created_at=NOW,
+                queued_at=NOW,
+                next_attempt_at=NOW,
+                settled_at=NOW,
+                outcome="accepted",
+            )
+        )
+    [told] = mingzhang.json("webhook", "deliveries", "--name", "ERP")
+    assert told["id"] == f"{world.community.id}-7-{int(NOW.timestamp())}"
     again = ("webhook", "replay", "--name", "ERP", "--since", "2026-11-01")
     assert mingzhang.json(*again)["queued"] == 0
     assert mingzhang.json("webhook", "end", "--name", "ERP")["dropped"] == 0

@@ -208,14 +208,20 @@ def test_a_discrepancy_is_handed_over_and_closed_with_a_reason(
             community_id=world.community.id,
             out_trade_no="MZ0",
             transaction_id="T1",
-            data={"provider_fen": 100, "booked_fen": 90},
+            data={
+                "provider_fen": 100,
+                "booked_fen": 90,
+                "paid_at": "2026-11-22T16:30:00+00:00",
+            },
             now=program.services.clock(),
         )
         session.flush()
         number = session.scalars(select(Discrepancy.id)).one()
     assert "金额不符" in accountant.get("/HY/discrepancies?sort=age").text
     path = f"/HY/discrepancies/{number}"
-    assert "支付机构金额" in accountant.get(path).text
+    evidence = accountant.get(path).text
+    for words in ("支付机构金额（元）", "1.00", "2026-11-23 00:30"):
+        assert words in evidence
     assert accountant.post(f"{path}/assign", to="nobody").status_code == 422
     assert accountant.post(f"{path}/assign", to="chen").status_code == 303
     assert accountant.post(f"{path}/close", reason="").status_code == 422

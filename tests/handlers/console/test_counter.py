@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from lxml import html
 from sqlalchemy import func, select
 
 from billing.bills import list_unpaid
+from billing.channels.base import ChannelUnreachable
 from billing.counter_tables import CashierShift
+from billing.deposits import list_deposits
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel
 from billing.payments import new_out_trade_no, prepare
@@ -16,11 +19,14 @@ from billing.people import StaffRole
 from billing.prepayments import balance
 from billing.privacy import Vault
 from billing.property import Unit
+from billing.refunds import new_out_refund_no
 from billing.residents import Stay, list_stays
 from bot.program import Program
-from tests.conftest import World
+from handlers.console.money import shifts
+from tests.conftest import MERCHANT, World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
+from tests.handlers.test_counter_orders import CodeCashier
 
 MakeClerk = Callable[..., Clerk]
 ROOM = "1-1-302"
@@ -185,6 +191,70 @@ def test_a_difference_in_the_drawer_needs_a_reason(cashier: Clerk, world: World)
     assert "应有现金" in cashier.get("/HY/shifts/day").text
 
 
+def figures(text: str) -> list[Money]:
+    """Every amount in it, as signed."""
+    found = re.findall(r"-?[\d,]+\.\d\d", text)
+    return [Money.from_yuan(one.replace(",", "")) for one in found]
+
+
+def test_what_is_shown_of_a_drawer_adds_up_to_what_it_must_hold(
+    cashier: Clerk, clerk: MakeClerk, world: World
+) -> None:
+    unit_id, *_ = owing_room(world)
+    fields = typed(cashier, unit_id) | {"amount": "80"}
+    payment = receipt_of(cashier, fields, unit_id).split("/")[3]
+    taking = {"number": "YJ-1", "purpose": "装修押金", "amount": "2000"}
+    assert cashier.post(f"/HY/homes/{unit_id}/deposits", **taking).status_code == 303
+    with world.database.transaction() as session:
+        [deposit] = list_deposits(session, world.community.id)
+    giving = {"deposit": deposit.id, "how": "return", "reason": "验收", "amount": "500"}
+    assert cashier.post(f"/HY/homes/{unit_id}/deposits/give", **giving).status_code == 303
+    wish = {"amount": "15", "reason": "多收", "key": new_out_refund_no(), "release": "1"}
+    asked = cashier.post(f"/HY/payments/{payment}/refund", **wish).headers["Location"]
+    path, accountant = asked.removeprefix("/console"), clerk(StaffRole.ACCOUNTANT)
+    approved = accountant.post(f"{path}/approve", seen="requested/")
+    assert approved.status_code == 303
+    seen = f"approved/{accountant.staff_id}"
+    paid = cashier.post(f"{path}/pay", reference="TK-1", seen=seen)
+    assert paid.status_code == 303, paid.text
+
+    held = Money(200_00 + 80_00 + 2000_00 - 500_00 - 15_00)
+    parts = [Money(200_00), Money(80_00), Money(2000_00), Money(-500_00), Money(-15_00)]
+    shift = html.fromstring(cashier.get(f"/HY/shifts/{_shift(world).id}").text)
+    [facts] = shift.xpath("//dl[@data-drawer]")
+    assert figures(facts.text_content()) == [*parts, held]
+    for word in ("备用金", "现金收款", "收取押金", "退还押金", "现金退款", "应有现金"):
+        assert word in facts.text_content()
+    for page in ("/HY/counter", "/HY/shifts/day"):
+        [shown] = html.fromstring(cashier.get(page).text).xpath("//*[@data-drawer]")
+        words = " ".join(shown.text_content().split())
+        assert (
+            "备用金 200.00 + 现金收款 80.00 + 收取押金 2,000.00 − 退还押金 500.00 − 现金退款 15.00"
+            in words
+        )
+        assert held in figures(words)
+    [day] = html.fromstring(cashier.get("/HY/shifts/day").text).xpath("//*[@data-moved]")
+    assert figures(day.text_content())[-1] == held - parts[0]
+
+
+def test_a_shift_lists_every_payment_or_says_that_it_does_not(
+    cashier: Clerk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit_id, *_ = owing_room(world)
+    for number in range(3):
+        fields = {"amount": "5", "channel": "cash", "paper": f"S-{number}"}
+        receipt_of(cashier, fields, unit_id)
+    path = f"/HY/shifts/{_shift(world).id}"
+    whole = cashier.get(path).text
+    assert all(f"S-{number}" in whole for number in range(3))
+    assert "没有列出" not in whole
+    monkeypatch.setattr(shifts, "TAKEN_SHOWN", 2)
+    part = cashier.get(path).text
+    assert "S-0" not in part
+    assert "还有更早的 1 笔没有列出" in part
+    assert "15.00" in part
+
+
 def test_without_a_shift_no_home_is_opened_and_one_shift_is_enough(
     clerk: MakeClerk, world: World
 ) -> None:
@@ -262,12 +332,50 @@ def test_an_online_payment_under_way_is_seen_before_money_is_taken_twice(
     assert 'value="12.34"' in cashier.get(back.headers["Location"].removeprefix("/console")).text
 
 
-def test_without_a_provider_no_code_is_shown(cashier: Clerk, world: World) -> None:
-    unit_id, *_ = owing_room(world)
-    answer = cashier.post(f"/HY/counter/homes/{unit_id}/code", **typed(cashier, unit_id))
+def refused_code(cashier: Clerk, world: World) -> str:
+    """Ask for a code for the last bill alone, with a slip's number typed; the page that follows,
+    where both are still there.
+    """
+    unit_id, _, bills, _ = owing_room(world)
+    fields = typed(cashier, unit_id) | {"bill": [str(bills[-1])], "paper": "ZP-77"}
+    answer = cashier.post(f"/HY/counter/homes/{unit_id}/code", **fields | {"amount": "12.34"})
     assert answer.status_code == 303
     page = cashier.get(answer.headers["Location"].removeprefix("/console")).text
-    assert "没有取得付款码" in page
+    tree = html.fromstring(page)
+    assert tree.xpath("//input[@name='bill'][@checked]/@value") == [str(bills[-1])]
+    for name, value in (("amount", "12.34"), ("paper", "ZP-77")):
+        assert tree.xpath(f"//input[@name='{name}']/@value") == [value]
+    [said] = tree.xpath("//p[contains(@class, 'said')][@role='status']")
+    assert said.get("class") == "said warn"
+    return str(said.text_content())
+
+
+def test_without_a_provider_no_code_is_shown_and_nothing_typed_is_lost(
+    cashier: Clerk, world: World
+) -> None:
+    said = refused_code(cashier, world)
+    assert "没有开通微信扫码收款" in said
+    assert "请稍候再试" not in said
+
+
+def test_a_code_that_cannot_be_had_is_refused_with_the_reason(
+    cashier: Clerk, world: World, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, unit_id = CodeCashier(), owing_room(world)[0]
+    monkeypatch.setitem(cast(dict[str, Any], program.services.channels), MERCHANT[0], provider)
+    first = cashier.post(f"/HY/counter/homes/{unit_id}/code", **typed(cashier, unit_id))
+    assert "/counter/codes/" in first.headers["Location"]
+    provider.failure = ChannelUnreachable("no answer")
+    assert "正在用别的方式缴这些账单" in refused_code(cashier, world)
+
+
+def test_a_provider_without_an_answer_is_asked_again_later(
+    cashier: Clerk, world: World, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = CodeCashier()
+    monkeypatch.setitem(cast(dict[str, Any], program.services.channels), MERCHANT[0], provider)
+    provider.failure = ChannelUnreachable("no answer")
+    assert "没有取得付款码，请稍候再试" in refused_code(cashier, world)
 
 
 def test_a_payment_that_is_no_code_has_no_page_of_one(cashier: Clerk, world: World) -> None:

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing.deposits import list_deposits, return_deposit, take_deposit
+from billing.money import Money
 from billing.people import StaffRole, get_staff
 from bot.program import Program
 from handlers.heard import Heard, HeardReason, label_heard
@@ -15,6 +17,7 @@ from notify import broadcasts
 from notify.broadcast_sending import send_due
 from notify.broadcast_tables import BroadcastState
 from notify.broadcasts import confirm_broadcast
+from tests.billing.drawer import shift_of
 from tests.conftest import World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
@@ -116,3 +119,34 @@ def test_the_second_of_two_who_label_a_sentence_is_told(
     assert "刚刚被别人标过" in late.text
     with program.services.database.transaction() as session:
         assert session.get_one(Heard, number).label == "human"
+
+
+@pytest.mark.parametrize("how", ["return", "forfeit"])
+def test_the_second_of_two_who_give_a_part_of_a_deposit_back_is_told(
+    clerk: MakeClerk, program: Program, world: World, clock: Clock, how: str
+) -> None:
+    cashier, here, home = clerk(StaffRole.CASHIER), world.community.id, world.unit("1-1-302").id
+    cashier.post("/HY/shifts", float="0")
+    with program.services.database.transaction() as session:
+        shift_of(session, world)
+        zhou = get_staff(session, "zhou").id
+        deposit = take_deposit(
+            session, community_id=here, unit_id=home, number="YJ-1", purpose="装修押金",
+            amount=Money(200_000), by=zhou, on=world.today, now=clock.now,
+        )  # fmt: skip
+        number = deposit.id
+
+    def give(session: Session) -> None:
+        return_deposit(
+            session, here, "YJ-1", Money(80_000), reason="退一部分", by=zhou, on=world.today,
+            now=clock.now,
+        )  # fmt: skip
+
+    fields = {"deposit": str(number), "seen": "200000", "how": how, "amount": "800"}
+    path = f"/HY/homes/{home}/deposits/give"
+    late = meanwhile(world, give, lambda: cashier.post(path, **fields, reason="退一部分"))
+    assert late.status_code == 422
+    assert "打开页面时在押 2000.00 元，现在在押 1200.00 元" in late.text
+    with program.services.database.transaction() as session:
+        [state] = list_deposits(session, here)
+    assert state.held == Money(120_000)

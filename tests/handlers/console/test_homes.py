@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO
 
 import pytest
@@ -41,6 +41,7 @@ from billing.residents import list_stays
 from billing.sightings import Sighting
 from billing.voids import void_bill
 from bot.program import Program
+from tests.billing.drawer import take
 from tests.conftest import World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
@@ -338,6 +339,58 @@ def test_a_home_is_handed_over_to_somebody_new(
         assert [(stay.name, stay.phone) for stay in stays] == [("欧阳新", "10099990001")]
         logged = session.scalars(select(AuditEntry.detail)).all()
     assert not any("欧阳新" in str(detail) or "9999" in str(detail) for detail in logged)
+
+
+def test_a_hand_over_that_is_refused_forgets_no_tick(
+    clerk: MakeClerk, world: World, home: int, vault: Vault, clock: Clock
+) -> None:
+    with world.database.transaction() as session:
+        for openid in ("o-former", "o-buyer"):
+            code = issue_code(
+                session, vault, community_id=world.community.id, unit_id=home, now=clock.now
+            )
+            session.flush()
+            redeem_code(session, vault, see_follower(session, openid, clock.now), code, clock.now)
+        buyers = session.scalars(select(Binding.id).order_by(Binding.id)).all()[1]
+    ticked = {f"own-{buyers}": "1", "keep_tenants": "1"}
+    future = (world.today + timedelta(1)).isoformat()
+    fields = {"person_name": "欧阳新", "on": future, **ticked}
+    answer = clerk(StaffRole.SERVICE).post(f"/HY/homes/{home}/hand-over", **fields)
+    assert answer.status_code == 422
+    kept = html.fromstring(answer.text).xpath("//input[@type='checkbox'][@checked]/@name")
+    assert set(kept) == set(ticked)
+
+
+def test_before_a_hand_over_staff_read_what_stays_with_the_home(
+    clerk: MakeClerk, world: World, home: int
+) -> None:
+    one, path = clerk(StaffRole.MANAGER), f"/HY/homes/{home}"
+
+    def left() -> tuple[str, set[str]]:
+        page = html.fromstring(one.get(f"{path}/people").text)
+        [form] = page.xpath("//form[contains(@action, 'hand-over')]")
+        links = {link.rpartition("/")[2] for link in form.xpath(".//li//a/@href")}
+        return " ".join(form.text_content().split()), links
+
+    assert "仍留在这套房屋名下" not in left()[0]
+    begins = {"what": f"property:{ROOM}", "from_on": "2027-01-01"}
+    discount = {"reason": "agreed", "off": "percent", "value": "30"}
+    for door, fields in (
+        ("deposits", {"number": "YJ-1", "purpose": "装修押金", "amount": "2000"}),
+        ("discount", begins | discount),
+        ("price", begins | {"unit_price": "2.5"}),
+    ):
+        assert one.post(f"{path}/{door}", **fields).status_code == 303
+    with world.database.transaction() as session:
+        take(session, world, ROOM, "500.00", designated={})
+    said, links = left()
+    for words in ("预存余额 500.00 元", "装修押金 2,000.00 元", "减 30%", "约定单价", "2.5 元"):
+        assert words in said
+    assert links == {str(home), "deposits", "terms"}
+    with world.database.transaction() as session:
+        grant = session.scalars(select(DiscountGrant)).one()
+        grant.from_on, grant.to_on = date(2026, 1, 1), world.today
+    assert "减 30%" not in left()[0]
 
 
 def test_a_tenant_moves_in_and_out(clerk: MakeClerk, world: World, home: int) -> None:

@@ -18,7 +18,9 @@ from bot import jobs
 from bot.program import Program
 from handlers.console.imports import UPLOAD_BYTES_MAX
 from handlers.long_work import do_long_work
+from tests.billing.imports.test_by_whom import row_of
 from tests.billing.imports.workbooks import filled, xlsx
+from tests.conftest import World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import CSRF, Clerk
 
@@ -141,6 +143,21 @@ def test_the_template_is_there_to_be_filled_in(accountant: Clerk) -> None:
     with accountant.get("/HY/imports/template") as answer:
         names = CalamineWorkbook.from_filelike(BytesIO(answer.data)).sheet_names
     assert SheetKind.READINGS.label in names
+
+
+def test_what_was_checked_for_a_manager_is_checked_again_for_who_confirms_it(
+    clerk: MakeClerk, accountant: Clerk, program: Program, world: World
+) -> None:
+    manager = clerk(StaffRole.MANAGER)
+    number = number_of(send(manager, filled({SheetKind.COMMUNITIES: [row_of(world, name="新")]})))
+    do_long_work(program.services)
+    assert "检查通过" in manager.get(f"/HY/work/{number}").text
+    begun = number_of(accountant.post(f"/HY/imports/{number}/commit"))
+    do_long_work(program.services)
+    assert "只有经理可以更改" in accountant.get(f"/HY/work/{begun}").text
+    begun = number_of(manager.post(f"/HY/imports/{number}/commit"))
+    do_long_work(program.services)
+    assert "已全部导入" in manager.get(f"/HY/work/{begun}").text
 
 
 def test_a_sheet_nobody_knows_is_a_fault_of_its_own(accountant: Clerk, program: Program) -> None:

@@ -1,7 +1,7 @@
 """Meters and shared costs in the console."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -245,3 +245,17 @@ def test_the_same_days_are_not_shared_twice(
     answer = reader.post("/HY/shared/new", **COST | {"scope": "1"})
     assert "已登记过这个项目的费用" in answer.text
     assert len(costs(program, lighting)) == 1
+
+
+def test_a_meter_read_today_is_replaced_as_of_tomorrow(
+    reader: Clerk, program: Program, world: World, water: Meter
+) -> None:
+    value = {f"value-{water.id}": "140"}
+    assert reader.post("/HY/meters/enter", **sheet(world, water), **value).status_code == 303
+    page = f"/HY/meters/{water.id}/replace"
+    fields = {"replaced_on": world.today.isoformat(), "old_final": "140", "new_initial": "0"}
+    assert "当天已有旧表读数140，换表日请写次日" in reader.post(page, **fields).text
+    later = {"replaced_on": (world.today + timedelta(days=2)).isoformat()}
+    assert "换表日最晚写明天" in reader.post(page, **fields | later).text
+    tomorrow = {"replaced_on": (world.today + timedelta(days=1)).isoformat()}
+    assert reader.post(page, **fields | tomorrow).status_code == 303

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from io import BytesIO
 
+from lxml import html
 from sqlalchemy import select
 
 from billing.fapiao import request_fapiao
@@ -12,6 +13,7 @@ from billing.money import Money
 from billing.people import Follower, StaffRole
 from billing.refund_tables import Refund
 from billing.refunds import new_out_refund_no
+from billing.sightings import Sight, list_sightings
 from bot.program import Program
 from tests.billing.drawer import take
 from tests.conftest import World
@@ -157,6 +159,41 @@ def test_a_fapiao_is_issued_with_its_file_and_reversed(
     red = accountant.post(f"{path}/reverse", red="26117000000000000002", reason="抬头错了")
     assert red.status_code == 303
     assert "已红冲" in accountant.get("/HY/fapiao?state=reversed").text
+
+
+def test_who_saw_a_fapiao_its_full_name_and_its_file_is_written_down(
+    clerk: MakeClerk, world: World, program: Program
+) -> None:
+    number = fapiao_of(world, program)
+    accountant, path = clerk(StaffRole.ACCOUNTANT), f"/HY/fapiao/{number}"
+    pdf = (BytesIO(b"%PDF-1.4 x"), "a.pdf")
+    accountant.post(f"{path}/issue", printed="26117000000000000001", file=pdf)
+    looking, asking, fetching = (
+        clerk(role) for role in (StaffRole.CASHIER, StaffRole.MANAGER, StaffRole.ACCOUNTANT)
+    )
+    assert looking.get(path).status_code == 200
+    assert asking.post(f"{path}/reveal").status_code == 200
+    with fetching.get(f"{path}/file") as file:
+        assert file.status_code == 200
+    with world.database.transaction() as session:
+        seen = list_sightings(
+            session, world.community.id, world.unit(ROOM).id, days=1, today=world.today
+        )
+    assert {(one.login, one.what) for one in seen if one.login} == {
+        ("t.cashier", Sight.FAPIAO),
+        ("t.manager", Sight.FAPIAO),
+        ("t.manager", Sight.PERSONAL),
+        ("t.accountant", Sight.FAPIAO),
+        ("t.accountant", Sight.PERSONAL),
+    }
+    log = html.fromstring(asking.get(f"/HY/homes/{world.unit(ROOM).id}/people").text)
+    rows = [row.text_content() for row in log.xpath("//ul[@class='rows']/li")]
+    for login, what in (
+        ("t.cashier", Sight.FAPIAO),
+        ("t.accountant", Sight.FAPIAO),
+        ("t.accountant", Sight.PERSONAL),
+    ):
+        assert any(row.endswith(f"员工 {login}{what.label}") for row in rows), rows
 
 
 def test_a_cashier_sees_fapiao_and_issues_none(

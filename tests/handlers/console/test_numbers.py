@@ -13,6 +13,7 @@ from python_calamine import CalamineWorkbook
 from sqlalchemy import select
 
 from billing.alerts import Alert, AlertKind, Severity, raise_alert
+from billing.bill_run import run_bills
 from billing.money import ZERO, Money
 from billing.people import StaffRole
 from billing.period import Period
@@ -153,6 +154,15 @@ def test_arrears_by_age_sum_to_all_and_lead_to_homes(clerk: MakeClerk, world: Wo
 )
 def test_an_address_nobody_meant_still_gives_a_page(clerk: MakeClerk, path: str) -> None:
     assert clerk(StaffRole.MANAGER).get(path).status_code == 200
+
+
+def test_a_month_that_is_billed_before_it_begins_has_cleared_no_arrears(
+    clerk: MakeClerk, world: World
+) -> None:
+    month = NOVEMBER.next()
+    run_bills(world.database, world.community, month, today=TODAY, now=NOW, publish=True)
+    said = text_of(clerk(StaffRole.READER), "/HY/reports/?period=2026-12")
+    assert re.search("清欠率 ?无", said), said
 
 
 def test_income_is_by_day_and_channel(clerk: MakeClerk, world: World) -> None:

@@ -18,7 +18,7 @@ from billing.api_tables import ApiToken
 from billing.facts import FactKind
 from billing.people import StaffRole
 from bot.program import Program
-from notify import webhook_post
+from notify import webhook_post, webhooks
 from notify.webhook_tables import DeliveryState, Webhook, WebhookDelivery
 from notify.webhooks import add_webhook
 from tests.conftest import SOAK, World, many_rounds
@@ -119,7 +119,11 @@ def test_a_webhook_is_added_its_deliveries_seen_sent_again_and_ended(
     assert secret in answer.text
     path = f"/outside/webhooks/{hook.id}"
     page = manager.get(path).text
-    assert f"{world.community.id}-7" in page
+    number = f"{world.community.id}-7-{int(services.clock().timestamp())}"
+    assert f"{number}<" in page
+    with manager.get(f"{path}?format=xlsx") as sheet:
+        book = CalamineWorkbook.from_filelike(BytesIO(sheet.data))
+    assert number in book.get_sheet_by_index(0).to_python()[1]
     assert "多次尝试未成功" in page
     assert secret not in page
     assert "账单已出" in page
@@ -257,7 +261,9 @@ def test_a_page_of_deliveries_is_read_from_its_index_however_many_there_are(
         second = manager.get(f"/outside/webhooks/{hooks[0]}?after={after[1]}").text
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    numbers = [re.findall(rf"{world.community.id}-([0-9]+)<", page) for page in (first, second)]
+    numbers = [
+        re.findall(rf">{world.community.id}-([0-9]+)-[0-9]+<", page) for page in (first, second)
+    ]
     assert [len(page) for page in numbers] == [50, 50]
     told = [int(number) for page in numbers for number in page]
     assert told == sorted(set(told), reverse=True)
@@ -272,17 +278,25 @@ def test_a_page_of_deliveries_is_read_from_its_index_however_many_there_are(
                 assert "Seq Scan" not in plan, plan
 
 
-REASON = re.compile(r'Refused\(f?"([^"]+)"\)|InvalidInput\("url", f?"([^"]+)"\)')
+REASON = re.compile(
+    r'Refused\(f?"([^"]+)"\)|InvalidInput\("url", f?"([^"]+)"\)|return f"(failed here[^"]+)"'
+)
 PLACES_FILLED = {
-    "{type(error).__name__}": ("ConnectTimeoutError", "SSLError", "RemoteDisconnected"),
+    "{type(error).__name__}": (
+        "ConnectTimeoutError",
+        "SSLError",
+        "RemoteDisconnected",
+        "CertificateError",
+    ),
     "{status}": ("500",),
     "{schemes[0]}": ("https",),
 }
 
 
 def outcomes() -> list[str]:
-    """Everything a delivery can end with, as the code that posts writes it."""
-    written = {"".join(found) for found in REASON.findall(inspect.getsource(webhook_post))}
+    """Everything a delivery can end with, as the code that posts and delivers writes it."""
+    source = "".join(map(inspect.getsource, (webhook_post, webhooks)))
+    written = {"".join(found) for found in REASON.findall(source)}
     for place, values in PLACES_FILLED.items():
         assert any(place in one for one in written), place
         written = {one.replace(place, value) for one in written for value in values}

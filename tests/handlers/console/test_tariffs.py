@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from lxml import html
 from sqlalchemy import select
 
 from billing.bill_run import run_bills
@@ -147,9 +148,12 @@ def test_whoever_saw_an_older_page_is_told(
     page = f"/HY/tariffs/{property_fee.id}"
     seen = version(program, property_fee)
     assert accountant.post(page, **seen).status_code == 303
-    answer = accountant.post(page, **seen | {"effective_from": "2027-02-01"})
+    mine = seen | {"effective_from": "2027-02-01"}
+    answer = accountant.post(page, **mine)
     assert answer.status_code == 422
     assert "别人保存了新的一版" in answer.text
+    [last] = html.fromstring(answer.text).xpath("//input[@name='last']/@value")
+    assert accountant.post(page, **mine | {"last": last}).status_code == 303  # seen now
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,20 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from billing.bindings import see_follower
 from billing.facts import Fact, FactKind
-from billing.people import StaffRole
+from billing.people import StaffRole, get_staff
 from billing.sightings import Sighting
 from billing.ticket_tables import Ticket, TicketKind, TicketState
-from billing.tickets import Matter, open_ticket
+from billing.tickets import Matter, answer_ticket, open_ticket
 from bot.program import Program
 from tests.conftest import World
+from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
+from tests.handlers.console.test_decisions_at_once import meanwhile
 
 MakeClerk = Callable[..., Clerk]
 SAID = "水费不对，我电话13800001234"
@@ -84,3 +87,28 @@ def test_a_dispute_is_answered_before_it_is_closed(
 
 def test_a_ticket_there_is_not_is_not_found(clerk: MakeClerk) -> None:
     assert clerk(StaffRole.MANAGER).get("/HY/tickets/999999").status_code == 404
+
+
+def test_the_second_of_two_who_answer_at_once_is_told_and_nothing_goes_out_twice(
+    clerk: MakeClerk, ticket: int, world: World, clock: Clock
+) -> None:
+    boss = clerk(StaffRole.MANAGER)
+
+    def answer_first(session: Session) -> None:
+        by = get_staff(session, "liu")
+        answer_ticket(
+            session, world.community.id, ticket, answer="已派人查看", by=by, now=clock.now
+        )
+
+    path = f"/HY/tickets/{ticket}"
+    late = meanwhile(
+        world,
+        answer_first,
+        lambda: boss.post(f"{path}/answer", state="open", answer="抄表无误"),
+    )
+    assert late.status_code == 422
+    assert "抄表无误" in late.text  # what was typed
+    assert "已派人查看" in boss.get(path).text
+    with world.database.transaction() as session:
+        told = select(func.count()).where(Fact.kind == FactKind.TICKET_ANSWERED)
+        assert session.scalar(told) == 1
