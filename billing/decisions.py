@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Date, cast, func, null, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
+from billing.direct_debit.tables import BatchState, DirectDebitBatch
 from billing.discrepancies import Discrepancy
 from billing.fapiao_tables import Fapiao, FapiaoState
 from billing.labels import LabelEnum
@@ -26,6 +27,7 @@ class Decision(LabelEnum):
     BANK_ROW = "bank_row", "银行来款待认领"
     DISCREPANCY = "discrepancy", "对账差错"
     FAPIAO = "fapiao", "发票待开具"
+    SEND_DEBIT = "send_debit", "托收批次待送盘"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Waiting:
     since: date | None
 
 
-def list_waiting(session: Session, community_id: int) -> list[Waiting]:
+def list_waiting(session: Session, community_id: int, today: date) -> list[Waiting]:
     """Everything that waits in a community, kind by kind; those with nothing are there as zero."""
     by_hand = select(Payment.id).where(
         Payment.community_id == Refund.community_id,
@@ -96,6 +98,15 @@ def list_waiting(session: Session, community_id: int) -> list[Waiting]:
             Fapiao.community_id == community_id,
             Fapiao.state == FapiaoState.REQUESTED,
         ),
+        _count(
+            session,
+            Decision.SEND_DEBIT,
+            None,
+            DirectDebitBatch.sent_from,
+            DirectDebitBatch.community_id == community_id,
+            DirectDebitBatch.state == BatchState.MADE,
+            DirectDebitBatch.sent_from <= today,
+        ),
     ]
 
 
@@ -106,7 +117,9 @@ def _count(
     at: InstrumentedAttribute[object],
     *conditions: ColumnElement[bool],
 ) -> Waiting:
-    oldest = cast(func.timezone("Asia/Shanghai", func.min(at)), Date)
+    oldest: ColumnElement[Any] = func.min(at)
+    if not isinstance(at.type, Date):
+        oldest = cast(func.timezone("Asia/Shanghai", oldest), Date)
     total: ColumnElement[Any] = null() if amount is None else func.coalesce(func.sum(amount), 0)
     count, since, found = session.execute(
         select(func.count(), oldest, total).where(*conditions)

@@ -23,6 +23,7 @@ from billing.adjustment_tables import (
     BillVoid,
 )
 from billing.bills import BillLine, LineKind, get_bills
+from billing.direct_debit.batches import ordered_bills
 from billing.disputes import disputed_bills
 from billing.late_fee_policy import find_late_fee_item, list_policies
 from billing.late_fee_tables import LateFeeCap, LateFeeFreeze, LateFeePolicy
@@ -180,7 +181,7 @@ def price_debts(
     session: Session, community_id: int, unit_ids: Sequence[int], as_of: date, *, lock: bool
 ) -> list[tuple[Debt, LateFeeLine]]:
     """Debts of these homes with what is to be charged for them, by home and due date; nothing yet
-    for a bill that is being disputed.
+    for a bill that is being disputed, or that the bank was asked to take.
     """
     policies = list_policies(session, community_id)
     item = find_late_fee_item(session, community_id)
@@ -198,6 +199,8 @@ def price_debts(
     _read_charged(session, community_id, debts, item.id)
     _read_freezes(session, community_id, debts, late_units)
     held = disputed_bills(session, community_id, debts)
+    # Nobody but the bank may pay what it was asked to take.
+    held |= {bill for _, bill in ordered_bills(session, {(community_id, one) for one in debts})}
     priced = (
         (debt, _price(debt, policies, as_of))
         for bill_id, debt in debts.items()

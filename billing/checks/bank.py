@@ -42,7 +42,7 @@ BANK_CHECKS = [
                OR CASE o.state
                   WHEN 'paid' THEN p.state NOT IN ('confirmed', 'reversed')
                   WHEN 'failed' THEN p.state <> 'closed'
-                  WHEN 'cancelled' THEN p.state <> 'closed' OR b.state <> 'cancelled'
+                  WHEN 'cancelled' THEN p.state <> 'closed'
                   ELSE p.state <> CASE b.state WHEN 'made' THEN 'prepared'
                                                WHEN 'sent' THEN 'waiting' ELSE '' END END)
         """,

@@ -26,6 +26,7 @@ from billing.direct_debit.tables import (
     MandateState,
     OrderState,
 )
+from billing.direct_debit.withdrawal import find_stale, undisputed, withdraw_stale
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import FactKind, record
 from billing.labels import LabelEnum
@@ -137,7 +138,7 @@ def _due(
 ) -> Mapping[int, dict[int, Money]]:
     """Home → bill → what is owed on it by the present owners, who signed."""
     due: dict[int, dict[int, Money]] = defaultdict(dict)
-    for bill in list_own_unpaid(session, community_id, homes):
+    for bill in undisputed(session, community_id, list_own_unpaid(session, community_id, homes)):
         if bill.due_on <= due_by:
             due[bill.unit_id][bill.id] = bill.outstanding
     return due
@@ -253,16 +254,22 @@ def ordered_bills(
     return {(row.community_id, row.bill_id) for row in session.execute(query)}
 
 
-def list_lines(session: Session, vault: Vault, batch: DirectDebitBatch, today: date) -> list[Line]:
-    """Orders of a batch as its file has them. A batch that was cancelled has no file, and none has
-    one before its holders were told in time.
+def list_lines(
+    session: Session, vault: Vault, batch: DirectDebitBatch, now: datetime
+) -> list[Line]:
+    """Orders that wait, as the batch's file has them. Until the bank has it, what is not to be
+    taken any more is withdrawn first, with its reason: the file is what the batch is then.
 
     Raises:
-        Conflict: it was cancelled, or it is too early.
+        Conflict: it was cancelled, it is too early, as its holders must be told in time, or no
+            order of it waits.
     """
+    batch = get_batch(session, batch.community_id, batch.number)
     if batch.state is BatchState.CANCELLED:
         raise Conflict(f"batch {batch.number} was cancelled")
-    _check_notice(batch, today)
+    _check_notice(batch, business_date(now))
+    if batch.state is BatchState.MADE:
+        withdraw_stale(session, batch, list_orders(session, batch), now)
     rows = session.execute(
         select(DirectDebitOrder, DirectDebitMandate)
         .join(
@@ -273,10 +280,11 @@ def list_lines(session: Session, vault: Vault, batch: DirectDebitBatch, today: d
         .where(
             DirectDebitOrder.community_id == batch.community_id,
             DirectDebitOrder.batch_id == batch.id,
+            DirectDebitOrder.state == OrderState.WAITING,
         )
         .order_by(DirectDebitOrder.no)
     )
-    return [
+    lines = [
         Line(
             no=order.no,
             holder=vault.open(mandate.holder_sealed or ""),
@@ -286,6 +294,9 @@ def list_lines(session: Session, vault: Vault, batch: DirectDebitBatch, today: d
         )
         for order, mandate in rows
     ]
+    if not lines:
+        raise Conflict(f"no order of batch {batch.number} waits any more; cancel it if unsent")
+    return lines
 
 
 def mark_sent(
@@ -293,10 +304,14 @@ def mark_sent(
 ) -> DirectDebitBatch:
     """The bank has the file; its answer is awaited. Twice keeps the first time.
 
+    What has become untakeable since the file was fetched is still in it: it is named, and the file
+    must be fetched again.
+
     Raises:
         InvalidInput: `by` may not.
         NotFound: no such batch.
-        Conflict: it was cancelled, or its holders were not told in time yet.
+        Conflict: it was cancelled, its holders were not told in time yet, or an order is not to be
+            taken any more.
     """
     require_role(by, community_id, BOOKKEEPERS)
     batch = get_batch(session, community_id, number)
@@ -305,6 +320,12 @@ def mark_sent(
     if batch.state is not BatchState.MADE:
         return batch
     _check_notice(batch, business_date(now))
+    stale = find_stale(session, batch, list_orders(session, batch))
+    if stale:
+        raise Conflict(
+            f"lines {', '.join(map(str, sorted(stale)))} of batch {number} are not to be taken any"
+            " more: fetch the file again, and let the bank have that one alone"
+        )
     session.execute(
         update(Payment)
         .where(

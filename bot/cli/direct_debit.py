@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from billing.business_day import business_date
 from billing.direct_debit.bank_files import write_batch
 from billing.direct_debit.batches import (
     cancel_batch,
@@ -18,7 +17,7 @@ from billing.direct_debit.batches import (
 )
 from billing.direct_debit.mandates import end_mandate, list_mandates, sign_mandate
 from billing.direct_debit.results import import_results, read_results
-from billing.direct_debit.tables import DirectDebitBatch
+from billing.direct_debit.tables import DirectDebitBatch, OrderState
 from billing.people import get_staff
 from billing.property import get_community, get_unit
 from billing.statements.grid import read_grids
@@ -152,10 +151,15 @@ def write(code: str, number: str, file: Path) -> None:
     with open_program() as program:
         with program.services.database.transaction() as session:
             found = get_batch(session, get_community(session, code).id, number)
-            today = business_date(program.services.clock())
-            lines = list_lines(session, program.services.vault, found, today)
+            lines = list_lines(session, program.services.vault, found, program.services.clock())
+            withdrawn = {
+                order.no: order.reason
+                for order, _ in list_orders(session, found)
+                if order.state is OrderState.CANCELLED
+            }
         write_batch(file, number, lines)
-    print_json({"batch": number, "file": str(file), "orders": len(lines)})
+    written = {"batch": number, "file": str(file), "orders": len(lines)}
+    print_json(written | {"withdrawn": withdrawn})
 
 
 @batch.command("sent")

@@ -1,11 +1,13 @@
 """Direct debit (银行托收): what homes with a mandate owe, to the bank in a file, and back."""
 
 import tempfile
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from flask import request, send_file
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from werkzeug.wrappers import Response
 
 from billing.direct_debit.bank_files import write_batch
@@ -23,7 +25,9 @@ from billing.direct_debit.tables import (
     DirectDebitBatch,
     DirectDebitMandate,
     DirectDebitOrder,
+    OrderState,
 )
+from billing.direct_debit.withdrawal import Withdrawn
 from billing.errors import NotFound
 from billing.labels import LabelEnum
 from billing.money import Money
@@ -88,7 +92,12 @@ def _index(desk: Desk, form: Form) -> ResponseReturnValue:
             func.count().label("orders"),
             func.sum(DirectDebitOrder.amount).label("amount"),
         )
-        .where(DirectDebitOrder.community_id == desk.community_id)
+        .join(
+            DirectDebitBatch,
+            (DirectDebitBatch.community_id == DirectDebitOrder.community_id)
+            & (DirectDebitBatch.id == DirectDebitOrder.batch_id),
+        )
+        .where(DirectDebitOrder.community_id == desk.community_id, _counts())
         .group_by(DirectDebitOrder.batch_id)
         .subquery()
     )
@@ -109,6 +118,16 @@ def _index(desk: Desk, form: Form) -> ResponseReturnValue:
     mandates = list_mandates(desk.session, desk.services.vault, desk.community_id)
     living = sum(one.ended_on is None for one in mandates)
     return show_list(desk, listing, "money/debit.html", form=form, living=living)
+
+
+def _counts() -> ColumnElement[bool]:
+    """Whether an order is part of its batch's total: what was withdrawn from one that lives is
+    not in the bank's file.
+    """
+    return or_(
+        DirectDebitBatch.state == BatchState.CANCELLED,
+        DirectDebitOrder.state != OrderState.CANCELLED,
+    )
 
 
 def make(desk: Desk) -> ResponseReturnValue:
@@ -148,7 +167,9 @@ def _show(
             DirectDebitMandate.account_tail.label("tail"),
             order.amount,
             order.state,
-            order.reason,
+            case(
+                {one.value: one.label for one in Withdrawn}, value=order.reason, else_=order.reason
+            ).label("reason"),
         )
         .join(
             Payment,
@@ -162,23 +183,47 @@ def _show(
         )
         .where(order.community_id == desk.community_id, order.batch_id == batch.id)
     )
-    total: Money | None = desk.session.scalar(
-        select(func.sum(order.amount)).where(
-            order.community_id == desk.community_id, order.batch_id == batch.id
+    taken, total = desk.session.execute(
+        select(func.count(), func.sum(order.amount))
+        .join(
+            DirectDebitBatch,
+            (DirectDebitBatch.community_id == order.community_id)
+            & (DirectDebitBatch.id == order.batch_id),
         )
-    )
+        .where(order.community_id == desk.community_id, order.batch_id == batch.id, _counts())
+    ).one()
     return show_list(
         desk,
         Listing(f"direct-debit-{batch.number}", OrderColumn, query),
         "money/debit_batch.html",
         form=form,
         batch=batch,
+        taken=taken,
         total=total or Money(0),
+        withdrawn=_withdrawn(desk, batch),
         outcome=outcome,
         skipped=[(Skipped(reason).label, len(homes)) for reason, homes in batch.skipped.items()],
         BatchState=BatchState,
         waits=batch.sent_from > desk.today,
     )
+
+
+def _withdrawn(desk: Desk, batch: DirectDebitBatch) -> list[tuple[str, list[int]]]:
+    """Why, and which orders, by their serial numbers."""
+    rows = desk.session.execute(
+        select(DirectDebitOrder.reason, DirectDebitOrder.no)
+        .where(
+            DirectDebitOrder.community_id == batch.community_id,
+            DirectDebitOrder.batch_id == batch.id,
+            DirectDebitOrder.state == OrderState.CANCELLED,
+            DirectDebitOrder.reason.is_not(None),
+        )
+        .order_by(DirectDebitOrder.reason, DirectDebitOrder.no)
+    )
+    return [
+        (Withdrawn(reason).label, [no for _, no in group])
+        for reason, group in groupby(rows, key=itemgetter(0))
+    ]
 
 
 def file(desk: Desk, number: int) -> ResponseReturnValue:
@@ -187,7 +232,7 @@ def file(desk: Desk, number: int) -> ResponseReturnValue:
     form = Form(request.form)
 
     def act() -> Response:
-        lines = list_lines(desk.session, desk.services.vault, batch, desk.today)
+        lines = list_lines(desk.session, desk.services.vault, batch, desk.now)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "batch.xlsx"
             write_batch(path, batch.number, lines)

@@ -29,7 +29,7 @@ def index(desk: Desk) -> ResponseReturnValue:
     ).all()
     return desk.page(
         "money/decisions.html",
-        waiting=list_waiting(desk.session, desk.community_id),
+        waiting=list_waiting(desk.session, desk.community_id, desk.today),
         refunds=refunds,
         Decision=Decision,
     )

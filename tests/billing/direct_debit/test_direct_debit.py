@@ -64,7 +64,7 @@ def test_a_batch_orders_what_is_due_of_homes_with_a_mandate(world: World, debit:
 def test_the_file_says_who_pays_what_and_why(world: World, debit: Debit, tmp_path: Path) -> None:
     batch = debit.make()
     with world.database.transaction() as session:
-        lines = list_lines(session, make_vault(), batch, world.today)
+        lines = list_lines(session, make_vault(), batch, world.now)
     for name in ("out.xlsx", "out.csv"):
         write_batch(tmp_path / name, batch.number, lines)
     raw = (tmp_path / "out.csv").read_bytes()
@@ -262,7 +262,7 @@ def test_a_batch_is_cancelled_before_the_bank_has_it_and_not_after(
             session,
             make_vault(),
             get_batch(session, world.community.id, batch.number),
-            world.today,
+            world.now,
         )
     with pytest.raises(InvalidInput, match="the bank has none"):
         debit.answer(batch, ",1,1.00,成功,,")

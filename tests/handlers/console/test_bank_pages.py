@@ -17,6 +17,8 @@ from billing.property import Unit
 from billing.statements.tables import BankRow, RowState
 from bot import jobs
 from bot.program import Program
+from tests.billing.corrections import BEHIND, IN_TIME, owed
+from tests.billing.direct_debit.debits import Debit
 from tests.billing.statements.banks import Bank, Transfer, table
 from tests.conftest import World
 from tests.handlers.console.conftest import Clerk
@@ -169,6 +171,29 @@ def test_a_batch_is_made_downloaded_sent_and_answered(
     assert "只能等回盘" in accountant.post(f"{path}/cancel").text
     nothing = accountant.post(f"{path}/answer", file=(BytesIO("一,二\n".encode()), "a.csv"))
     assert "回盘文件缺少必要的列" in nothing.text
+
+
+def test_what_was_paid_or_revoked_since_is_withdrawn_and_shown_with_its_reason(
+    accountant: Clerk, world: World
+) -> None:
+    debit = Debit(world)
+    debit.sign(BEHIND, "XY-1")
+    debit.sign(IN_TIME, "XY-2")
+    total = owed(world, BEHIND)
+    made = accountant.post("/HY/debit", due_by="2026-12-31")
+    path = made.headers["Location"].removeprefix("/console")
+    waiting = "".join(html.fromstring(accountant.get("/HY/decisions").text).itertext())
+    assert "托收批次待送盘1最早 2026-11-23" in waiting
+    debit.end("XY-2")
+    assert "序号 2 不能再扣" in accountant.post(f"{path}/sent").text
+    with accountant.post(f"{path}/file") as file:
+        assert file.data.startswith(b"PK")
+    page = accountant.get(path).text.replace(",", "")
+    assert f"1 笔，共 {total.yuan} 元" in page
+    assert "不再扣款：委托已终止（序号 2）" in page
+    [batch] = html.fromstring(accountant.get("/HY/debit").text).xpath("//tbody/tr")
+    assert total.yuan in batch.text_content().replace(",", "")
+    assert accountant.post(f"{path}/sent").status_code == 303
 
 
 def test_a_discrepancy_is_handed_over_and_closed_with_a_reason(
