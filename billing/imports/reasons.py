@@ -57,6 +57,7 @@ class Reason(LabelEnum):
     PERCENT_OR_AMOUNT = "percent_or_amount", "折扣比例和优惠金额必须且只能填一项"
     AMOUNT_OR_USAGE = "amount_or_usage", "填总金额，或同时填用量和单价，二者选一"
     NOT_HERE = "not_here", "“{shown}”不是“{room}”的车位"
+    HAND_OVER = "hand_over", "业主变更请在“住户与绑定”里过户"
     OTHER_COMMUNITY = "other_community", "“{shown}”不是本小区，只能导入“{known}”的资料"
     MANAGERS_ONLY = "managers_only", "只有经理可以更改，请由经理导入"
     OWN_NAME_ONLY = "own_name_only", "只能由批准人本人导入，您是“{known}”"
