@@ -63,6 +63,7 @@ class Reason(LabelEnum):
     OWN_NAME_ONLY = "own_name_only", "只能由批准人本人导入，您是“{known}”"
     BILLED_UNTIL = "billed_until", "已出账至{until}，请从之后开始"
     SUPPLIERS_PRICE = "suppliers_price", "代收项目按供应方的价格收，不能约定单价"
+    ABOVE_SUPPLIER = "above_supplier", "与供应方的价格不符，代收项目不得加价"
     COLLECTOR_FIXED = "collector_fixed", "收款商户只能由管理全部小区的经理更改"
     TWO_PHONES = "two_phones", "同一人在第{other}行是另一个电话"
 
