@@ -1,5 +1,7 @@
 """People and where they live. Names and telephone numbers are sealed before they are written."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,10 +34,14 @@ def plan_people(rows: list[PersonRow], desk: Desk) -> Tally:
 
     People of one name and one telephone number are one person, with as many homes as rows; a
     person without a number is nobody else. A new number is the number of the person, everywhere.
+
+    A home is not handed over here: that ends bindings and settles what is owed. So no owner moves
+    in beside another but on the same day, and none who is known moves out.
     """
     tally = Tally()
     unit_ids = {desk.known.units[row.room] for row in rows if row.room in desk.known.units}
     stays, people = _load(desk, unit_ids)
+    owned = _owned(stays)
     for row in rows:
         unit_id = desk.unit(row, row.room)
         ascend = desk.dates_ascend(row, row.from_on, row.to_on, "to_on")
@@ -43,10 +49,15 @@ def plan_people(rows: list[PersonRow], desk: Desk) -> Tally:
             continue
         stay = stays.get((unit_id, row.name, row.role, row.from_on))
         if stay is None:
+            if row.role is ResidentRole.OWNER and _refuse_hand_over(row, owned[unit_id], desk):
+                continue
             _move_in(desk, row, unit_id, people)
             tally.count(is_new=True, changed=True)
             continue
         occupancy_id, to_on, person = stay
+        if row.role is ResidentRole.OWNER and to_on != row.to_on:
+            desk.faults.add(row, "to_on", Reason.HAND_OVER)
+            continue
         changed = _new_phone(desk, row, person)
         if to_on != row.to_on:
             key = {"community_id": desk.community_id, "id": occupancy_id}
@@ -54,6 +65,33 @@ def plan_people(rows: list[PersonRow], desk: Desk) -> Tally:
             changed = True
         tally.count(is_new=False, changed=changed)
     return tally
+
+
+Span = tuple[date, date | None]
+"""First day, and first day no longer or None."""
+
+
+def _owned(stays: Mapping[Stay, tuple[int, date | None, _Person]]) -> defaultdict[int, list[Span]]:
+    """When homes were owned."""
+    owned: defaultdict[int, list[Span]] = defaultdict(list)
+    for (unit_id, _, role, from_on), (_, to_on, _) in stays.items():
+        if role is ResidentRole.OWNER:
+            owned[unit_id].append((from_on, to_on))
+    return owned
+
+
+def _refuse_hand_over(row: PersonRow, owned: list[Span], desk: Desk) -> bool:
+    """Whether somebody else owns the home on a day of a new owner's, which is a fault unless both
+    moved in on one day; else it is his from here on.
+    """
+    for start, end in owned:
+        begins_before_its_end = end is None or row.from_on < end
+        ends_after_its_begin = row.to_on is None or row.to_on > start
+        if start != row.from_on and begins_before_its_end and ends_after_its_begin:
+            desk.faults.add(row, "from_on", Reason.HAND_OVER)
+            return True
+    owned.append((row.from_on, row.to_on))
+    return False
 
 
 def _load(

@@ -57,11 +57,13 @@ class Reason(LabelEnum):
     PERCENT_OR_AMOUNT = "percent_or_amount", "折扣比例和优惠金额必须且只能填一项"
     AMOUNT_OR_USAGE = "amount_or_usage", "填总金额，或同时填用量和单价，二者选一"
     NOT_HERE = "not_here", "“{shown}”不是“{room}”的车位"
+    HAND_OVER = "hand_over", "业主变更请在“住户与绑定”里过户"
     OTHER_COMMUNITY = "other_community", "“{shown}”不是本小区，只能导入“{known}”的资料"
     MANAGERS_ONLY = "managers_only", "只有经理可以更改，请由经理导入"
     OWN_NAME_ONLY = "own_name_only", "只能由批准人本人导入，您是“{known}”"
     BILLED_UNTIL = "billed_until", "已出账至{until}，请从之后开始"
     SUPPLIERS_PRICE = "suppliers_price", "代收项目按供应方的价格收，不能约定单价"
+    ABOVE_SUPPLIER = "above_supplier", "与供应方的价格不符，代收项目不得加价"
     COLLECTOR_FIXED = "collector_fixed", "收款商户只能由管理全部小区的经理更改"
     TWO_PHONES = "two_phones", "同一人在第{other}行是另一个电话"
 

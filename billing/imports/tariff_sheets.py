@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 
-from billing.bills import BillLine
+from billing.adjustment_tables import is_void
+from billing.bills import BillLine, LineKind
 from billing.imports.cells import read_number
 from billing.imports.known import Desk, KnownItem
 from billing.imports.reasons import Reason, Unreadable
@@ -21,6 +23,7 @@ from billing.pricing import (
     TariffWarning,
     parse_price,
     price_to_json,
+    refuse_margin,
     tariff_warnings,
 )
 from billing.pricing.prices import plain
@@ -78,8 +81,8 @@ def _refuse_fixed(row: ItemRow, before: Mapping[str, Any], desk: Desk) -> bool:
 
 
 def plan_tariffs(rows: list[TariffRow], desk: Desk) -> Tally:
-    """Versions by item and first day. A version that priced a line is never edited, and an item
-    that shares costs has none.
+    """Versions by item and first day. A version that priced a line is never edited, none begins in
+    days that are billed, and an item that shares costs has none.
     """
     tally = Tally()
     known = (
@@ -88,6 +91,7 @@ def plan_tariffs(rows: list[TariffRow], desk: Desk) -> Tally:
         else {}
     )
     used = _used_tariffs(desk) if known else set()
+    billed = _billed_until(desk) if rows else {}
     for row in rows:
         item = desk.item(row, row.item)
         price = read_price(row, desk)
@@ -104,9 +108,9 @@ def plan_tariffs(rows: list[TariffRow], desk: Desk) -> Tally:
         if item.id in desk.known.shared_items:
             desk.faults.add(row, "item", Reason.HAS_COSTS)
             continue
-        if before is not None and before["id"] in used:
-            shown = row.effective_from.isoformat()
-            desk.faults.add(row, "effective_from", Reason.BILLED, known=shown)
+        if before is not None and _refuse_edit(row, before, price, used, desk):
+            continue
+        if _refuse_billed(row, billed.get(item.id), desk):
             continue
         wanted = {
             "community_id": desk.community_id,
@@ -127,6 +131,48 @@ def _used_tariffs(desk: Desk) -> set[int]:
     )
     query = select(Tariff.id).where(Tariff.community_id == desk.community_id, lines)
     return set(desk.session.scalars(query))
+
+
+def _billed_until(desk: Desk) -> dict[int, date]:
+    """Item → first day not yet billed of any home, drafts included and voided bills not."""
+    query = (
+        select(BillLine.item_id, func.max(BillLine.period_to).label("until"))
+        .where(
+            BillLine.community_id == desk.community_id,
+            BillLine.kind == LineKind.CHARGE,
+            ~is_void(BillLine.community_id, BillLine.bill_id),
+        )
+        .group_by(BillLine.item_id)
+    )
+    return {row.item_id: row.until for row in desk.session.execute(query)}
+
+
+def _refuse_edit(
+    row: TariffRow, before: Mapping[str, Any], price: Price, used: set[int], desk: Desk
+) -> bool:
+    """Whether the version is beyond a change, or beyond what its supplier charges: a fault."""
+    if before["id"] in used:
+        shown = row.effective_from.isoformat()
+        desk.faults.add(row, "effective_from", Reason.BILLED, known=shown)
+        return True
+    if before["supplier_price"] is None:
+        return False
+    try:
+        refuse_margin(price, parse_price(before["supplier_price"]))
+    except PricingError:
+        column = "tiers" if row.method is PricingMethod.TIERED else "unit_price"
+        desk.faults.add(row, column, Reason.ABOVE_SUPPLIER)
+        return True
+    return False
+
+
+def _refuse_billed(row: TariffRow, until: date | None, desk: Desk) -> bool:
+    """Whether days from the version's first on are billed, which is a fault."""
+    if until is None or until <= row.effective_from:
+        return False
+    last = until - timedelta(days=1)
+    desk.faults.add(row, "effective_from", Reason.BILLED_UNTIL, until=last.isoformat())
+    return True
 
 
 def _is_same(before: Mapping[str, Any], price: Price, document: str) -> bool:

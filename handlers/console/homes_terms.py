@@ -9,7 +9,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from billing.concession_changes import agree_price, end_agreed_price, end_discount, grant_discount
+from billing.concession_changes import (
+    APPROVERS,
+    agree_price,
+    end_agreed_price,
+    end_discount,
+    grant_discount,
+)
 from billing.errors import NotFound
 from billing.home_terms import list_agreed_prices, list_granted, list_meters
 from billing.labels import LabelEnum
@@ -62,6 +68,7 @@ def _page(desk: Desk, unit: Unit, **forms: Form) -> tuple[str, int]:
     return desk.page(
         "homes/terms.html",
         unit=unit,
+        grants=desk.staff.role in APPROVERS,
         freezes=list_freezes(session, here, unit.id),
         discounts=list_granted(session, here, unit.id),
         prices=list_agreed_prices(session, here, unit.id),

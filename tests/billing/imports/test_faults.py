@@ -15,7 +15,7 @@ from tests.conftest import World
 
 UNIT = {"room": "1-1-901", "floor": 9, "area": 80, "billable_from": "2026-01-01"}
 SPACE = {"code": "B9-1", "area": "B9", "room": "1-1-101", "billable_from": "2026-01-01"}
-PERSON = {"room": "1-1-101", "name": "钱丙", "role": "业主", "from_on": "2026-01-01"}
+PERSON = {"room": "1-1-101", "name": "钱丙", "role": "租户", "from_on": "2026-01-01"}
 ITEM = {
     "code": "gate", "name": "门禁卡", "fee": "物业费", "subject_kind": "房屋", "cycle": "每月",
     "active_from": "2026-01-01",

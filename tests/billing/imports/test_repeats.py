@@ -220,7 +220,7 @@ def test_a_meter_does_not_roll_over_below_what_it_showed(world: World, vault: Va
 def test_a_new_number_is_the_persons_everywhere_and_two_are_a_fault(
     world: World, vault: Vault
 ) -> None:
-    person = {"name": "钱丙", "phone": "10000009", "role": "业主", "from_on": "2026-01-01"}
+    person = {"name": "钱丙", "phone": "10000009", "role": "租户", "from_on": "2026-01-01"}
     homes = [person | {"room": room} for room in ("1-1-101", "1-1-102")]
     take_into(world, vault, {K.PEOPLE: homes})
     new = [home | {"phone": "10000010"} for home in homes]

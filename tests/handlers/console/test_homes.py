@@ -533,6 +533,23 @@ def test_late_fees_are_frozen_and_counted_again(clerk: MakeClerk, world: World, 
     assert "已答复" in one.get(f"{path}/terms").text
 
 
+def test_who_may_grant_nothing_is_shown_no_form_to(
+    clerk: MakeClerk, world: World, home: int
+) -> None:
+    path = f"/HY/homes/{home}"
+    manager, accountant = clerk(StaffRole.MANAGER), clerk(StaffRole.ACCOUNTANT)
+    begins = {"what": f"property:{ROOM}", "from_on": "2027-01-01"}
+    manager.post(f"{path}/discount", **begins, reason="agreed", off="percent", value="30")
+    forms = ("/discount", "/price", "/terms/end")
+    shown = manager.get(f"{path}/terms").text
+    assert [f'{path}{form}"' in shown for form in forms] == [True] * 3
+    shown = accountant.get(f"{path}/terms").text
+    assert [f'{path}{form}"' in shown for form in forms] == [False] * 3
+    assert "优惠由经理办理" in shown
+    assert "约定单价由经理办理" in shown
+    assert "30%" in shown
+
+
 def test_a_manager_grants_a_discount_and_agrees_a_price_and_ends_them(
     clerk: MakeClerk, world: World, home: int
 ) -> None:
