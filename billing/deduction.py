@@ -81,10 +81,10 @@ def deduct_chunk(
     """Pay the bills of an issued chunk from the prepayments of homes that wish it, set-wise.
 
     A home pays the items it chose, in the order of the lines, as far as its money goes, but nothing
-    of bills that a former owner owes at least a part of. One
-    payment per bill, without receipt: that was given when the money came. Called again it pays
-    nothing: a bill is deducted once when it is issued, later money is used by `deduct_home`.
-    Homes without prepayment cost one look-up together.
+    of bills that a former owner owes at least a part of. One payment per bill, without receipt:
+    that was given when the money came. Called again it pays nothing: a bill is deducted once when
+    it is issued, later money is used by `deduct_home`. Homes without prepayment cost one look-up
+    together.
     """
     homes = _homes_that_prepaid(session, community_id, run_id, chunk_no)
     if not homes:
