@@ -32,6 +32,7 @@ class AlertKind(LabelEnum):
     WEBHOOK_FAILED = "webhook_failed", "外部系统通知未送达"
     JOB_FAILED = "job_failed", "后台任务失败"
     LIMITATION = "limitation", "诉讼时效将满"
+    CHARGES_PARKED = "charges_parked", "自动出账有费用未出"
     HOLIDAYS_UNKNOWN = "holidays_unknown", "下一年节假日未导入"
     USAGE_JUMP = "usage_jump", "用量异常偏高"
     USAGE_ZERO = "usage_zero", "用量突然为零"

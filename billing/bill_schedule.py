@@ -6,6 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
+from billing.alerts import AlertKind, Severity, raise_alert
 from billing.bill_run import RunSummary, run_bills
 from billing.bill_run_tables import BillRun, RunKind, RunState
 from billing.db import Database
@@ -116,6 +117,7 @@ def run_due(database: Database, *, today: date, now: datetime) -> dict[str, list
     """What cron does every day: bill the communities whose day has come, months missed first.
 
     A community that publishes by itself has its bills issued, another gets drafts for its staff.
+    An alert tells them of charges that were parked, as nobody need be looking.
     Safe to repeat, also from two places at once.
 
     Returns:
@@ -135,7 +137,7 @@ def run_due(database: Database, *, today: date, now: datetime) -> dict[str, list
         publish = community.publishes_itself
         try:
             done[community.code] = [
-                run_bills(database, community, period, today=today, now=now, publish=publish)
+                _run(database, community, period, today=today, now=now, publish=publish)
                 for period in periods
             ]
         except Exception as error:  # one community's trouble is not the next one's
@@ -144,3 +146,27 @@ def run_due(database: Database, *, today: date, now: datetime) -> dict[str, list
     if failed:
         raise ExceptionGroup("bill runs failed", failed)
     return done
+
+
+def _run(
+    database: Database,
+    community: Community,
+    period: Period,
+    *,
+    today: date,
+    now: datetime,
+    publish: bool,
+) -> RunSummary:
+    summary = run_bills(database, community, period, today=today, now=now, publish=publish)
+    if summary.parked:
+        with database.transaction() as session:
+            raise_alert(
+                session,
+                AlertKind.CHARGES_PARKED,
+                key=f"charges parked by run {summary.run_id}",
+                community_id=community.id,
+                data={"period": str(period), "charges": summary.parked.total()},
+                now=now,
+                severity=Severity.MEDIUM,
+            )
+    return summary

@@ -28,7 +28,8 @@ def book(session: Session, payment: Payment, now: datetime) -> Allocation:
     came: who paid in time bears no late fee. Where that month was closed meanwhile, the entry alone
     is dated the first open day. The receipt is numbered after this is committed
     (`receipts.number_waiting`). What a prepayment pays has no receipt: it was given when the money
-    came.
+    came. Money that is meant for nothing in particular pays what the present owners owe; the rest
+    is a prepayment, whatever a former owner owes.
 
     Must be called once per payment, in the transaction that confirms it.
     """
@@ -103,7 +104,7 @@ def _allocate_to_open_lines(session: Session, payment: Payment) -> Allocation:
         owed, designated = list_designated_lines(session, payment)
         _leave_to_others(session, payment, designated)
     else:
-        owed = list_owed_lines(session, payment.community_id, unit_ids=[payment.unit_id])
+        owed = list_owed_lines(session, payment.community_id, [payment.unit_id])
     late_fees_first = any(line.kind is LineKind.LATE_FEE for line in owed) and late_fees_go_first(
         session, payment.community_id
     )

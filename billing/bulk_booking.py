@@ -120,10 +120,10 @@ def book_many(
 
 
 def _open_lines(session: Session, community_id: int, homes: set[int]) -> dict[int, list[OpenLine]]:
-    """Home → what it owes, in the order in which it is paid."""
+    """Home → what its present owners owe, in the order in which it is paid."""
     late_fees_first = late_fees_go_first(session, community_id)
     owed: dict[int, list[OwedLine]] = defaultdict(list)
-    for line in list_owed_lines(session, community_id, unit_ids=homes) if homes else ():
+    for line in list_owed_lines(session, community_id, homes) if homes else ():
         owed[line.unit_id].append(line)
     ordered = {
         unit_id: in_order(lines, late_fees_first=late_fees_first) for unit_id, lines in owed.items()

@@ -11,7 +11,6 @@ from sqlalchemy import exists, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
-from billing.bills import list_unpaid
 from billing.booking import book
 from billing.business_day import BEIJING, business_date
 from billing.closing import first_open_day
@@ -21,6 +20,7 @@ from billing.facts import FactKind, record
 from billing.fapiao_tables import LIVING, Fapiao, FapiaoPayment
 from billing.ledger import EntryKind, JournalEntry, reverse_entries
 from billing.money import ZERO, Money
+from billing.owed_lines import list_own_unpaid
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
 from billing.payments import (
@@ -131,7 +131,7 @@ def _check_wishes(
 ) -> None:
     """Refuse what cannot be paid as wished, or is being paid already."""
     if designated is None:
-        owed = [bill.id for bill in list_unpaid(session, community_id, [unit_id])]
+        owed = [bill.id for bill in list_own_unpaid(session, community_id, [unit_id])]
     else:
         owed = list(designated)
         prepaid = amount - sum(designated.values(), ZERO)

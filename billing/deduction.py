@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import is_void
 from billing.bill_lines import adjusted_on, discounted_on, paid_on
-from billing.bills import Bill, BillLine, LineKind, list_unpaid
+from billing.bills import Bill, BillLine, LineKind
 from billing.booking import book
 from billing.closing import first_open_day
 from billing.facts import FactKind, mark_recorded
 from billing.ledger import Account, EntryKind, FixedAccount, Posting
 from billing.money import ZERO, Money
-from billing.owed_lines import is_of_former_owner
+from billing.owed_lines import is_of_former_owner, list_own_unpaid
 from billing.payment_tables import Payment, PaymentAllocation, PaymentChannel, PaymentState
 from billing.payments import PREPAID_PREFIX, lock_home, lock_homes, refuse_in_flight
 from billing.prepayments import AutoDeduction, balance
@@ -256,7 +256,8 @@ def _write_parts(part: CTE, community_id: int, today: date, now: datetime) -> In
 def deduct_home(
     session: Session, community_id: int, unit_id: int, *, now: datetime
 ) -> Payment | None:
-    """Pay what a home owes from its prepayment, whatever it is for, the oldest first; on demand.
+    """Pay what a home's present owners owe from its prepayment, whatever it is for, the oldest
+    first; on demand.
 
     Returns None, and writes nothing, when it owes nothing or has nothing with us. Safe to call
     twice.
@@ -265,7 +266,7 @@ def deduct_home(
         InFlight: one of the bills may be being paid already.
     """
     lock_home(session, community_id, unit_id)
-    unpaid = list_unpaid(session, community_id, [unit_id])
+    unpaid = list_own_unpaid(session, community_id, [unit_id])
     owed = sum((bill.outstanding for bill in unpaid), ZERO)
     amount = min(owed, balance(session, community_id, unit_id))
     if amount <= ZERO:

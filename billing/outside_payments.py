@@ -10,12 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from billing.bills import list_unpaid
 from billing.booking import book
 from billing.business_day import BEIJING, business_date
 from billing.counter import AMOUNT_MAX
 from billing.errors import Conflict, InvalidInput
 from billing.money import ZERO, Money
+from billing.owed_lines import list_own_unpaid
 from billing.payment_tables import Payment, PaymentChannel, PaymentState
 from billing.payments import (
     OUTSIDE_PREFIX,
@@ -98,7 +98,7 @@ def _check_wishes(
     session: Session, unit: Unit, amount: Money, designated: Mapping[int, Money] | None
 ) -> None:
     if designated is None:
-        owed = [bill.id for bill in list_unpaid(session, unit.community_id, [unit.id])]
+        owed = [bill.id for bill in list_own_unpaid(session, unit.community_id, [unit.id])]
     else:
         owed = list(designated)
         prepaid = amount - sum(designated.values(), ZERO)

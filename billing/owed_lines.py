@@ -111,18 +111,19 @@ def _owed_lines() -> Any:
     )
 
 
+@cache
+def _own_lines() -> Any:
+    return _owed_lines().where(~is_of_former_owner())
+
+
 def list_owed_lines(
-    session: Session,
-    community_id: int,
-    *,
-    unit_ids: Collection[int] = (),
-    bill_ids: Collection[int] = (),
+    session: Session, community_id: int, unit_ids: Collection[int]
 ) -> list[OwedLine]:
-    """What these homes, or these bills, owe line by line; the oldest due date first, then as the
-    lines were written.
+    """What the present owners of these homes owe line by line, as money that says nothing of what
+    it is for pays it; the oldest due date first, then as the lines were written.
     """
-    narrow = Bill.unit_id.in_(unit_ids) if unit_ids else Bill.id.in_(bill_ids)
-    rows = session.execute(_owed_lines().where(Bill.community_id == community_id, narrow))
+    here = (Bill.community_id == community_id, Bill.unit_id.in_(unit_ids))
+    rows = session.execute(_own_lines().where(*here))
     return [OwedLine(*row) for row in rows if row.outstanding > ZERO]
 
 

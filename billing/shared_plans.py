@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from enum import Enum
 
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
@@ -52,6 +53,38 @@ class SharedPlans:
             for plan in self._by_building.get(building, ()):
                 if plan.entrance_id in (None, entrance_id):
                     yield plan
+
+
+class Reach(Enum):
+    """Which runs read a cost: those of its month and cycle, the first one made after it was written
+    down, or none.
+    """
+
+    IN_TIME = "in_time"
+    LATE = "late"
+    HISTORY = "history"
+
+
+RUNS = text(
+    """
+    SELECT min(period) AS first,
+           coalesce(bool_or(period = :last AND started_at < :recorded_at), false) AS missed
+    FROM bill_run WHERE community_id = :community_id AND kind = 'regular' AND state = 'drafted'
+    """
+)
+
+
+def reach_of(session: Session, cost: SharedCost, item: ChargeItem) -> Reach:
+    """By which runs a cost of the item is charged, as `list_shared_costs` has it."""
+    last = str(Period.of(add_months(cost.from_on.replace(day=1), item.cycle_months)))
+    runs = session.execute(
+        RUNS,
+        {"community_id": cost.community_id, "last": last, "recorded_at": cost.recorded_at},
+    ).one()
+    if runs.first is None or not (runs.missed or last < runs.first):
+        return Reach.IN_TIME
+    is_history = last < runs.first or cost.from_on < item.active_from
+    return Reach.HISTORY if is_history else Reach.LATE
 
 
 LATE = text(

@@ -2,6 +2,7 @@
 
 import secrets
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
 from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,13 +49,24 @@ SIGN_IN_RATE = "20/minute"
 OPEN_PAGES_RATE = "60/minute"
 """Of one address: pages that need no sign-in outside WeChat, so that nobody walks through homes."""
 
+FIND_RATE = "60/hour"
+"""Of one address, tries to find a home without being signed in: a browser may have five, and is
+another one as soon as it forgets its cookie.
+"""
+
 ENTER_RATE = "20/minute"
 """Of one address, tries to sign in to the console: each costs a password hash."""
+
+API_ADDRESS_RATE = "3000/minute"
+"""Of one address, whatever tokens it sends: one may be invented for every call."""
 
 API_RATE = "600/minute"
 """Of one token; without one, of one address."""
 
 OPEN_PAGES = ("pages.scan", "pages.find", "pages.find_home")
+
+IPV6_NETWORK_BITS = 64
+"""What a provider gives a single customer, at least."""
 
 PAGES_AT_ONCE_MAX = 12
 """Of the 16 threads of `serve`. A page may wait for WeChat or for the payment provider; when those
@@ -135,7 +147,7 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, others: Blueprint, redis: R
     A signed-in viewer is counted by himself: a whole estate may stand behind one address.
     """
     limiter = Limiter(
-        get_remote_address,
+        _address,
         app=app,
         storage_uri="redis://",  # only says what kind of store; the pool knows where it is
         storage_options={"connection_pool": redis.connection_pool},  # type: ignore[dict-item]
@@ -143,23 +155,41 @@ def _limit_rates(app: Flask, owner_pages: Blueprint, others: Blueprint, redis: R
         in_memory_fallback_enabled=True,
     )
     limiter.shared_limit(PAGES_RATE, scope="pages", key_func=_visitor)(owner_pages)
+    # Addresses first: once one has called too often, its tokens are not even counted.
+    limiter.shared_limit(API_ADDRESS_RATE, scope="api addresses")(others)
     limiter.shared_limit(API_RATE, scope="api", key_func=_system)(others)
-    rates = {"pages.sign_in": SIGN_IN_RATE, "console.sign_in_enter": ENTER_RATE}
-    rates |= dict.fromkeys(OPEN_PAGES, OPEN_PAGES_RATE)
-    for view, rate in rates.items():
-        limited = limiter.limit(rate, override_defaults=False)
+    rates = [
+        ("pages.sign_in", SIGN_IN_RATE, _address),
+        ("console.sign_in_enter", ENTER_RATE, _address),
+        ("pages.find_home", FIND_RATE, _visitor),
+        *((view, OPEN_PAGES_RATE, _address) for view in OPEN_PAGES),
+    ]
+    for view, rate, key in rates:
+        limited = limiter.limit(rate, key_func=key, override_defaults=False)
         app.view_functions[view] = limited(app.view_functions[view])  # type: ignore[assignment]
+
+
+def _address() -> str:
+    """Where a visitor is. Of IPv6 his network: he may choose any of its 2**64 addresses."""
+    given = get_remote_address()
+    try:
+        found = ip_address(given)
+    except ValueError:  # a proxy may write anything
+        return given
+    if not isinstance(found, IPv6Address):
+        return given
+    return str(found.ipv4_mapped or ip_network((int(found), IPV6_NETWORK_BITS), strict=False))
 
 
 def _visitor() -> str:
     openid = session.get(OPENID)
-    return f"viewer {openid}" if openid else get_remote_address()
+    return f"viewer {openid}" if openid else _address()
 
 
 def _system() -> str:
     """The same token is counted wherever it comes from; Redis does not learn it."""
     secret = caller()
-    return sha256(secret.encode()).hexdigest() if secret else get_remote_address()
+    return sha256(secret.encode()).hexdigest() if secret else _address()
 
 
 def _bound_pages_at_once(owner_pages: Blueprint) -> None:

@@ -33,6 +33,7 @@ from notify.paid import (
     EndedRefund,
     PaidPayment,
     read_debits,
+    read_deducted,
     read_payments,
     read_refunds,
 )
@@ -59,6 +60,7 @@ class Matters:
     """Everything some notices are about, as it stands now.
 
     Attributes:
+        deducted: bills that are announced and that the prepayment paid whole, with what it is now.
         lost: (community, home, follower) of owners who stopped following, of homes nobody follows.
     """
 
@@ -80,6 +82,7 @@ class Matters:
     alerts: dict[int, Alert]
     disputed: dict[Key, Money]
     debited: set[Key]
+    deducted: dict[Key, Money]
     tickets: dict[Key, tuple[Ticket, str]]
     broadcasts: dict[Key, Broadcast]
 
@@ -92,6 +95,12 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
     followers = {notice.follower_id for notice in notices}
     units = {(n.community_id, n.unit_id) for n in notices if n.unit_id is not None}
     people = _people(session, followers)
+    bills = _bills(session, refs[Matter.BILL])
+    announced = {
+        (notice.community_id, notice.ref_id)
+        for notice in notices
+        if notice.kind is NoticeKind.BILL_ISSUED
+    }
     return Matters(
         people=people,
         preferences=read_preferences(session, followers),
@@ -103,7 +112,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         unseen=read_unseen(session, followers, refs),
         communities=_communities(session, {notice.community_id for notice in notices}),
         rooms=_rooms(session, units),
-        bills=_bills(session, refs[Matter.BILL]),
+        bills=bills,
         payments=read_payments(session, refs[Matter.PAYMENT]),
         fapiao=_fapiao(session, refs[Matter.FAPIAO]),
         refunds=read_refunds(session, refs[Matter.REFUND]),
@@ -113,6 +122,7 @@ def read_matters(session: Session, notices: Sequence[Notice]) -> Matters:
         alerts=_alerts(session, [ref for _, ref in refs[Matter.ALERT]]),
         disputed=disputed_amounts(session, refs[Matter.BILL]),
         debited=ordered_bills(session, refs[Matter.BILL]),
+        deducted=read_deducted(session, [bills[key] for key in announced if key in bills]),
         tickets=find_tickets(session, refs[Matter.TICKET]),
         broadcasts=_broadcasts(session, refs[Matter.BROADCAST]),
     )
@@ -219,9 +229,7 @@ def _settled(notice: Notice, matters: Matters) -> Reason | None:
     key = (notice.community_id, notice.ref_id)
     match NOTICES[notice.kind].matter:
         case Matter.BILL:
-            reason = _bill_settled(notice.kind, matters.bills.get(key), matters.disputed.get(key))
-            is_debited = notice.kind in DUNNING and key in matters.debited
-            return reason or (Reason.BEING_DEBITED if is_debited else None)
+            return _bill_settled(notice.kind, key, matters)
         case Matter.BINDING:
             return _binding_settled(notice.kind, matters.bindings.get(key))
         case Matter.PAYMENT:
@@ -259,15 +267,19 @@ def _broadcast_settled(kind: NoticeKind, broadcast: Broadcast | None) -> Reason 
     return None if broadcast is not None and broadcast.state is wanted else Reason.GONE
 
 
-def _bill_settled(
-    kind: NoticeKind, bill: BillState | None, disputed: Money | None
-) -> Reason | None:
+def _bill_settled(kind: NoticeKind, key: Key, matters: Matters) -> Reason | None:
+    bill = matters.bills.get(key)
     if bill is None:
         return Reason.GONE
     if bill.outstanding <= ZERO:
-        return Reason.PAID
-    is_held = kind in DUNNING and bill.outstanding <= (disputed or ZERO)
-    return Reason.DISPUTED if is_held else None
+        # No receipt says what a prepayment paid: it was given when the money came.
+        is_news = kind is NoticeKind.BILL_ISSUED and key in matters.deducted
+        return None if is_news else Reason.PAID
+    if kind not in DUNNING:
+        return None
+    if bill.outstanding <= matters.disputed.get(key, ZERO):
+        return Reason.DISPUTED
+    return Reason.BEING_DEBITED if key in matters.debited else None
 
 
 def _debit_settled(kind: NoticeKind, debit: Debit | None) -> Reason | None:

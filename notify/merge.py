@@ -66,10 +66,11 @@ class Telling:
 
     Attributes:
         rooms: homes concerned, in order of their numbers.
-        bills: bills still owed, earliest due date first, each once.
+        bills: what it is about, earliest due date first, each once: still owed, or `deducted`.
         bindings: (room, binding) of the people concerned, for notices about bindings.
         span: first and last day of the months billed, inclusive.
         total: what the message says is owed: without what is `withheld` because it is disputed.
+        deducted: those of the bills that the prepayment paid whole, with what is left of it.
         tickets: each with the masked sentence that opened it.
         days: of a digest, one per community.
         today: the business date the message speaks of.
@@ -88,6 +89,7 @@ class Telling:
     alerts: tuple[Alert, ...]
     bindings: tuple[tuple[str, Binding], ...]
     withheld: Money
+    deducted: tuple[tuple[BillState, Money], ...]
     tickets: tuple[tuple[Ticket, str], ...]
     broadcast: Broadcast | None
     debit: Debit | None
@@ -123,6 +125,7 @@ def tell(notices: Sequence[Notice], matters: Matters, links: Links, today: date)
         alerts=_alerts(notices, matters),
         bindings=_bindings(notices, matters),
         withheld=withheld(notices, matters),
+        deducted=_deducted(first.kind, bills, matters),
         tickets=_tickets(notices, matters),
         broadcast=matters.broadcasts.get((first.community_id, first.ref_id))
         if NOTICES[first.kind].matter is Matter.BROADCAST
@@ -179,6 +182,15 @@ def _prepayment(notice: Notice, matters: Matters) -> LowPrepayment | None:
     if NOTICES[notice.kind].matter is not Matter.PREPAYMENT:
         return None
     return matters.prepayments[notice.community_id, notice.ref_id]
+
+
+def _deducted(
+    kind: NoticeKind, bills: Sequence[BillState], matters: Matters
+) -> tuple[tuple[BillState, Money], ...]:
+    if kind is not NoticeKind.BILL_ISSUED:
+        return ()
+    left = [(bill, matters.deducted.get((bill.community_id, bill.id))) for bill in bills]
+    return tuple((bill, money) for bill, money in left if money is not None)
 
 
 def _alerts(notices: Sequence[Notice], matters: Matters) -> tuple[Alert, ...]:

@@ -1,20 +1,22 @@
-"""Payments, refunds and direct debits as notices speak of them."""
+"""Payments, refunds, direct debits and what prepayments paid, as notices speak of them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from billing.bills import Bill, issued_bills
+from billing.bills import Bill, BillState, issued_bills
 from billing.db import key_array
 from billing.direct_debit.tables import DirectDebitBatch, DirectDebitMandate, DirectDebitOrder
+from billing.ledger import Account, FixedAccount, Posting
 from billing.money import ZERO, Money
 from billing.payment_tables import (
     BOOKED_STATES,
     OPEN_STATES,
     Payment,
+    PaymentAllocation,
     PaymentChannel,
     PaymentState,
     PaymentTarget,
@@ -152,6 +154,69 @@ def read_debits(session: Session, keys: Collection[Key]) -> dict[Key, Debit]:
         )
         for payment, reason, sent_from, tail in found
     }
+
+
+def read_deducted(session: Session, bills: Collection[BillState]) -> dict[Key, Money]:
+    """Those of these bills that the prepayment of their home paid whole, with what is left of it
+    now.
+    """
+    settled = {
+        (bill.community_id, bill.id): bill
+        for bill in bills
+        if bill.outstanding == ZERO and bill.paid > ZERO
+    }
+    if not settled:
+        return {}
+    parts = session.execute(
+        select(
+            PaymentAllocation.community_id,
+            PaymentAllocation.bill_id,
+            func.sum(PaymentAllocation.amount).label("amount"),
+        )
+        .join(
+            Payment,
+            (Payment.community_id == PaymentAllocation.community_id)
+            & (Payment.id == PaymentAllocation.payment_id),
+        )
+        .where(
+            tuple_(PaymentAllocation.community_id, PaymentAllocation.bill_id).in_(
+                key_array(set(settled))
+            ),
+            Payment.channel == PaymentChannel.PREPAID,
+        )
+        .group_by(PaymentAllocation.community_id, PaymentAllocation.bill_id)
+    )
+    whole = [
+        bill for row in parts if (bill := settled[row.community_id, row.bill_id]).paid == row.amount
+    ]
+    left = _prepaid(session, {(bill.community_id, bill.unit_id) for bill in whole})
+    return {
+        (bill.community_id, bill.id): left.get((bill.community_id, bill.unit_id), ZERO)
+        for bill in whole
+    }
+
+
+def _prepaid(session: Session, homes: Collection[Key]) -> dict[Key, Money]:
+    """What these homes have with us."""
+    if not homes:
+        return {}
+    found = session.execute(
+        select(
+            Posting.community_id,
+            Posting.unit_id,
+            func.sum(Posting.credit - Posting.debit).label("money"),
+        )
+        .join(
+            Account,
+            (Account.community_id == Posting.community_id) & (Account.id == Posting.account_id),
+        )
+        .where(
+            Account.code == FixedAccount.PREPAYMENTS,
+            tuple_(Posting.community_id, Posting.unit_id).in_(key_array(set(homes))),
+        )
+        .group_by(Posting.community_id, Posting.unit_id)
+    )
+    return {(row.community_id, row.unit_id): Money(int(row.money)) for row in found}
 
 
 def _owed_on_targets(session: Session, keys: Collection[Key]) -> dict[Key, Money]:

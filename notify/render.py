@@ -108,7 +108,8 @@ def render(
         kind.value, subscriptions, words, Transport.SUBSCRIBE in ways
     )
     text = None
-    if Transport.SMS in ways and kind in sms:
+    asks_for_nothing = bool(telling.deducted) and not telling.total.fen
+    if Transport.SMS in ways and kind in sms and not asks_for_nothing:  # its wording is fixed
         values, shown = fill(sms_wording(kind.value, environment), words())
         text = Text(sms[kind], values, shown)
     return Content(

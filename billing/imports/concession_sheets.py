@@ -1,25 +1,28 @@
 """Discounts granted and prices agreed with single owners."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
+from billing.adjustment_tables import is_void
 from billing.bills import BillLine, LineKind
+from billing.concession_changes import APPROVERS
 from billing.concessions import AgreedPrice, DiscountGrant
+from billing.db import id_array
 from billing.imports.known import Desk
 from billing.imports.reasons import Reason
 from billing.imports.sheets import AgreedPriceRow, DiscountRow
-from billing.imports.writing import Tally
+from billing.imports.writing import Tally, differs
 from billing.pricing.prices import plain
 
 
 def plan_discounts(rows: list[DiscountRow], desk: Desk) -> Tally:
     """Discounts by subject, item, reason and first day. One that gave a line keeps its measure; its
-    last day may still be set.
+    last day may still be set. Staff who import them grant them, so they must be who may.
     """
     tally = Tally()
     known = (
@@ -31,6 +34,7 @@ def plan_discounts(rows: list[DiscountRow], desk: Desk) -> Tally:
         else {}
     )
     used = _used_discounts(desk) if known else set()
+    billed = _billed_until(rows, desk) if rows else {}
     for row in rows:
         parties = _parties(row, desk)
         if (row.percent is None) == (row.amount is None):
@@ -54,6 +58,8 @@ def plan_discounts(rows: list[DiscountRow], desk: Desk) -> Tally:
             "approved_by": parties.staff_id,
             "granted_at": before["granted_at"] if before else desk.now,
         }
+        if differs(before, wanted) and _refuse_grantor(row, before, wanted, billed, desk):
+            continue
         changed = desk.changes.merge(DiscountGrant, wanted, before)
         tally.count(is_new=before is None, changed=changed)
     return tally
@@ -77,6 +83,51 @@ def _other_measure(row: DiscountRow, before: Mapping[str, Any], desk: Desk) -> b
     column = "percent" if before["amount"] is None else "amount"
     desk.faults.add(row, column, Reason.BILLED, known=known)
     return True
+
+
+Billed = Mapping[tuple[int, int], date]
+"""Subject and item → first day not yet billed."""
+
+
+def _refuse_grantor(
+    row: DiscountRow | AgreedPriceRow,
+    before: Mapping[str, Any] | None,
+    wanted: Mapping[str, Any],
+    billed: Billed,
+    desk: Desk,
+) -> bool:
+    """Whether staff would give what they may not, or for days that are billed: each is a fault.
+
+    The operator takes over what an older system's managers gave, for whatever days.
+    """
+    if desk.by is None:
+        return False
+    if desk.by.role not in APPROVERS:
+        desk.faults.add(row, "approved_by", Reason.MANAGERS_ONLY)
+        return True
+    if row.approved_by != desk.by.login:
+        desk.faults.add(row, "approved_by", Reason.OWN_NAME_ONLY, known=desk.by.login)
+        return True
+    column, since = _changes_from(before, wanted)
+    until = billed.get((wanted["subject_id"], wanted["item_id"]))
+    if since is None or until is None or until <= since:
+        return False
+    last = until - timedelta(days=1)
+    desk.faults.add(row, column, Reason.BILLED_UNTIL, until=last.isoformat())
+    return True
+
+
+def _changes_from(
+    before: Mapping[str, Any] | None, wanted: Mapping[str, Any]
+) -> tuple[str, date | None]:
+    """The column that changes what is charged, and the first day it does; None where none is."""
+    measures = [name for name in ("percent", "amount", "unit_price") if name in wanted]
+    if before is None or any(before[name] != wanted[name] for name in measures):
+        return "from_on", wanted["from_on"]
+    if before["to_on"] == wanted["to_on"]:
+        return "to_on", None
+    ends = [one for one in (before["to_on"], wanted["to_on"]) if one is not None]
+    return "to_on", min(ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +155,8 @@ Span = tuple[date, date | None, int]
 
 def plan_agreed_prices(rows: list[AgreedPriceRow], desk: Desk) -> Tally:
     """Agreed prices by subject, item and first day. No two of one subject and item overlap; one
-    that days were billed with keeps its price.
+    that days were billed with keeps its price. Staff who import them agree them; nobody agrees a
+    price that is a supplier's (《物业管理条例》 art. 44).
     """
     tally = Tally()
     known = (
@@ -115,7 +167,7 @@ def plan_agreed_prices(rows: list[AgreedPriceRow], desk: Desk) -> Tally:
         if rows
         else {}
     )
-    billed = _billed_until(desk) if known else {}
+    billed = _billed_until(rows, desk) if rows else {}
     spans: dict[tuple[int, int], dict[date, Span]] = defaultdict(dict)
     for (subject_id, item_id, start), before in known.items():
         spans[subject_id, item_id][start] = (start, before["to_on"], 0)
@@ -123,7 +175,7 @@ def plan_agreed_prices(rows: list[AgreedPriceRow], desk: Desk) -> Tally:
     accepted = []
     for row in rows:
         parties = _parties(row, desk)
-        if parties is not None and not _is_tiered(row, parties, desk):
+        if parties is not None and not _has_no_unit_price(row, parties, desk):
             spans[parties.subject_id, parties.item_id][row.from_on] = (
                 row.from_on,
                 row.to_on,
@@ -148,12 +200,17 @@ def plan_agreed_prices(rows: list[AgreedPriceRow], desk: Desk) -> Tally:
             "approved_by": parties.staff_id,
             "agreed_at": found["agreed_at"] if found else desk.now,
         }
+        if differs(found, wanted) and _refuse_grantor(row, found, wanted, billed, desk):
+            continue
         changed = desk.changes.merge(AgreedPrice, wanted, found)
         tally.count(is_new=found is None, changed=changed)
     return tally
 
 
-def _is_tiered(row: AgreedPriceRow, parties: _Parties, desk: Desk) -> bool:
+def _has_no_unit_price(row: AgreedPriceRow, parties: _Parties, desk: Desk) -> bool:
+    if desk.known.items[row.item].pass_through:
+        desk.faults.add(row, "item", Reason.SUPPLIERS_PRICE)
+        return True
     if parties.item_id in desk.known.tiered_items:
         desk.faults.add(row, "item", Reason.TIERED_PRICE)
         return True
@@ -184,17 +241,18 @@ def _refuse_overlap(row: AgreedPriceRow, spans: list[Span], desk: Desk) -> bool:
     return False
 
 
-def _billed_until(desk: Desk) -> dict[tuple[int, int], date]:
-    """Subject and item → first day not yet billed, of subjects with an agreed price."""
+def _billed_until(rows: Sequence[DiscountRow | AgreedPriceRow], desk: Desk) -> Billed:
+    """Of the rows' subjects, by item: drafts included and voided bills not."""
+    codes = {row.subject for row in rows}
+    subject_ids = [one.id for (_, code), one in desk.known.subjects.items() if code in codes]
     query = (
         select(BillLine.subject_id, BillLine.item_id, func.max(BillLine.period_to).label("until"))
-        .join(
-            AgreedPrice,
-            (AgreedPrice.community_id == BillLine.community_id)
-            & (AgreedPrice.subject_id == BillLine.subject_id)
-            & (AgreedPrice.item_id == BillLine.item_id),
+        .where(
+            BillLine.community_id == desk.community_id,
+            BillLine.subject_id.in_(id_array(subject_ids)),
+            BillLine.kind == LineKind.CHARGE,
+            ~is_void(BillLine.community_id, BillLine.bill_id),
         )
-        .where(BillLine.community_id == desk.community_id, BillLine.kind == LineKind.CHARGE)
         .group_by(BillLine.subject_id, BillLine.item_id)
     )
     return {(row.subject_id, row.item_id): row.until for row in desk.session.execute(query)}

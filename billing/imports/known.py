@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from billing.bills import BillLine
@@ -43,6 +43,7 @@ class KnownItem:
     code: str
     name: str
     subject_kind: SubjectKind
+    pass_through: bool
 
 
 class Known:
@@ -85,7 +86,9 @@ class Known:
     def items(self) -> dict[str, KnownItem]:
         """Item code → item."""
         return {
-            row["code"]: KnownItem(row["id"], row["code"], row["name"], row["subject_kind"])
+            row["code"]: KnownItem(
+                row["id"], row["code"], row["name"], row["subject_kind"], row["pass_through"]
+            )
             for row in self.rows(ChargeItem)
         }
 
@@ -115,8 +118,12 @@ class Known:
 
     @cached_property
     def staff(self) -> dict[str, int]:
-        """Login → id, of every community's staff."""
-        return {row.login: row.id for row in self._session.execute(select(Staff.login, Staff.id))}
+        """Login → id, of everybody who works for this community, or for all."""
+        query = select(Staff.login, Staff.id).where(
+            Staff.left_at.is_(None),
+            or_(Staff.community_id.is_(None), Staff.community_id == self.community_id),
+        )
+        return {row.login: row.id for row in self._session.execute(query)}
 
     def billed_items(self) -> set[int]:
         """Items with at least one line."""

@@ -59,6 +59,9 @@ class Reason(LabelEnum):
     NOT_HERE = "not_here", "“{shown}”不是“{room}”的车位"
     OTHER_COMMUNITY = "other_community", "“{shown}”不是本小区，只能导入“{known}”的资料"
     MANAGERS_ONLY = "managers_only", "只有经理可以更改，请由经理导入"
+    OWN_NAME_ONLY = "own_name_only", "只能由批准人本人导入，您是“{known}”"
+    BILLED_UNTIL = "billed_until", "已出账至{until}，请从之后开始"
+    SUPPLIERS_PRICE = "suppliers_price", "代收项目按供应方的价格收，不能约定单价"
     COLLECTOR_FIXED = "collector_fixed", "收款商户只能由管理全部小区的经理更改"
     TWO_PHONES = "two_phones", "同一人在第{other}行是另一个电话"
 

@@ -25,7 +25,7 @@ from billing.pricing import (
 )
 from billing.pricing.prices import plain
 from billing.property import SubjectKind
-from billing.tariffs import ChargeItem, Tariff
+from billing.tariffs import SUPPLIERS_FEES, ChargeItem, Tariff
 
 _TIER = re.compile(r"([^:]*):([^:]+)(?::([^:]+))?")
 
@@ -38,12 +38,15 @@ def plan_items(rows: list[ItemRow], desk: Desk) -> Tally:
     for row in rows:
         before = known.get(row.code)
         item_id = before["id"] if before else desk.ids.new(ChargeItem)
+        # What the console's default is; an item may have been told otherwise there.
+        pass_through = before["pass_through"] if before else row.fee in SUPPLIERS_FEES
         wanted = {
             "community_id": desk.community_id,
             "id": item_id,
             "code": row.code,
             "name": row.name,
             "fee": row.fee,
+            "pass_through": pass_through,
             "subject_kind": row.subject_kind,
             "cycle_months": row.cycle.months,
             "active_from": row.active_from,
@@ -54,7 +57,9 @@ def plan_items(rows: list[ItemRow], desk: Desk) -> Tally:
             continue
         if not ascend:
             continue
-        desk.known.items[row.code] = KnownItem(item_id, row.code, row.name, row.subject_kind)
+        desk.known.items[row.code] = KnownItem(
+            item_id, row.code, row.name, row.subject_kind, pass_through
+        )
         tally.count(is_new=before is None, changed=desk.changes.merge(ChargeItem, wanted, before))
     return tally
 

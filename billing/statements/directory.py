@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from billing.bills import Bill, issued_bills
 from billing.db import id_array
 from billing.money import ZERO, Money
+from billing.owed_lines import is_of_former_owner
 from billing.people import Occupancy, Resident, ResidentRole
 from billing.privacy import Vault
 from billing.property import Unit
@@ -61,10 +62,13 @@ def load_directory(session: Session, vault: Vault, community_id: int, *, today: 
 
 
 def read_owed(session: Session, community_id: int, unit_ids: Collection[int]) -> dict[int, Owed]:
-    """What each of these homes owes and its latest regular bill; thousands at once."""
+    """What each of these homes' present owners owe, as a transfer pays it, and its latest regular
+    bill; thousands at once.
+    """
     issued = (
         issued_bills()
         .where(Bill.community_id == community_id, Bill.unit_id.in_(id_array(unit_ids)))
+        .where(~is_of_former_owner())
         .subquery()
     )
     left = type_coerce(issued.c.amount + issued.c.adjusted - issued.c.paid, BigInteger)

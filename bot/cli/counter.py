@@ -6,9 +6,10 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from billing.bills import get_bills, list_unpaid
+from billing.bills import get_bills
 from billing.counter import cancel_payment, get_taken, take_payment
 from billing.money import ZERO, Money
+from billing.owed_lines import list_own_unpaid
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import Payment, PaymentChannel
 from billing.people import get_staff
@@ -171,7 +172,7 @@ def cancel(code: str, login: str, number: str, reason: str) -> None:
 @click.option("--prepay", type=AmountParameter(), default=ZERO, help="Prepaid on top, yuan.")
 def qr(code: str, room: str, bills: tuple[int, ...], prepay: Money) -> None:
     """Order a payment and print the code that whoever stands there scans; with neither bills nor a
-    prepayment named, of all the home owes.
+    prepayment named, of all its present owners owe.
     """
     with open_program() as program:
         services = program.services
@@ -180,7 +181,7 @@ def qr(code: str, room: str, bills: tuple[int, ...], prepay: Money) -> None:
             if bills:
                 found = get_bills(session, unit.community_id, set(bills))
             else:
-                found = list_unpaid(session, unit.community_id, [unit.id]) if not prepay else []
+                found = list_own_unpaid(session, unit.community_id, [unit.id]) if not prepay else []
         order = order_at_counter(
             services, unit, {bill.id: bill.outstanding for bill in found}, prepay
         )

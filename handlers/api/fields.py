@@ -17,6 +17,7 @@ HALVES_FROM, HALVES_TO = "\ud800", "\udfff"
 """Halves of characters, which JSON can write and no database takes."""
 
 KEY_MAX = 2**63 - 1
+NAME_SHOWN_MAX = 40
 
 
 class Kind(ABC):
@@ -175,7 +176,7 @@ def read_object(fields: Sequence[Field], value: Any, within: str = "") -> dict[s
         raise InvalidInput(within.rstrip(".") or "body", "must be a JSON object")
     unknown = sorted(value.keys() - {field.name for field in fields})
     if unknown:
-        raise InvalidInput(within + unknown[0][:40], "is not a field of this object")
+        raise InvalidInput(within + _shown(unknown[0]), "is not a field of this object")
     return {
         field.name: field.kind.read(within + field.name, value[field.name])
         for field in _present(fields, value, within)
@@ -190,11 +191,16 @@ def read_query(fields: Sequence[Field], values: Mapping[str, str]) -> dict[str, 
     """
     unknown = sorted(values.keys() - {field.name for field in fields})
     if unknown:
-        raise InvalidInput(unknown[0][:40], "is not a parameter of this address")
+        raise InvalidInput(_shown(unknown[0]), "is not a parameter of this address")
     return {
         field.name: field.kind.read_text(field.name, values[field.name])
         for field in _present(fields, values, "")
     }
+
+
+def _shown(name: str) -> str:
+    """A name we do not know, as it may be answered: cut, and halves of characters as `?`."""
+    return name[:NAME_SHOWN_MAX].encode(errors="replace").decode()
 
 
 def _present(fields: Sequence[Field], value: Mapping[str, Any], within: str) -> list[Field]:

@@ -27,6 +27,7 @@ class Place(LabelEnum):
     HOLIDAYS = "holidays", "催缴提醒设置"
     BILL = "bill", "这张账单"
     BANK = "bank", "银行到账"
+    RUNS = "runs", "出账"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ WAYS: Mapping[AlertKind, tuple[Way, ...]] = {
         Way(Place.HOLIDAYS, Permission.SETTINGS, "settings_reminders_index"),
     ),
     AlertKind.MONEY_WAITING: (Way(Place.BANK, Permission.BANK, "bank_index"),),
+    AlertKind.CHARGES_PARKED: (Way(Place.RUNS, Permission.BILLS, "runs_index"),),
 }
 """Of kinds that always lead to the same page."""
 

@@ -16,6 +16,7 @@ from billing.pricing import ApportionBy
 from billing.property import Building, Entrance
 from billing.shared_cost_changes import record_shared_cost, remove_shared_cost
 from billing.shared_costs import SharedCost, SharesPreview, get_shared_cost, preview_shares
+from billing.shared_plans import reach_of
 from billing.tariffs import ChargeItem, FeeKind, Tariff
 from handlers.console.desk import Desk
 from handlers.console.forms import Form
@@ -192,6 +193,7 @@ def _show(desk: Desk, number: int, form: Form) -> tuple[str, int]:
         item=item,
         scope=dict(_scopes(desk)).get(_scope_of(desk, cost)),
         until=cost.to_on - ONE_DAY,
+        reach=reach_of(desk.session, cost, item),
         preview=preview,
         refused=refused,
         most=SHARES_SHOWN,

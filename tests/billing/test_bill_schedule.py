@@ -85,6 +85,34 @@ def test_months_that_were_missed_are_billed_first_and_in_order(world: World) -> 
     assert runs[-3:] == ["2026-12", "2027-01", "2027-02"]
 
 
+def test_what_was_parked_while_nobody_looked_is_an_alert_and_what_was_not_is_none(
+    world: World,
+) -> None:
+    kept = text("SELECT kind, community_id, data FROM alert")
+    act(world, date(2026, 12, 1))
+    with world.database.transaction() as session:
+        assert session.execute(kept).all() == []
+        session.execute(
+            text(
+                "UPDATE tariff"
+                ' SET price = \'{"method": "area", "unit_price": "3.45", "per": "month"}\''
+                " WHERE item_id = (SELECT id FROM charge_item WHERE code = 'parking')"
+            )
+        )
+        spaces = session.scalar(text("SELECT count(*) FROM parking_space"))
+    for day in (1, 2):
+        act(world, date(2027, 1, day))
+    with world.database.transaction() as session:
+        [found] = session.execute(kept)
+        told = session.scalar(text("SELECT count(*) FROM fact WHERE kind = 'alert_raised'"))
+    assert tuple(found) == (
+        "charges_parked",
+        world.community.id,
+        {"period": "2027-01", "charges": spaces},
+    )
+    assert told == 1
+
+
 def test_a_community_never_billed_begins_with_the_month_asked_for(world: World) -> None:
     with world.database.transaction() as session:
         session.execute(text("UPDATE bill_run SET kind = 'opening'"))

@@ -20,6 +20,7 @@ from billing.bindings import (
     redeem_code,
     see_follower,
 )
+from billing.deduction import deduct_home
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
 from billing.handovers import HandedOver, hand_over
@@ -35,6 +36,7 @@ from billing.period import DayWindow, Period
 from billing.privacy import Vault
 from billing.shares import list_shares, split_bill
 from tests.asking import ask_for
+from tests.billing.drawer import take
 from tests.billing.paper import (
     Line,
     adjust,
@@ -43,6 +45,8 @@ from tests.billing.paper import (
     faults,
     pay,
     person,
+    prepaid,
+    sell,
     staff,
     void,
     write_bill,
@@ -50,7 +54,7 @@ from tests.billing.paper import (
 from tests.billing.test_late_fees import first_line
 from tests.conftest import NOW, TODAY, World
 
-ROOM = "3-2-501"
+ROOM, BEHIND = "3-2-501", "1-1-302"
 NOVEMBER_16 = date(2026, 11, 16)
 ANEW = Line("300.00", source=1)  # November, which the demo's homes were charged for already
 
@@ -462,6 +466,32 @@ def test_money_that_paid_no_bill_is_seen_by_whoever_was_there_when_it_came(world
         ):
             rows = list_confirmed(session, world.community.id, [unit.id], limit=100, seen=days)
             assert (deposit.id in [payment.id for payment, _ in rows]) is visible
+
+
+def test_money_without_a_purpose_pays_what_the_buyer_owes_and_is_his_prepayment(
+    world: World,
+) -> None:
+    with world.database.transaction() as session:
+        sell(session, world, BEHIND, date(2026, 11, 1))
+        *sellers, own = list_unpaid(session, world.community.id, [world.unit(BEHIND).id])
+        take(session, world, BEHIND, (own.outstanding + Money(100)).yuan)
+        left = list_unpaid(session, world.community.id, [world.unit(BEHIND).id])
+        assert left == sellers != []
+        assert prepaid(session, world, BEHIND) == Money(100)
+        assert deduct_home(session, own.community_id, own.unit_id, now=NOW) is None
+        old = sellers[0]
+        take(session, world, BEHIND, "5.00", "S2", designated={old.id: Money(500)})
+        [paid] = get_bills(session, world.community.id, [old.id])
+        assert paid.outstanding == old.outstanding - Money(500)  # who says so pays for him
+        assert faults(session) == []
+
+
+def test_a_bill_that_both_owe_by_days_is_paid_only_by_who_says_so(world: World) -> None:
+    with world.database.transaction() as session:
+        sell(session, world, ROOM, NOVEMBER_16)
+        [split] = list_unpaid(session, world.community.id, [world.unit(ROOM).id])
+        take(session, world, ROOM, split.outstanding.yuan)
+        assert list_unpaid(session, world.community.id, [world.unit(ROOM).id]) == [split]
 
 
 def test_late_fees_of_an_old_debt_are_the_old_owners(world: World) -> None:

@@ -12,6 +12,9 @@ from billing.ledger import ensure_accounts
 from billing.people import Staff, StaffRole
 from billing.period import Period
 from billing.pricing import explain
+from billing.shared_costs import SharedCost
+from billing.shared_plans import Reach, reach_of
+from billing.tariffs import get_item
 from billing.voids import void_bill
 from tests.billing.corrections import violations
 from tests.conftest import NOW, World
@@ -266,6 +269,13 @@ def shares(world: World) -> list[int]:
     ]
 
 
+def reach(world: World) -> Reach:
+    """Which runs read the cost that was added."""
+    with world.database.transaction() as session:
+        cost = session.scalars(select(SharedCost)).one()
+        return reach_of(session, cost, get_item(session, world.community.id, "light"))
+
+
 def test_a_shared_cost_is_shared_by_the_homes_of_its_building_to_the_fen(world: World) -> None:
     add_item(world, "light", "shared", None)
     add_cost(world, 10001, building="1")
@@ -420,6 +430,7 @@ def test_a_single_charge_is_made_once_in_the_month_the_item_begins(world: World)
 def test_a_cost_known_only_in_the_next_month_is_charged_then_and_once(world: World) -> None:
     add_item(world, "light", "shared", None)
     add_cost(world, 10001, building="1")
+    assert reach(world) is Reach.IN_TIME
     first = run(world, JANUARY)
     homes = len(shares(world))
     assert sum(shares(world)) == 10001
@@ -438,6 +449,7 @@ def test_a_cost_written_down_after_its_runs_is_charged_by_the_next_run_and_no_ot
         run(world, period)
     add_cost(world, 10001, building="1")
     sql(world, "UPDATE shared_cost SET recorded_at = :on", on=NOW + timedelta(days=1))
+    assert reach(world) is Reach.LATE
     late = run(world, Period("2027-03"), now=NOW + timedelta(days=2))
     homes = len(shares(world))
     assert (sum(shares(world)), late.skipped["no_cost"]) == (10001, 24 - homes)
@@ -471,6 +483,7 @@ def test_costs_of_before_the_first_run_or_the_item_are_history_whenever_they_are
         on=NOW + timedelta(days=1),
         **{"from": from_on},
     )
+    assert reach(world) is Reach.HISTORY
     for period in (Period("2027-02"), Period("2027-03")):
         run(world, period, now=NOW + timedelta(days=2))
     assert shares(world) == []

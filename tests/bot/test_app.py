@@ -1,5 +1,6 @@
 """The application as it is served: how much one visitor may ask, and what stays open under load."""
 
+import re
 from collections.abc import Callable, Iterator
 from threading import Event, Thread
 
@@ -15,6 +16,7 @@ from tests.phone import settings_for
 
 HERE = "192.0.2.7"
 NEIGHBOUR = "192.0.2.8"
+CSRF = re.compile('name="csrf_token" value="([^"]+)"')
 NO_REDIS = "redis://127.0.0.1:1/0"
 NO_WECHAT = {"WECHAT_API_BASE": "http://127.0.0.1:1", "WECHAT_OAUTH_BASE": "http://127.0.0.1:1"}
 
@@ -111,6 +113,46 @@ def test_behind_a_proxy_visitors_are_told_apart_by_what_it_saw(
         get(app, "/o/sign-in", forwarded=f"198.51.100.{number}, {HERE}")
     assert get(app, "/o/sign-in", forwarded=f"198.51.100.99, {HERE}")[0] == 429
     assert get(app, "/o/sign-in", forwarded=NEIGHBOUR)[0] != 429
+
+
+def test_whoever_has_a_network_of_ipv6_addresses_is_one_visitor(
+    make_program: Callable[..., Program],
+) -> None:
+    app = create_app(make_program())
+    for number in range(20):
+        get(app, "/o/sign-in", f"2001:db8:0:1::{number:x}")
+    assert get(app, "/o/sign-in", "2001:db8:0:1:ffff::1")[0] == 429
+    assert get(app, "/o/sign-in", "2001:db8:0:2::1")[0] != 429
+
+
+def test_an_ipv4_address_written_as_ipv6_is_itself(make_program: Callable[..., Program]) -> None:
+    app = create_app(make_program())
+    for _ in range(20):
+        get(app, "/o/sign-in", f"::ffff:{HERE}")
+    assert get(app, "/o/sign-in", HERE)[0] == 429
+    assert get(app, "/o/sign-in", f"::ffff:{NEIGHBOUR}")[0] != 429
+
+
+def test_who_forgets_his_cookie_for_every_try_at_a_home_is_counted_by_his_address(
+    make_program: Callable[..., Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app.FIND_RATE", "3/hour")
+    app = create_app(make_program())
+
+    def guess(address: str, openid: str | None = None) -> int:
+        browser = app.test_client()
+        if openid is not None:
+            with browser.session_transaction(base_url="http://localhost") as kept:
+                kept["openid"], kept["since"] = openid, int(NOW.timestamp())
+        here = {"REMOTE_ADDR": address}
+        token = CSRF.search(browser.get("/o/find", environ_base=here).text)
+        assert token is not None
+        form = {"csrf_token": token[1], "community": "HY", "room": "9-9-999", "digits": "1234"}
+        return browser.post("/o/find", data=form, environ_base=here).status_code
+
+    assert [guess(HERE) for _ in range(4)] == [422, 422, 422, 429]
+    assert guess(HERE, "o-neighbour") == 422
+    assert guess(NEIGHBOUR) == 422
 
 
 def test_slow_pages_leave_room_for_wechat(make_program: Callable[..., Program]) -> None:

@@ -85,6 +85,11 @@ SAID: list[tuple[AlertKind, dict[str, Any], tuple[str, ...]]] = [
     (AlertKind.JOB_FAILED, {"job": "bot.jobs.run_billing"}, ("按出账日出账", "mingzhang doctor")),
     (AlertKind.JOB_FAILED, {"job": "bot.jobs.run_old"}, ("“bot.jobs.run_old”",)),
     (AlertKind.HOLIDAYS_UNKNOWN, {"year": 2027}, ("2027 年", "催缴提醒")),
+    (
+        AlertKind.CHARGES_PARKED,
+        {"period": "2026-12", "charges": 3},
+        ("2026-12", "3 笔费用", "再起草一次"),
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """From a fact to a phone: who is told what, once, and what is no longer told."""
 
 import threading
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select, text, update
@@ -10,13 +11,16 @@ from billing.bill_run import run_bills
 from billing.bills import list_unpaid
 from billing.binding_requests import decide_binding
 from billing.bindings import see_follower
+from billing.deduction import deduct_home
 from billing.facts import Fact
 from billing.money import Money
 from billing.people import Binding, Follower, Staff
 from billing.period import Period
+from billing.prepayments import balance, set_auto_deduction
 from notify.intake import take_facts
 from notify.outbox import Notice
 from tests.asking import ask_for
+from tests.billing.paper import pay
 from tests.conftest import World
 from tests.notify.conftest import Town
 
@@ -34,6 +38,23 @@ def publish_december(town: Town) -> None:
         now=town.clock.now,
         publish=True,
     )
+
+
+def prepay(
+    town: Town, room: str, items: Sequence[str] = ("property", "garbage", "parking")
+) -> None:
+    """Enough for every bill of the home to come; the receipt is told."""
+    unit = town.world.unit(room)
+    with town.world.database.transaction() as session:
+        set_auto_deduction(session, unit.community_id, unit.id, items)
+        pay(session, town.world, room, "5000.00", town.world.today)
+    town.notifier.intake()
+
+
+def left(town: Town, room: str) -> Money:
+    unit = town.world.unit(room)
+    with town.world.database.transaction() as session:
+        return balance(session, unit.community_id, unit.id)
 
 
 def staff_member(town: Town) -> Follower:
@@ -138,6 +159,63 @@ def test_a_bill_paid_before_it_was_told_is_not_told(town: Town) -> None:
     town.notifier.intake()
     assert ("bill_issued", "suppressed", "paid") in town.notices()
     assert [shown.data.get("amount3") for shown in town.wechat.shown] == [None]  # the receipt
+
+
+def test_a_bill_the_prepayment_paid_is_told_once_with_what_is_left_of_it(town: Town) -> None:
+    for name in ("Zhang", "Li"):
+        town.bind(ZHANG, name)
+    prepay(town, ZHANG)
+    town.wechat.shown.clear()
+    publish_december(town)
+    assert town.owed(ZHANG) == Money(0)
+    town.notifier.intake()
+    town.notifier.intake()
+    assert [shown.openid for shown in town.wechat.shown] == ["oZhang", "oLi"]
+    for shown in town.wechat.shown:
+        assert (shown.data["thing1"], shown.data["amount3"]) == (f"{ZHANG} 预存已抵扣", "0.00元")
+        assert "/o/bill/" in shown.url
+    with town.world.database.transaction() as session:
+        content = town.rows(session)[-1].content
+    assert f"已从预存款抵扣，预存款还有 {left(town, ZHANG).yuan} 元" in content["text"].replace(
+        ",", ""
+    )
+    assert "缴费期限" not in content["text"]
+
+
+def test_a_bill_the_prepayment_paid_is_told_together_with_one_that_is_owed(town: Town) -> None:
+    for room in (ZHANG, LI):
+        town.bind(room, "Zhang")
+    prepay(town, ZHANG)
+    town.wechat.shown.clear()
+    publish_december(town)
+    object.__setattr__(town.notifier, "templates", {})
+    town.notifier.intake()
+    [shown] = town.wechat.shown
+    with town.world.database.transaction() as session:
+        unit = town.world.unit(LI)
+        owed = list_unpaid(session, unit.community_id, [unit.id])[-1]
+    assert f"账单已出：应缴 {owed.outstanding.yuan} 元" in shown.text
+    assert f"· {LI} 2026年12月 {owed.outstanding.yuan} 元" in shown.text
+    assert f"· {ZHANG} 2026年12月" in shown.text
+    assert "已从预存款抵扣" in shown.text
+
+
+def test_a_bill_the_prepayment_paid_after_it_was_put_into_words_is_told_anew(town: Town) -> None:
+    town.bind(ZHANG, "Zhang")
+    prepay(town, ZHANG, items=[])
+    publish_december(town)
+    town.wechat.next_answers["/cgi-bin/message/template/send"].append(45009)
+    town.notifier.intake()
+    unit = town.world.unit(ZHANG)
+    with town.world.database.transaction() as session:
+        assert deduct_home(session, unit.community_id, unit.id, now=town.clock.now)
+    town.notifier.redis.flushdb()
+    town.clock.advance(days=1)
+    town.notifier.intake()
+    town.notifier.intake()
+    bills = [(state, why) for kind, state, why in town.messages() if kind == "bill_issued"]
+    assert bills == [("suppressed", "superseded"), ("sent", None)]
+    assert town.wechat.shown[-1].data["amount3"] == "0.00元"
 
 
 def test_somebody_who_unfollowed_is_not_written_to(town: Town) -> None:

@@ -122,6 +122,7 @@ def telling(kind: NoticeKind, bills: list[BillState], rooms: tuple[str, ...]) ->
         bindings=tuple((room, BINDING) for room in rooms),
         alerts=(Alert(kind=AlertKind.DISCREPANCY, raised_at=NOW),),
         withheld=ZERO,
+        deducted=(),
         tickets=((TICKET, "水费多了二十块，【电话】"),) * 12,
         broadcast=BROADCAST,
         debit=DEBIT,
@@ -198,6 +199,30 @@ def test_a_bill_says_what_is_owed_until_when_and_where_to_pay() -> None:
         "查看明细、缴费：",
         "http://pay.example/o/bill/x",
     ]
+
+
+def test_a_bill_the_prepayment_paid_says_so_and_asks_for_nothing() -> None:
+    paid = replace(bill("3-2-501", 0, 27580), paid=Money(27580))
+    told = replace(
+        telling(NoticeKind.BILL_ISSUED, [paid], ("3-2-501",)), deducted=((paid, Money(123450)),)
+    )
+    fields = {"thing1": "room", "amount3": "amount", "thing5": "remark"}
+    templates = {"bill_issued": {"template_id": "T", "fields": fields}}
+    content = render(told, text_environment(), templates, sms={"bill_issued": "SMS_1"})
+    assert content.fields == {
+        "thing1": "3-2-501 预存已抵扣",
+        "amount3": "0.00元",
+        "thing5": "已从预存抵扣，余额1234.50元",
+    }
+    assert content.text.splitlines() == [
+        "花园小区 3-2-501",
+        "账单已出，已全部从预存款抵扣，不用再缴费。",
+        "· 3-2-501 2026年11月 275.80 元，已从预存款抵扣，预存款还有 1,234.50 元",
+        "查看明细：",
+        "http://pay.example/o/bill/x",
+    ]
+    assert content.sms is None, "its approved wording asks for money"
+    assert not UNLAWFUL.search(content.text)
 
 
 def test_a_receipt_contains_the_paid_amount_and_its_number() -> None:

@@ -16,6 +16,7 @@ from billing.errors import BillingError, NotFound
 from billing.labels import LabelEnum
 from billing.merchants import MerchantAccount, Provider, find_merchant
 from billing.money import ZERO, Money
+from billing.owed_lines import bills_of_former_owners
 from billing.payment_channels import CHANNELS
 from billing.payment_tables import OPEN_STATES, Payment, PaymentChannel, PaymentState
 from billing.prepayments import balance
@@ -86,10 +87,16 @@ def _homes(desk: Desk, wanted: str) -> list[Unit]:
 
 @dataclass(frozen=True, slots=True)
 class Owing:
-    """What a home owes and is paying elsewhere while its payment is being taken."""
+    """What a home owes and is paying elsewhere while its payment is being taken.
+
+    Attributes:
+        former: of the bills, those that a former owner owes at least a part of; they are paid when
+            the payer says so.
+    """
 
     unit: Unit
     bills: list[BillState]
+    former: set[int]
     prepaid: Money
     under_way: list[Payment]
     can_scan: bool
@@ -99,6 +106,15 @@ class Owing:
         """All it owes."""
         return sum((bill.outstanding for bill in self.bills), ZERO)
 
+    @property
+    def own(self) -> set[int]:
+        """Bills of the present owners, which are paid unless the payer says otherwise."""
+        return {bill.id for bill in self.bills} - self.former
+
+    def of(self, bill_ids: set[int]) -> Money:
+        """What is owed on these of the bills."""
+        return sum((bill.outstanding for bill in self.bills if bill.id in bill_ids), ZERO)
+
 
 def _owing(desk: Desk, number: int) -> Owing:
     unit = desk.session.get(Unit, (desk.community_id, number))
@@ -106,9 +122,11 @@ def _owing(desk: Desk, number: int) -> Owing:
         raise NotFound(f"no home {number}")
     merchant = find_merchant(desk.session, desk.community_id, Provider.WECHAT_PAY)
     channel = desk.services.channels.get(merchant.code) if merchant else None
+    bills = list_unpaid(desk.session, desk.community_id, [number])
     return Owing(
         unit,
-        list_unpaid(desk.session, desk.community_id, [number]),
+        bills,
+        bills_of_former_owners(desk.session, desk.community_id, [bill.id for bill in bills]),
         balance(desk.session, desk.community_id, number),
         list_orders_under_way(desk.session, desk.community_id, number, desk.now),
         channel is not None and PaymentChannel.WECHAT_NATIVE in channel.ways,
@@ -123,7 +141,7 @@ def home(desk: Desk, number: int) -> ResponseReturnValue:
     homes = [(desk.community_id, number)]
     note_sightings(desk.session, homes, Sight.BILLS, desk.now, staff_id=desk.staff.id)
     begins = {
-        "amount": owing.total.yuan if owing.total > ZERO else "",
+        "amount": owing.of(owing.own).yuan if owing.own else "",
         "channel": PaymentChannel.CASH.value,
         "paper": new_paper_number(desk.now),
     }
@@ -142,7 +160,7 @@ def _home(desk: Desk, owing: Owing, form: Form, ticked: set[int] | None) -> tupl
         "money/take.html",
         form=form,
         owing=owing,
-        ticked={bill.id for bill in owing.bills} if ticked is None else ticked,
+        ticked=owing.own if ticked is None else ticked,
         channels=BY_HAND,
     )
 
@@ -197,8 +215,10 @@ def take(desk: Desk, number: int) -> ResponseReturnValue:
 def _designate(
     desk: Desk, owing: Owing, ticked: set[int], amount: Money
 ) -> dict[int, Money] | None:
-    """What the payer says it is for; with everything ticked, what the law says (oldest first)."""
-    if ticked == {bill.id for bill in owing.bills}:
+    """What the payer says it is for; with all that is the owners' ticked and nothing else, what the
+    law says (oldest first).
+    """
+    if ticked == owing.own:
         return None if ticked else {}
     return dict(spread(desk.session, desk.community_id, ticked, amount))
 

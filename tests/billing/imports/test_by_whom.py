@@ -12,6 +12,7 @@ from billing.merchants import CommunityMerchant, MerchantAccount, Provider
 from billing.people import Staff, StaffRole
 from billing.privacy import Vault
 from billing.property import Community, get_community
+from tests.billing.imports.test_faults import AGREED, DISCOUNT, ITEM
 from tests.billing.imports.workbooks import complaints, counts, take_into
 from tests.conftest import World
 
@@ -129,3 +130,66 @@ def test_staff_of_another_community_import_nothing_here(world: World, vault: Vau
     cashier = hired(world, StaffRole.CASHIER)
     with pytest.raises(InvalidInput, match="this takes manager or accountant"):
         take_into(world, vault, content, by=cashier)
+
+
+FREE = DISCOUNT | {"from_on": "2026-12-01", "percent": 100}
+CHEAP = AGREED | {"unit_price": "0.01"}
+GIFTS = [(K.DISCOUNTS, FREE), (K.AGREED_PRICES, CHEAP)]
+
+
+@pytest.mark.parametrize(("kind", "row"), GIFTS)
+def test_an_accountant_gives_nothing_away_not_in_the_managers_name_either(
+    world: World, vault: Vault, kind: SheetKind, row: dict[str, Any]
+) -> None:
+    accountant = hired(world, StaffRole.ACCOUNTANT)
+    for named in ("zhao", accountant.login):
+        given = {kind: [row | {"approved_by": named}]}
+        [fault] = complaints(take_into(world, vault, given, by=accountant))
+        assert fault[2:] == ("批准人", "只有经理可以更改，请由经理导入")
+
+
+@pytest.mark.parametrize(("kind", "row"), GIFTS)
+def test_a_manager_gives_in_his_own_name_and_anybody_may_import_it_again_unchanged(
+    world: World, vault: Vault, kind: SheetKind, row: dict[str, Any]
+) -> None:
+    manager = hired(world, StaffRole.MANAGER)
+    own = row | {"approved_by": manager.login}
+    [fault] = complaints(take_into(world, vault, {kind: [row]}, by=manager))
+    assert fault[2:] == ("批准人", f"只能由批准人本人导入，您是“{manager.login}”")
+    assert counts(take_into(world, vault, {kind: [own]}, by=manager)) == {kind.value: (1, 0, 0)}
+    accountant = hired(world, StaffRole.ACCOUNTANT)
+    assert counts(take_into(world, vault, {kind: [own]}, by=accountant)) == {kind.value: (0, 0, 1)}
+
+
+@pytest.mark.parametrize(("kind", "row"), GIFTS)
+def test_nothing_is_given_for_days_that_are_billed(
+    world: World, vault: Vault, kind: SheetKind, row: dict[str, Any]
+) -> None:
+    manager = hired(world, StaffRole.MANAGER)
+    own = row | {"approved_by": manager.login}
+    past = own | {"from_on": "2026-10-01"}
+    [fault] = complaints(take_into(world, vault, {kind: [past]}, by=manager))
+    assert fault[2:] == ("开始日期", "已出账至2026-11-30，请从之后开始")
+    ended = past | {"to_on": "2026-10-15"}
+    assert complaints(take_into(world, vault, {kind: [ended | {"approved_by": "zhao"}]})) == []
+    [fault] = complaints(take_into(world, vault, {kind: [past]}, by=manager))
+    assert fault[2:] == ("结束日期", "已出账至2026-11-30，请从之后开始")
+
+
+def test_no_price_is_agreed_for_what_is_a_suppliers(world: World, vault: Vault) -> None:
+    water = ITEM | {"code": "tap", "name": "自来水", "fee": "水费"}
+    take_into(world, vault, {K.ITEMS: [water]})
+    [fault] = complaints(take_into(world, vault, {K.AGREED_PRICES: [AGREED | {"item": "tap"}]}))
+    assert fault[2:] == ("项目编码", "代收项目按供应方的价格收，不能约定单价")
+
+
+def test_who_left_or_works_elsewhere_answers_for_nothing(world: World, vault: Vault) -> None:
+    other = neighbour(world)
+    with world.database.transaction() as session:
+        session.add(Staff(login="sun", name="孙", role=StaffRole.MANAGER, community_id=other))
+        session.add(Staff(login="gone", name="高", role=StaffRole.MANAGER, left_at=world.now))
+    for login in ("sun", "gone"):
+        given = {K.DISCOUNTS: [FREE | {"approved_by": login}]}
+        [fault] = complaints(take_into(world, vault, given))
+        assert fault[2] == "批准人"
+        assert f"“{login}”不存在" in fault[3]

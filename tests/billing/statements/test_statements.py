@@ -9,12 +9,15 @@ from sqlalchemy import create_engine, select, text
 
 from billing.bank_accounts import transfer_instructions
 from billing.bank_reference import format_reference, reference_of
+from billing.bills import list_unpaid
 from billing.business_day import BEIJING
 from billing.errors import Conflict, InvalidInput, NotFound
+from billing.handovers import hand_over
 from billing.money import Money
 from billing.payment_tables import Payment, PaymentChannel
 from billing.people import get_staff
 from billing.receipts import number_waiting
+from billing.residents import add_resident
 from billing.statements.rows import assign, ignore
 from billing.statements.tables import BankRow, RowState
 from billing.statements.totals import statement_totals
@@ -115,6 +118,27 @@ def test_less_and_more_than_what_is_owed_is_booked_the_oldest_first(
     assert (less.state, more.state) == (RowState.UNDERPAID, RowState.OVERPAID)
     assert owed(world, BEHIND) == Money(357_92 + 3 * 375_76 - 400_00)
     assert (owed(world, IN_TIME), prepaid(world, IN_TIME)) == (Money(0), Money(98_20))
+    assert violations(world) == []
+
+
+def test_a_transfer_for_a_home_that_was_sold_pays_what_the_buyer_owes(
+    world: World, bank: Bank
+) -> None:
+    with world.database.transaction() as session:
+        buyer = add_resident(session, make_vault(), world.community.id, name="钱多多", phone="")
+        hand_over(
+            session, world.community.id, world.unit(BEHIND).id, [buyer.id],
+            on=date(2026, 11, 1), by=get_staff(session, "liu").id, now=world.now,
+        )  # fmt: skip
+    own, more = bank.decided(
+        Transfer("375.76", remark=ref(world, BEHIND), serial="S1", clock="08:00:00"),
+        Transfer("100.00", remark=ref(world, BEHIND), serial="S2"),
+    )
+    assert (own.state, more.state) == (RowState.MATCHED, RowState.OVERPAID)
+    with world.database.transaction() as session:
+        left = list_unpaid(session, world.community.id, [world.unit(BEHIND).id])
+    assert [str(bill.period) for bill in left] == ["2026-08", "2026-09", "2026-10"]
+    assert prepaid(world, BEHIND) == Money(100_00)
     assert violations(world) == []
 
 

@@ -151,6 +151,9 @@ def test_its_receipt_can_be_read(world: World, system: SystemMaker) -> None:
         ({"paid_on": "2026-12-24"}, 422, "paid_on"),
         ({"paid_on": "yesterday"}, 422, "paid_on"),
         ({"surprise": 1}, 422, "surprise"),
+        ({"half a \ud800 character": 1}, 422, "half a ? character"),
+        ({"bills": [{"\udfff": 1}]}, 422, "bills[0].?"),
+        ({"key": "\ud800"}, 422, "key"),
         ({"bills": [{"bill": 1}]}, 422, "bills[0].amount_fen"),
         ({"bills": [{"bill": 999999, "amount_fen": 1}]}, 404, None),
     ],
@@ -158,6 +161,7 @@ def test_its_receipt_can_be_read(world: World, system: SystemMaker) -> None:
 def test_what_cannot_be_booked_is_refused_at_its_field_and_books_nothing(
     world: World,
     system: SystemMaker,
+    calls: Calls,
     change: dict[str, Any],
     status: int,
     field: str | None,
@@ -168,6 +172,7 @@ def test_what_cannot_be_booked_is_refused_at_its_field_and_books_nothing(
     assert refused.mimetype == "application/problem+json"
     assert refused.json.get("field") == field
     assert _outside_sum(world) == ZERO.fen
+    assert calls() == [("POST", f"/api/v1{here(world, '/payments')}", status)]
 
 
 @many_rounds
@@ -261,6 +266,8 @@ def test_a_token_of_one_community_does_not_learn_of_another(
         ("/communities/HY/bills/99999999999999999999", 422),
         ("/communities/H%00/bills", 422),
         ("/communities/HY/homes/%00", 422),
+        ("/communities/HY/bills?%ed%a0%80=1", 422),
+        ("/communities/HY/bills?room=%ed%a0%80", 404),
     ],
 )
 def test_bad_addresses_are_refused_as_problems(system: SystemMaker, path: str, status: int) -> None:
@@ -306,6 +313,31 @@ def test_too_many_calls_are_refused_and_told_when_to_come_back(
     assert answers[-1].mimetype == "application/problem+json"
     assert answers[-1].headers["Retry-After"] == "60"
     assert other.get("/communities").status_code == 200
+
+
+def test_who_invents_a_token_for_every_call_is_counted_by_his_address(
+    program: Program, system: SystemMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app.API_ADDRESS_RATE", "3/minute")
+    app = create_app(replace(program, registry=CollectorRegistry()))
+
+    def ask(token: str, address: str) -> int:
+        return (
+            app.test_client()
+            .get(
+                "/api/v1/communities",
+                headers={"Authorization": f"Bearer {token}"},
+                environ_base={"REMOTE_ADDR": address},
+            )
+            .status_code
+        )
+
+    guesses = [ask(f"mzk_{number}", "192.0.2.7") for number in range(3)]
+    counted = set(program.services.redis.keys("*rate*"))
+    guesses.append(ask("mzk_another", "192.0.2.7"))
+    assert guesses == [401, 401, 401, 429]
+    assert set(program.services.redis.keys("*rate*")) == counted, "no token is counted any more"
+    assert ask(system().token, "192.0.2.8") == 200
 
 
 def test_the_description_names_every_address_and_place(app: Flask) -> None:

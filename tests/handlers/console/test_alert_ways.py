@@ -89,6 +89,7 @@ def test_a_refund_s_alert_leads_to_the_refund(clerk: MakeClerk, desk: Desk) -> N
         (AlertKind.WEBHOOK_FAILED, {"webhook": "ERP"}, "/outside"),
         (AlertKind.HOLIDAYS_UNKNOWN, {"year": 2027}, "/HY/settings/reminders"),
         (AlertKind.MONEY_WAITING, {}, "/HY/bank"),
+        (AlertKind.CHARGES_PARKED, {}, "/HY/bill-runs"),
         (AlertKind.LIMITATION, {"bill_id": 1}, "/HY/bills/1"),
         (AlertKind.UNDUE_LATE_FEE, {"bill_id": 1}, "/HY/bills/1"),
         (AlertKind.JOB_FAILED, {"job": "bot.jobs.run_billing"}, ""),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from billing.bills import list_unpaid
 from billing.channels.base import ChannelUnreachable
 from billing.counter_tables import CashierShift
 from billing.deposits import list_deposits
-from billing.money import Money
+from billing.money import ZERO, Money
 from billing.payment_tables import Payment, PaymentChannel
 from billing.payments import new_out_trade_no, prepare
 from billing.people import StaffRole
@@ -23,6 +24,7 @@ from billing.refunds import new_out_refund_no
 from billing.residents import Stay, list_stays
 from bot.program import Program
 from handlers.console.money import shifts
+from tests.billing.paper import sell
 from tests.conftest import MERCHANT, World
 from tests.handlers.application import Clock
 from tests.handlers.console.conftest import Clerk
@@ -115,6 +117,24 @@ def test_one_bill_alone_is_paid_when_it_alone_is_ticked(cashier: Clerk, world: W
     with world.database.transaction() as session:
         left = list_unpaid(session, world.community.id, [unit_id])
     assert [bill.id for bill in left] == bills[:-1]
+
+
+def test_bills_of_the_former_owner_are_paid_only_when_they_are_ticked(
+    cashier: Clerk, world: World
+) -> None:
+    with world.database.transaction() as session:
+        sell(session, world, ROOM, date(2026, 11, 1))
+        unit_id = world.unit(ROOM).id
+        bills = list_unpaid(session, world.community.id, [unit_id])
+    fields = typed(cashier, unit_id)
+    assert fields["bill"] == [str(bills[-1].id)]
+    assert fields["amount"] == bills[-1].outstanding.yuan
+    assert cashier.get(f"/HY/counter/homes/{unit_id}").text.count('tag warn">原业主') == 3
+    everything = sum((bill.outstanding for bill in bills), ZERO)
+    both = fields | {"bill": [str(bill.id) for bill in bills], "amount": everything.yuan}
+    receipt_of(cashier, both, unit_id)
+    with world.database.transaction() as session:
+        assert list_unpaid(session, world.community.id, [unit_id]) == []
 
 
 def test_what_is_more_than_owed_becomes_a_prepayment(cashier: Clerk, world: World) -> None:
