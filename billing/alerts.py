@@ -44,6 +44,7 @@ class AlertKind(LabelEnum):
     POOL_JUMP = "pool_jump", "公摊费用与去年相差大"
     TARIFF_JUMP = "tariff_jump", "调价使账单大幅变化"
     MONEY_WAITING = "money_waiting", "到账款项久未认领"
+    UNDUE_LATE_FEE = "undue_late_fee", "违约金多计，需减免"
 
 
 class Severity(LabelEnum):

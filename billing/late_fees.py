@@ -190,23 +190,27 @@ def price_debts(
     debts = _find_debts(session, community_id, unit_ids, as_of, item.id)
     if not debts:
         return []
-    late_units = sorted({debt.unit_id for debt in debts.values()})
     if lock:
-        lock_homes(session, community_id, late_units)
-    _read_principals(session, community_id, debts)
-    _read_payments(session, community_id, debts)
-    _read_adjustments(session, community_id, debts)
-    _read_charged(session, community_id, debts, item.id)
-    _read_freezes(session, community_id, debts, late_units)
+        lock_homes(session, community_id, {debt.unit_id for debt in debts.values()})
+    read_debts(session, community_id, debts, item.id)
     held = disputed_bills(session, community_id, debts)
     # Nobody but the bank may pay what it was asked to take.
     held |= {bill for _, bill in ordered_bills(session, {(community_id, one) for one in debts})}
     priced = (
-        (debt, _price(debt, policies, as_of))
+        (debt, price_debt(debt, policies, as_of))
         for bill_id, debt in debts.items()
         if bill_id not in held
     )
     return [(debt, line) for debt, line in priced if line is not None]
+
+
+def read_debts(session: Session, community_id: int, debts: dict[int, Debt], item_id: int) -> None:
+    """Fill in everything that changes the late fees of these debts, by bill."""
+    _read_principals(session, community_id, debts)
+    _read_payments(session, community_id, debts)
+    _read_adjustments(session, community_id, debts)
+    _read_charged(session, community_id, debts, item_id)
+    _read_freezes(session, community_id, debts, {debt.unit_id for debt in debts.values()})
 
 
 def _find_debts(
@@ -330,7 +334,8 @@ def _read_freezes(
         debt.freezes = frozen[debt.unit_id]
 
 
-def _price(debt: Debt, policies: Sequence[LateFeePolicy], as_of: date) -> LateFeeLine | None:
+def price_debt(debt: Debt, policies: Sequence[LateFeePolicy], as_of: date) -> LateFeeLine | None:
+    """What its late fee comes to beyond what was charged; None when nothing."""
     terms = _terms(debt, policies)
     if terms is None or debt.principal <= ZERO:
         return None

@@ -15,6 +15,7 @@ from billing.insight.estate import (
     find_repriced,
     find_waiting_money,
 )
+from billing.insight.fees import find_undue_fees
 from billing.insight.finding import Finding
 from billing.insight.payers import find_paid_in_parts, find_paid_twice, find_stopped
 from billing.insight.usage import find_usage
@@ -30,6 +31,7 @@ DETECTORS: tuple[Detector, ...] = (
     find_pools,
     find_repriced,
     find_waiting_money,
+    find_undue_fees,
 )
 KEYS_AT_ONCE = 5000
 

@@ -74,7 +74,7 @@ def _ways(desk: Desk, alert: Alert) -> tuple[Way, ...]:
             return (_to_day(alert),)
         case AlertKind.REFUND_FAILED | AlertKind.REFUND_ABNORMAL:
             return _to_one(alert, "refund", Way(Place.REFUND, Permission.LOOK, "refunds_show"))
-        case AlertKind.LIMITATION:
+        case AlertKind.LIMITATION | AlertKind.UNDUE_LATE_FEE:
             return _to_one(alert, "bill_id", Way(Place.BILL, Permission.LOOK, "homes_bill_show"))
         case AlertKind.SENDING_STOPPED:
             is_template = str(alert.data.get("line")).startswith(template_line(""))

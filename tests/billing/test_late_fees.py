@@ -11,12 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.adjustment_tables import AdjustmentKind, AdjustmentState, AfterVoid
+from billing.alerts import Alert, AlertKind
 from billing.bill_lines import list_lines
 from billing.bill_run_tables import BillRun, RunKind
 from billing.bills import Bill, BillLine, LineKind, get_bills, list_bills
 from billing.bindings import see_follower
 from billing.errors import Conflict, InvalidInput, NotFound
 from billing.facts import Fact, FactKind
+from billing.insight.nightly import look
 from billing.late_fee_bills import issue_late_fees
 from billing.late_fee_policy import (
     ensure_late_fee_item,
@@ -563,6 +565,42 @@ def test_a_clause_for_days_already_charged_is_warned_about(world: World) -> None
         accrue(session, world, FEBRUARY_10)
         [warning] = policy(session, world, begins=date(2027, 2, 3), rate="0.0004")
     assert "2027-02-11" in warning
+
+
+@pytest.mark.parametrize(
+    ("paid_on", "waived", "surplus"),
+    [
+        (DUE, "0", "5.00"),  # in time: the ten days were not due at all
+        (DUE, "-5.00", None),
+        (date(2027, 2, 4), "0", "3.00"),
+        (FEBRUARY_10, "0", None),
+    ],
+    ids=["in time", "in time and waived", "earlier than known", "on the last day counted"],
+)
+def test_a_late_fee_of_days_that_turn_out_to_be_paid_is_found_once(
+    world: World, paid_on: date, waived: str, surplus: str | None
+) -> None:
+    known = date(2027, 2, 12)
+    with world.database.transaction() as session:
+        policy(session, world)
+        bill_id = debt(session, world)
+        [fee_bill] = accrue(session, world, FEBRUARY_10)
+        payment = pay(session, world, ROOM, "1000.00", paid_on, bill_id)
+        payment.confirmed_at = at(known)  # the bank's statement came as late as that
+        if waived != "0":
+            fee_line = first_line(session, fee_bill)
+            adjust(session, fee_line, waived, AdjustmentKind.WAIVER, known)
+        session.flush()
+        assert charged(session, bill_id) == 5_00
+        for expected in ([surplus] if surplus else [], []):
+            before = set(session.scalars(undue(Alert.id)))
+            look(session, world.community.id, known, at(known))
+            found = session.execute(undue(Alert.id, Alert.data)).all()
+            assert [data["amount"] for one, data in found if one not in before] == expected
+
+
+def undue(*columns: Any) -> Any:
+    return select(*columns).where(Alert.kind == AlertKind.UNDUE_LATE_FEE)
 
 
 def test_a_disputed_bill_waits_for_the_answer_and_then_costs_what_it_would_have(

@@ -91,6 +91,7 @@ def test_a_refund_s_alert_leads_to_the_refund(clerk: MakeClerk, desk: Desk) -> N
         (AlertKind.MONEY_WAITING, {}, "/HY/bank"),
         (AlertKind.CHARGES_PARKED, {}, "/HY/bill-runs"),
         (AlertKind.LIMITATION, {"bill_id": 1}, "/HY/bills/1"),
+        (AlertKind.UNDUE_LATE_FEE, {"bill_id": 1}, "/HY/bills/1"),
         (AlertKind.JOB_FAILED, {"job": "bot.jobs.run_billing"}, ""),
         (AlertKind.DISCREPANCY, {}, "/HY/discrepancies"),
     ],
