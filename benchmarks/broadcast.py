@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from redis import Redis
 from rq import Worker
 from sqlalchemy import select, text
 
+from benchmarks.by_day import by_day
 from benchmarks.notify import sink, write_notices
 from billing.bills import list_unpaid
 from billing.channels.base import ProviderAnswer, ProviderState
@@ -36,7 +37,6 @@ from notify.broadcast_sending import send_due
 from notify.broadcasts import TAKEN_BACK_WITHIN, confirm_broadcast, draft_broadcast
 from notify.catalog import Urgency
 from notify.queues import Queues
-from notify.quiet_hours import next_allowed
 
 PROCESSES = 2
 PAY_EVERY_SECONDS = 0.25
@@ -95,9 +95,8 @@ def measure(owners: int = 5_000, payments: int = 40) -> dict[str, Any]:
 
 
 def queue_broadcast(database: Database) -> float:
-    """Draft, approve and send one to everybody, were it night; seconds of the last step."""
-    begun_at = datetime.now(UTC)
-    now = next_allowed(begun_at + LEAVES_AFTER) - LEAVES_AFTER
+    """Draft, approve and send one to everybody; seconds of the last step."""
+    now = by_day()
     with database.transaction() as session:
         [community] = session.scalars(select(Community))
         staff = [Staff(login=login, role=StaffRole.MANAGER, name=login) for login in ("one", "two")]
@@ -120,7 +119,7 @@ def queue_broadcast(database: Database) -> float:
         raise RuntimeError("nothing was queued")
     seconds = time.perf_counter() - begun
     with database.transaction() as session:
-        session.execute(text("UPDATE notice SET not_before = :now"), {"now": begun_at})
+        session.execute(text("UPDATE notice SET not_before = :now"), {"now": now})
     return seconds
 
 
@@ -135,9 +134,9 @@ def _ring(queues: Queues) -> None:
 
 @contextmanager
 def _workers(environment: dict[str, str], redis: Redis) -> Iterator[None]:
-    """`mingzhang worker`, once every one of its processes has begun."""
+    """Workers for whom it is day, once every one of their processes has begun."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bot", "worker", "--processes", str(PROCESSES)],
+        [sys.executable, "-m", "benchmarks.by_day", str(PROCESSES)],
         env={**os.environ, **environment},
         stderr=subprocess.DEVNULL,
     )
@@ -160,7 +159,7 @@ def _pay(database: Database, payments: int) -> None:
 
 
 def _pay_one(database: Database, unit: Unit) -> None:
-    now = datetime.now(UTC)
+    now = by_day()
     with database.transaction() as session:
         owed = list_unpaid(session, unit.community_id, [unit.id])
         merchant = session.scalars(select(MerchantAccount)).one()

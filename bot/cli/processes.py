@@ -7,6 +7,8 @@ benchmarks.
 import gc
 import os
 import time
+from collections.abc import Callable
+from datetime import datetime
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -20,7 +22,7 @@ from bot.app import create_app
 from bot.cli.installation import print_json, production_settings, refusals
 from bot.cron import Cron
 from bot.orphans import die_with_parent
-from bot.program import build
+from bot.program import build, utc_now
 from bot.redis_server import connect_redis
 from bot.schema import migrate
 from bot.settings import Settings, database_url
@@ -30,6 +32,7 @@ from handlers.chat.topics import Topic
 from notify.queues import Queues
 
 THREADS = 16
+Clock = Callable[[], datetime]
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -97,9 +100,9 @@ def worker(processes: int) -> None:
         Workers(settings, processes).start(logging_level="WARNING")
 
 
-def work(settings: Settings) -> None:
+def work(settings: Settings, clock: Clock = utc_now) -> None:
     """Take jobs, the most urgent first, until told to stop; what was begun comes to its end."""
-    program = build(settings)
+    program = build(settings, clock=clock)
     jobs.install(program)
     Worker(program).work(logging_level="WARNING")
 
@@ -107,21 +110,22 @@ def work(settings: Settings) -> None:
 class Workers(WorkerPool):
     """RQ's pool, with workers that build a program of their own."""
 
-    def __init__(self, settings: Settings, processes: int) -> None:
+    def __init__(self, settings: Settings, processes: int, clock: Clock = utc_now) -> None:
         queues = Queues(connect_redis(settings.redis_url))
         super().__init__(queues.in_order, connection=queues.connection, num_workers=processes)
-        self._settings = settings
+        self._settings, self._clock = settings, clock
 
     def get_worker_process(self, *_args: Any, **_options: Any) -> BaseProcess:
         """A process that works until it is told to stop, or its pool is gone."""
-        return get_context("fork").Process(target=_work_under, args=(self._settings, os.getpid()))
+        mine = (self._settings, self._clock, os.getpid())
+        return get_context("fork").Process(target=_work_under, args=mine)
 
 
-def _work_under(settings: Settings, pool: int) -> None:
+def _work_under(settings: Settings, clock: Clock, pool: int) -> None:
     """Work until the pool stops us, or dies without doing so."""
     die_with_parent()
     if os.getppid() == pool:
-        work(settings)
+        work(settings, clock)
 
 
 @click.command()

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, text
 
 from benchmarks.broadcast import queue_broadcast
+from benchmarks.by_day import by_day
 from benchmarks.notify import write_notices
 from billing.db import Database, connect
 from billing.people import Binding, Follower, Occupancy, Resident, ResidentRole
@@ -215,7 +216,7 @@ def leave_only_consents_and_sms(place: Installation) -> dict[str, str]:
     """Every other person consented to one notice; the others follow no more, and the books have
     their numbers, which are returned.
     """
-    now = datetime.now(UTC)
+    now = by_day()
     vault = Vault(
         [place.environment["MINGZHANG_DATA_KEYS"]], place.environment["MINGZHANG_HASH_KEY"]
     )
@@ -278,7 +279,7 @@ def provider(account: dict[str, Any], folder: Path) -> Iterator[str]:
 
 def ask_the_provider(place: Installation) -> None:
     """What nobody knows is asked about after a minute, and given up after half an hour."""
-    for later in (datetime.now(UTC) + wait for wait in (ASK_AFTER, UNKNOWN_FOR)):
+    for later in (by_day() + wait for wait in (ASK_AFTER, UNKNOWN_FOR)):
         settings = Settings.from_env(place.environment, later)
         program = build(settings, clock=lambda later=later: later)  # type: ignore[misc]
         try:
