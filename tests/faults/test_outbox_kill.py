@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, text
 
 from benchmarks.broadcast import queue_broadcast
-from benchmarks.by_day import by_day
 from benchmarks.notify import write_notices
 from billing.db import Database, connect
 from billing.people import Binding, Follower, Occupancy, Resident, ResidentRole
@@ -127,10 +126,10 @@ def place(wechat: PretendWeChat, tmp_path: Path) -> Iterator[Installation]:
 
 
 @contextmanager
-def workers_of(environment: Mapping[str, str]) -> Iterator[Callable[[], int]]:
+def workers_of(environment: Mapping[str, str], *arguments: str) -> Iterator[Callable[[], int]]:
     """Another worker for each call; its process id."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.forked_workers"],
+        [sys.executable, "-m", "tests.faults.forked_workers", *arguments],
         env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -149,10 +148,12 @@ def workers_of(environment: Mapping[str, str]) -> Iterator[Callable[[], int]]:
         process.kill()
 
 
-def kill_again_and_again(place: Installation, kills: int, chance: random.Random) -> None:
+def kill_again_and_again(
+    place: Installation, kills: int, chance: random.Random, *arguments: str
+) -> None:
     """Workers die at random until so many did, then one ends the work."""
     queues = place.queues
-    with workers_of(place.environment) as begin:
+    with workers_of(place.environment, *arguments) as begin:
         for number in range(kills):
             worker = begin()
             with suppress(RedisError):
@@ -200,7 +201,7 @@ def test_a_worker_killed_two_hundred_times_repeats_and_loses_nothing(
     with place.database.transaction() as session:
         session.execute(text("UPDATE follower SET last_message_at = now()"))
     queue_broadcast(place.database)
-    kill_again_and_again(place, KILLS, random.Random(20261126))
+    kill_again_and_again(place, KILLS, random.Random(20261126), "by-day")
     templates = Counter(one.openid for one in wechat.shown if one.data)
     words = Counter(one.openid for one in wechat.shown if not one.data)
     bills = place.states("bill_issued", Transport.TEMPLATE)
@@ -216,7 +217,7 @@ def leave_only_consents_and_sms(place: Installation) -> dict[str, str]:
     """Every other person consented to one notice; the others follow no more, and the books have
     their numbers, which are returned.
     """
-    now = by_day()
+    now = datetime.now(UTC)
     vault = Vault(
         [place.environment["MINGZHANG_DATA_KEYS"]], place.environment["MINGZHANG_HASH_KEY"]
     )
@@ -279,7 +280,7 @@ def provider(account: dict[str, Any], folder: Path) -> Iterator[str]:
 
 def ask_the_provider(place: Installation) -> None:
     """What nobody knows is asked about after a minute, and given up after half an hour."""
-    for later in (by_day() + wait for wait in (ASK_AFTER, UNKNOWN_FOR)):
+    for later in (datetime.now(UTC) + wait for wait in (ASK_AFTER, UNKNOWN_FOR)):
         settings = Settings.from_env(place.environment, later)
         program = build(settings, clock=lambda later=later: later)  # type: ignore[misc]
         try:
