@@ -41,7 +41,6 @@ from bot.demo.cast import (
 from bot.demo.history import pay_history
 from bot.demo.homes import add_homes
 from bot.demo.utilities import add_utilities, read_and_record
-from notify.rung_effects import count_rungs
 
 COMMUNITY = "HY"
 LATE_FEE_RATE = Decimal("0.0005")
@@ -117,8 +116,6 @@ def seed_demo(
         if session.scalar(staff) == len(STAFF):
             return False
         pay_history(session, community.id, _chance(plan, "history"))
-        while count_rungs(session, community.id, plan.today):
-            pass  # as every night of these months would have
         if plan.utilities:
             # From this month on: the past was paid without late fees.
             set_policy(

@@ -11,6 +11,7 @@ from billing.checks.rollups import ROLLUP_CHECKS
 from billing.people import Binding, BindingState, ResidentRole, get_staff
 from notify.audiences import Audience
 from notify.broadcasts import confirm_broadcast, draft_broadcast
+from notify.rung_effects import count_rungs
 from tests.bot.cli.command_line import Mingzhang
 from tests.conftest import NOW, World
 
@@ -137,6 +138,8 @@ def test_what_came_of_notices_is_counted_and_sms_is_switched(mingzhang: Mingzhan
 
 def test_timing_is_shown_switched_off_and_forgotten(world: World, mingzhang: Mingzhang) -> None:
     queued(world)
+    with world.database.transaction() as session:
+        assert count_rungs(session, world.community.id, world.today) > 0
     shown = mingzhang.json("timing", "show", *COMMUNITY)
     assert (shown["on"], shown["newcomers"]) == (True, None)
     assert {rung["effect"] for rung in shown["rungs"]} == {"unclear"}

@@ -8,6 +8,7 @@ from typing import Any
 from python_calamine import CalamineWorkbook
 
 from billing.people import StaffRole
+from notify.rung_effects import count_rungs
 from tests.conftest import World
 from tests.handlers.console.conftest import Clerk
 from tests.places import add_community
@@ -60,7 +61,9 @@ def test_all_communities_stand_side_by_side_and_sum_up(clerk: MakeClerk, world: 
     assert "各小区收缴" not in cashier.get("/").text  # he reads no reports
 
 
-def test_what_reminders_did_is_a_file_too(clerk: MakeClerk) -> None:
+def test_what_reminders_did_is_a_file_too(clerk: MakeClerk, world: World) -> None:
+    with world.database.transaction() as session:
+        assert count_rungs(session, world.community.id, world.today) > 0
     found = sheets(clerk(StaffRole.MANAGER), "/HY/reports/reminders?format=xlsx")
     assert list(found) == ["通知", "提醒"]
     assert "逾期 1 天" in clerk(StaffRole.MANAGER).get("/HY/reports/reminders").text
