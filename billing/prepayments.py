@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, and_, delete, func, insert, select
+from sqlalchemy import ForeignKeyConstraint, and_, delete, func, insert, select, tuple_
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from billing.bills import Bill
-from billing.db import Base, CommunityId
+from billing.db import Base, CommunityId, key_array
 from billing.errors import NotFound
 from billing.ledger import Account, EntryKind, FixedAccount, JournalEntry, Posting
 from billing.ledger import balance as account_balance
@@ -65,6 +65,29 @@ class PrepaymentMovement:
 def balance(session: Session, community_id: int, unit_id: int) -> Money:
     """What a home has with us, fen; never negative."""
     return -account_balance(session, community_id, FixedAccount.PREPAYMENTS, unit_id)
+
+
+def list_balances(
+    session: Session, homes: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], Money]:
+    """The same of many homes, by (community, home); one that never had anything is left out."""
+    found = session.execute(
+        select(
+            Posting.community_id,
+            Posting.unit_id,
+            func.sum(Posting.credit - Posting.debit).label("money"),
+        )
+        .join(
+            Account,
+            (Account.community_id == Posting.community_id) & (Account.id == Posting.account_id),
+        )
+        .where(
+            Account.code == FixedAccount.PREPAYMENTS,
+            tuple_(Posting.community_id, Posting.unit_id).in_(key_array(homes)),
+        )
+        .group_by(Posting.community_id, Posting.unit_id)
+    )
+    return {(row.community_id, row.unit_id): Money(int(row.money)) for row in found}
 
 
 def list_movements(

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from billing.bills import Bill, BillState, issued_bills
 from billing.db import key_array
 from billing.direct_debit.tables import DirectDebitBatch, DirectDebitMandate, DirectDebitOrder
-from billing.ledger import Account, FixedAccount, Posting
 from billing.money import ZERO, Money
 from billing.payment_tables import (
     BOOKED_STATES,
@@ -22,6 +21,7 @@ from billing.payment_tables import (
     PaymentTarget,
     Receipt,
 )
+from billing.prepayments import list_balances
 from billing.refund_tables import Refund, RefundStage
 from notify.unseen import Key
 
@@ -189,34 +189,11 @@ def read_deducted(session: Session, bills: Collection[BillState]) -> dict[Key, M
     whole = [
         bill for row in parts if (bill := settled[row.community_id, row.bill_id]).paid == row.amount
     ]
-    left = _prepaid(session, {(bill.community_id, bill.unit_id) for bill in whole})
+    left = list_balances(session, {(bill.community_id, bill.unit_id) for bill in whole})
     return {
         (bill.community_id, bill.id): left.get((bill.community_id, bill.unit_id), ZERO)
         for bill in whole
     }
-
-
-def _prepaid(session: Session, homes: Collection[Key]) -> dict[Key, Money]:
-    """What these homes have with us."""
-    if not homes:
-        return {}
-    found = session.execute(
-        select(
-            Posting.community_id,
-            Posting.unit_id,
-            func.sum(Posting.credit - Posting.debit).label("money"),
-        )
-        .join(
-            Account,
-            (Account.community_id == Posting.community_id) & (Account.id == Posting.account_id),
-        )
-        .where(
-            Account.code == FixedAccount.PREPAYMENTS,
-            tuple_(Posting.community_id, Posting.unit_id).in_(key_array(set(homes))),
-        )
-        .group_by(Posting.community_id, Posting.unit_id)
-    )
-    return {(row.community_id, row.unit_id): Money(int(row.money)) for row in found}
 
 
 def _owed_on_targets(session: Session, keys: Collection[Key]) -> dict[Key, Money]:

@@ -254,11 +254,11 @@ def ordered_bills(
     return {(row.community_id, row.bill_id) for row in session.execute(query)}
 
 
-def list_lines(
+def prepare_file(
     session: Session, vault: Vault, batch: DirectDebitBatch, now: datetime
 ) -> list[Line]:
-    """Orders that wait, as the batch's file has them. Until the bank has it, what is not to be
-    taken any more is withdrawn first, with its reason: the file is what the batch is then.
+    """The lines of the file for the bank: orders that wait. Until the bank has it, what is not to
+    be taken any more is withdrawn first, with its reason: the file is what the batch is then.
 
     Raises:
         Conflict: it was cancelled, it is too early, as its holders must be told in time, or no

@@ -10,10 +10,10 @@ from billing.direct_debit.bank_files import write_batch
 from billing.direct_debit.batches import (
     cancel_batch,
     get_batch,
-    list_lines,
     list_orders,
     make_batch,
     mark_sent,
+    prepare_file,
 )
 from billing.direct_debit.mandates import end_mandate, list_mandates, sign_mandate
 from billing.direct_debit.results import import_results, read_results
@@ -151,7 +151,7 @@ def write(code: str, number: str, file: Path) -> None:
     with open_program() as program:
         with program.services.database.transaction() as session:
             found = get_batch(session, get_community(session, code).id, number)
-            lines = list_lines(session, program.services.vault, found, program.services.clock())
+            lines = prepare_file(session, program.services.vault, found, program.services.clock())
             withdrawn = {
                 order.no: order.reason
                 for order, _ in list_orders(session, found)

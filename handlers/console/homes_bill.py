@@ -1,6 +1,5 @@
 """Bills of a home: the list, one with all that became of it, and on paper."""
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -34,7 +33,7 @@ from billing.shares import list_shares, split_bill
 from billing.sightings import Sight, note_sightings
 from billing.tariffs import ChargeItem
 from handlers.console.desk import Desk
-from handlers.console.forms import Form
+from handlers.console.forms import NUMBER, Form
 from handlers.console.homes import find_home
 from handlers.console.lists import Listing, show_list
 from handlers.qr import qr_image
@@ -43,7 +42,6 @@ from notify.told import list_told
 from notify.wording import yuan
 
 WEIGHT = "weight-"
-FEN = re.compile(r"[0-9]{1,15}")
 """Fields of the form that shares a bill: this and the number of the resident."""
 
 
@@ -202,7 +200,7 @@ def _named_shares(shares: list[BillShare], people: list[Stay]) -> list[tuple[str
 def _refuse_stale(sheet: Sheet, form: Form) -> None:
     """What is owed was another sum when the page was opened: whoever submits it must see that."""
     seen = form.typed("seen")
-    if FEN.fullmatch(seen) and int(seen) != sheet.outstanding.fen:
+    if NUMBER.fullmatch(seen) and int(seen) != sheet.outstanding.fen:
         words = Objection.STALE.label.format(yuan(Money(int(seen))), yuan(sheet.outstanding))
         form.refuse("", words)
 

@@ -59,7 +59,7 @@ def test_a_page_that_renews_itself_waits_for_the_last_answer(
     page.get_by_label("或指定房号").fill(bound["room"])
     page.get_by_role("button", name="下一步").click()
     asked: list[Route] = []
-    page.route("**/live?*", lambda route: asked.append(route))  # noqa: PLW0108
+    page.route("**/live?*", lambda route: asked.append(route))  # noqa: PLW0108  # it asks for the parameters
     page.clock.install()
     page.get_by_role("button", name="确认发送给 1 人").click()
     expect(page.get_by_role("status")).to_contain_text("在那之前可以取消")

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from billing.bills import list_unpaid
-from billing.direct_debit.batches import list_lines, list_orders
+from billing.direct_debit.batches import list_orders, prepare_file
 from billing.direct_debit.mandates import sign_mandate
 from billing.direct_debit.tables import DirectDebitBatch
 from billing.errors import Conflict, InvalidInput
@@ -69,7 +69,7 @@ def test_the_bank_gets_the_batch_when_the_notice_is_over(town: Town, debit: Debi
     with town.world.database.transaction() as session:
         for day, lines in ((2, 0), (3, 1)):
             try:
-                found = list_lines(
+                found = prepare_file(
                     session, make_vault(), batch, town.clock.now + timedelta(days=day)
                 )
             except Conflict:

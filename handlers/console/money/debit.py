@@ -14,9 +14,9 @@ from billing.direct_debit.bank_files import write_batch
 from billing.direct_debit.batches import (
     Skipped,
     cancel_batch,
-    list_lines,
     make_batch,
     mark_sent,
+    prepare_file,
 )
 from billing.direct_debit.mandates import list_mandates
 from billing.direct_debit.results import ResultOutcome, import_results, read_results
@@ -232,7 +232,7 @@ def file(desk: Desk, number: int) -> ResponseReturnValue:
     form = Form(request.form)
 
     def act() -> Response:
-        lines = list_lines(desk.session, desk.services.vault, batch, desk.now)
+        lines = prepare_file(desk.session, desk.services.vault, batch, desk.now)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "batch.xlsx"
             write_batch(path, batch.number, lines)

@@ -14,7 +14,7 @@ from billing.deduction import deduct_home
 from billing.direct_debit.bank_files import write_batch
 from billing.direct_debit.batches import (
     get_batch,
-    list_lines,
+    prepare_file,
 )
 from billing.direct_debit.mandates import list_mandates
 from billing.direct_debit.results import read_results
@@ -64,7 +64,7 @@ def test_a_batch_orders_what_is_due_of_homes_with_a_mandate(world: World, debit:
 def test_the_file_says_who_pays_what_and_why(world: World, debit: Debit, tmp_path: Path) -> None:
     batch = debit.make()
     with world.database.transaction() as session:
-        lines = list_lines(session, make_vault(), batch, world.now)
+        lines = prepare_file(session, make_vault(), batch, world.now)
     for name in ("out.xlsx", "out.csv"):
         write_batch(tmp_path / name, batch.number, lines)
     raw = (tmp_path / "out.csv").read_bytes()
@@ -258,7 +258,7 @@ def test_a_batch_is_cancelled_before_the_bank_has_it_and_not_after(
         pytest.raises(Conflict, match="cancelled"),
         world.database.transaction() as session,
     ):
-        list_lines(
+        prepare_file(
             session,
             make_vault(),
             get_batch(session, world.community.id, batch.number),

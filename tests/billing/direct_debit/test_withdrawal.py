@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from billing.bill_lines import list_lines as list_bill_lines
+from billing.bill_lines import list_lines
 from billing.bindings import see_follower
-from billing.direct_debit.batches import get_batch, list_lines, list_orders
+from billing.direct_debit.batches import get_batch, list_orders, prepare_file
 from billing.direct_debit.tables import DirectDebitBatch, OrderState
 from billing.direct_debit.withdrawal import Withdrawn
 from billing.errors import Conflict
@@ -41,7 +41,7 @@ def debit(world: World) -> Debit:
 def fetch(world: World, batch: DirectDebitBatch) -> list[int]:
     """The serial numbers in the file, as it is written now."""
     with world.database.transaction() as session:
-        lines = list_lines(session, make_vault(), batch, world.now)
+        lines = prepare_file(session, make_vault(), batch, world.now)
         return [line.no for line in lines]
 
 
@@ -61,7 +61,7 @@ def dispute(world: World) -> None:
     unit = world.unit(IN_TIME)
     bill = bill_of(world, IN_TIME, "2026-11")
     with world.database.transaction() as session:
-        line = list_bill_lines(session, unit.community_id, [bill.id])[0]
+        line = list_lines(session, unit.community_id, [bill.id])[0]
         follower = see_follower(session, "o-zhao", world.now)
         session.flush()
         matter = Matter(unit.community_id, follower.id, TicketKind.DISPUTE, unit.id, line)
